@@ -1,0 +1,74 @@
+// swift-tools-version: 6.1
+// The walls between targets are the design: docs/design.md draws them and says what each target may know.
+
+import PackageDescription
+
+let package = Package(
+    name: "MedRounds",
+    products: [
+        .executable(name: "medrounds", targets: ["medrounds"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    ],
+    targets: [
+        // Nouns and pure rules.
+        .target(name: "Faults"),
+        .target(name: "Federation", dependencies: ["Faults"]),
+        .target(
+            name: "Digests",
+            dependencies: ["Federation", "Faults", .product(name: "Crypto", package: "swift-crypto")]),
+
+        // System libraries and kernels.
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "CKernels", cSettings: [.define("NDEBUG")], linkerSettings: [.linkedLibrary("m")]),
+
+        // One concern each; none of these knows another unless the arrow is drawn in docs/design.md.
+        .target(name: "Workflows", dependencies: ["Faults", "Federation", "CYAML"]),
+        .target(name: "ModelFiles", dependencies: ["Faults", "Federation"]),
+        .target(name: "Tokenization", dependencies: ["Faults", "Federation"]),
+        .target(name: "Engine", dependencies: ["Faults", "Federation", "ModelFiles", "CKernels"]),
+        .target(name: "Extraction", dependencies: ["Faults", "Federation"]),
+        .target(name: "GitLedger", dependencies: ["Faults", "Federation", "Digests", "CLibgit2"]),
+
+        // Where things meet.
+        .target(
+            name: "Rounds",
+            dependencies: [
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
+                "Extraction", "GitLedger",
+            ]),
+        .executableTarget(
+            name: "medrounds",
+            dependencies: [
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
+                "Extraction", "GitLedger", "Rounds",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        .testTarget(name: "FaultsTests", dependencies: ["Faults"]),
+        .testTarget(name: "FederationTests", dependencies: ["Faults", "Federation", "Digests"]),
+        .testTarget(name: "WorkflowsTests", dependencies: ["Faults", "Federation", "Workflows"]),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Faults", "Federation", "Tokenization", "ModelFiles"]),
+        .testTarget(
+            name: "ModelFilesTests", dependencies: ["Faults", "Federation", "ModelFiles"]),
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "COpenBLAS"]),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Faults", "Federation", "ModelFiles", "Engine", "CKernels"],
+            resources: [.copy("Goldens")]),
+        .testTarget(name: "ExtractionTests", dependencies: ["Faults", "Federation", "Extraction"]),
+        .testTarget(name: "GitLedgerTests", dependencies: ["Faults", "Federation", "Digests", "GitLedger"]),
+        .testTarget(
+            name: "RoundsTests",
+            dependencies: [
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
+                "Extraction", "GitLedger", "Rounds", "medrounds",
+            ]),
+    ],
+    swiftLanguageModes: [.v6]
+)

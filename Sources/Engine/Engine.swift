@@ -1,0 +1,1 @@
+// Engine: placeholder until the first file lands.

@@ -1,0 +1,56 @@
+// Fault: the one error type of MedRounds. What went wrong, where, and how to mend it; printing is left to the command line.
+
+/// Something a person, a file or a machine did that MedRounds cannot go on with.
+///
+/// A fault never carries text of a clinical note: a document is named by its id and offsets.
+public struct Fault: Error, Sendable, Equatable {
+    /// The family of the fault; decides the exit code.
+    public enum Kind: String, Sendable, CaseIterable {
+        case failed, usage, workflow, data, model, ledger, mismatch, interrupted, bug
+    }
+
+    /// The family of the fault.
+    public var kind: Kind
+    /// A stable dotted name that tests and tools may rely on, such as `workflow.unknown-key`.
+    public var code: String
+    /// The fact, with both values: "rank 5000 exceeds 2048".
+    public var what: String
+    /// Where it was found, where that is known.
+    public var place: Place?
+    /// One imperative sentence that tells what to do, or empty where nothing can be done.
+    public var mend: String
+
+    /// Makes a fault. Targets add static factories in an extension so that the wording of a code stands in one place.
+    public init(_ kind: Kind, _ code: String, _ what: String, at place: Place? = nil, mend: String) {
+        self.kind = kind
+        self.code = code
+        self.what = what
+        self.place = place
+        self.mend = mend
+    }
+
+    /// The process exit code: 1 failed, 2 usage, 3 workflow, 4 data, model or ledger unreadable, 5 mismatch, 70 bug, 130 interrupted.
+    public var exitCode: Int32 {
+        switch kind {
+        case .failed: 1
+        case .usage: 2
+        case .workflow: 3
+        case .data, .model, .ledger: 4
+        case .mismatch: 5
+        case .bug: 70
+        case .interrupted: 130
+        }
+    }
+}
+
+/// Several faults of one file, found together.
+public struct FaultReport: Error, Sendable, Equatable {
+    /// The faults, in the order of their places; never empty.
+    public var faults: [Fault]
+
+    /// Makes a report of at least one fault.
+    public init(_ faults: [Fault]) {
+        precondition(!faults.isEmpty, "a report holds at least one fault")
+        self.faults = faults
+    }
+}

@@ -1,0 +1,47 @@
+// Place: where a fault was found, in a file, a commit, a document or a tensor.
+
+/// Where a fault was found.
+public struct Place: Sendable, Equatable {
+    /// The file, as the person named it, or the repository path inside a commit.
+    public var file: String?
+    /// One-based line.
+    public var line: Int?
+    /// One-based column, in Unicode code points.
+    public var column: Int?
+    /// The offending line of a *workflow or template* file, shown with a caret; never a line of a note.
+    public var excerpt: String?
+    /// A commit id or ref name.
+    public var commit: String?
+    /// A document id, with code point offsets or an annotation id where they help: `note-12 T4`.
+    public var document: String?
+    /// A tensor name.
+    public var tensor: String?
+
+    /// Makes a place from whatever is known.
+    public init(
+        file: String? = nil, line: Int? = nil, column: Int? = nil, excerpt: String? = nil, commit: String? = nil,
+        document: String? = nil, tensor: String? = nil
+    ) {
+        self.file = file
+        self.line = line
+        self.column = column
+        self.excerpt = excerpt
+        self.commit = commit
+        self.document = document
+        self.tensor = tensor
+    }
+}
+
+extension Place: CustomStringConvertible {
+    /// `file:line:column`, then whatever else is known, separated by commas.
+    public var description: String {
+        var parts: [String] = []
+        if let file {
+            parts.append(([file] + [line, column].compactMap { $0.map(String.init) }).joined(separator: ":"))
+        }
+        if let commit { parts.append("commit \(commit)") }
+        if let document { parts.append("document \(document)") }
+        if let tensor { parts.append("tensor \(tensor)") }
+        return parts.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,161 @@
+// The settings that travel unchanged from the workflow reader to the engine and the record. Defaults live in the reader alone.
+
+/// How results are computed: one contract of bits everywhere, or bfloat16 products.
+public enum Numerics: String, Sendable, CaseIterable {
+    /// float32 with the same bits on every processor, thread count and vector width.
+    case exact
+    /// bfloat16 products with float32 accumulation; reproducible within its own class.
+    case fast
+}
+
+/// The form in which frozen weights are held.
+public enum WeightForm: String, Sendable, CaseIterable {
+    /// As the file stores them (quantised blocks stay quantised in memory).
+    case stored
+}
+
+/// Which model is adapted.
+public struct ModelConfiguration: Hashable, Sendable {
+    /// A catalogue name, a .gguf file or a Hugging Face folder, as written.
+    public var base: String
+    /// The form in which frozen weights are held.
+    public var weights: WeightForm
+    /// The reproducibility class.
+    public var numerics: Numerics
+
+    /// Makes a configuration.
+    public init(base: String, weights: WeightForm, numerics: Numerics) {
+        self.base = base
+        self.weights = weights
+        self.numerics = numerics
+    }
+}
+
+/// The linear maps of a decoder layer that LoRA adapts, in the order used for seeds and files.
+public enum LinearMap: String, Sendable, CaseIterable, Hashable {
+    case q = "q_proj"
+    case k = "k_proj"
+    case v = "v_proj"
+    case o = "o_proj"
+    case gate = "gate_proj"
+    case up = "up_proj"
+    case down = "down_proj"
+
+    /// The block of the layer that holds the map, as PEFT names it.
+    public var block: String {
+        switch self {
+        case .q, .k, .v, .o: "self_attn"
+        case .gate, .up, .down: "mlp"
+        }
+    }
+}
+
+/// Low-rank adaptation: W x + (alpha / rank) B A dropout(x), with A [rank, in] and B [out, rank] (Hu et al. 2021, eq. 3).
+public struct LoRAConfiguration: Hashable, Sendable {
+    /// The rank, 1 to 2048.
+    public var rank: Int
+    /// The numerator of the scale alpha / rank.
+    public var alpha: Double
+    /// The probability with which an element of the map's input is dropped in training, 0 up to but not including 1.
+    public var dropout: Double
+    /// The adapted maps, in `LinearMap.allCases` order; never empty.
+    public var targets: [LinearMap]
+
+    /// Makes a configuration.
+    public init(rank: Int, alpha: Double, dropout: Double, targets: [LinearMap]) {
+        self.rank = rank
+        self.alpha = alpha
+        self.dropout = dropout
+        self.targets = targets
+    }
+    /// alpha / rank.
+    public var scale: Double { alpha / Double(rank) }
+}
+
+/// Which tokens of a record the training loss covers.
+public enum LossScope: String, Sendable, CaseIterable {
+    /// Every token but the first: prompt and completion.
+    case sequence
+    /// The completion and the end marker only.
+    case completion
+}
+
+/// How the learning rate runs after warm-up.
+public enum LearningRateSchedule: String, Sendable, CaseIterable {
+    case cosine, linear, constant
+}
+
+/// Local training of one site in one round.
+public struct TrainingConfiguration: Hashable, Sendable {
+    /// Passes over the site's records.
+    public var epochs: Int
+    /// Records a step.
+    public var batchSize: Int
+    /// The highest learning rate of the schedule.
+    public var learningRate: Double
+    /// The share of all steps over which the learning rate rises from zero.
+    public var warmupRatio: Double
+    /// What follows the warm-up.
+    public var schedule: LearningRateSchedule
+    /// Tokens a record at most; the input text of a longer one is cut.
+    public var maxLength: Int
+    /// Which tokens the loss covers.
+    public var lossOn: LossScope
+    /// Decoupled weight decay of AdamW (Loshchilov and Hutter 2019).
+    public var weightDecay: Double
+    /// The global norm to which gradients are clipped; nil for no clipping.
+    public var clipNorm: Double?
+
+    /// Makes a configuration.
+    public init(
+        epochs: Int, batchSize: Int, learningRate: Double, warmupRatio: Double, schedule: LearningRateSchedule,
+        maxLength: Int, lossOn: LossScope, weightDecay: Double, clipNorm: Double?
+    ) {
+        self.epochs = epochs
+        self.batchSize = batchSize
+        self.learningRate = learningRate
+        self.warmupRatio = warmupRatio
+        self.schedule = schedule
+        self.maxLength = maxLength
+        self.lossOn = lossOn
+        self.weightDecay = weightDecay
+        self.clipNorm = clipNorm
+    }
+}
+
+/// The number format in which an adapter leaves its site.
+public enum UploadPrecision: String, Sendable, CaseIterable {
+    case f32, bf16
+}
+
+/// How the coordinator rates an upload.
+public enum ScoreMeasure: String, Sendable, CaseIterable {
+    /// Mean cross-entropy of base + adapter over the coordinator's validation records.
+    case validationLoss = "validation_loss"
+}
+
+/// When an evaluate step runs.
+public enum EvaluationMoment: String, Sendable, CaseIterable {
+    case lastRound = "last_round"
+    case everyRound = "every_round"
+}
+
+/// One evaluate step.
+public struct EvaluationConfiguration: Hashable, Sendable {
+    /// The cohorts, in the order in which they are evaluated.
+    public var cohorts: [CohortID]
+    /// When the step runs.
+    public var when: EvaluationMoment
+    /// New tokens a record at most.
+    public var maxNewTokens: Int
+    /// Records decoded together; does not change results in exact numerics.
+    public var batchSize: Int
+
+    /// Makes a configuration.
+    public init(cohorts: [CohortID], when: EvaluationMoment, maxNewTokens: Int, batchSize: Int) {
+        self.cohorts = cohorts
+        self.when = when
+        self.maxNewTokens = maxNewTokens
+        self.batchSize = batchSize
+    }
+}

@@ -1,0 +1,108 @@
+// What a workflow declares of sites, the coordinator and cohorts: paths as written, never resolved to this machine.
+
+/// A path to annotated notes with what they annotate.
+public struct DataSource: Hashable, Sendable {
+    /// A folder of BRAT pairs, a .jsonl file or a folder of .bio files; relative to `data_root`.
+    public var path: String
+    /// What the source annotates.
+    public var tasks: TaskSelection
+    /// At most so many records, drawn by the seed; nil for all.
+    public var limit: Int?
+
+    /// Makes a source.
+    public init(path: String, tasks: TaskSelection, limit: Int?) {
+        self.path = path
+        self.tasks = tasks
+        self.limit = limit
+    }
+}
+
+/// A site: the notes it trains on.
+public struct SiteDeclaration: Hashable, Sendable {
+    /// The site's name.
+    public var id: SiteID
+    /// One source, or several where a workflow pools notes (the centralised baseline).
+    public var sources: [DataSource]
+
+    /// Makes a declaration.
+    public init(id: SiteID, sources: [DataSource]) {
+        self.id = id
+        self.sources = sources
+    }
+}
+
+/// The coordinator: the validation records on which uploads are scored.
+public struct CoordinatorDeclaration: Hashable, Sendable {
+    /// The validation notes; `limit` is unused here.
+    public var validation: DataSource
+    /// How many records are drawn from them by the seed.
+    public var records: Int
+
+    /// Makes a declaration.
+    public init(validation: DataSource, records: Int) {
+        self.validation = validation
+        self.records = records
+    }
+}
+
+/// A cohort: a named test set.
+public struct CohortDeclaration: Hashable, Sendable {
+    /// The cohort's name.
+    public var id: CohortID
+    /// The test notes.
+    public var data: DataSource
+
+    /// Makes a declaration.
+    public init(id: CohortID, data: DataSource) {
+        self.id = id
+        self.data = data
+    }
+}
+
+/// A federation as declared: what `workflow.yaml` says with every default filled in and every `--set` applied.
+public struct FederationDeclaration: Hashable, Sendable {
+    /// The workflow's name, kebab-case.
+    public var name: String
+    /// One line for people, possibly empty.
+    public var summary: String
+    /// The seed of every random number of the run.
+    public var seed: UInt64
+    /// The folder that data paths are relative to, as written; itself relative to the workflow file.
+    public var dataRoot: String
+    /// The base model.
+    public var model: ModelConfiguration
+    /// The adapter.
+    public var adapter: LoRAConfiguration
+    /// The prompt template's path, relative to the workflow file.
+    public var template: String
+    /// The sites that take part, in site order.
+    public var sites: [SiteDeclaration]
+    /// The coordinator; nil where no step scores.
+    public var coordinator: CoordinatorDeclaration?
+    /// The cohorts, in cohort order.
+    public var cohorts: [CohortDeclaration]
+    /// How many rounds; zero where only the base model is evaluated.
+    public var rounds: Int
+    /// The steps of each round, in order.
+    public var steps: [Step]
+
+    /// Makes a declaration.
+    public init(
+        name: String, summary: String, seed: UInt64, dataRoot: String, model: ModelConfiguration,
+        adapter: LoRAConfiguration, template: String, sites: [SiteDeclaration], coordinator: CoordinatorDeclaration?,
+        cohorts: [CohortDeclaration], rounds: Int, steps: [Step]
+    ) {
+        self.name = name
+        self.summary = summary
+        self.seed = seed
+        self.dataRoot = dataRoot
+        self.model = model
+        self.adapter = adapter
+        self.template = template
+        self.sites = sites
+        self.coordinator = coordinator
+        self.cohorts = cohorts
+        self.rounds = rounds
+        self.steps = steps
+    }
+}

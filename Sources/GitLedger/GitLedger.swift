@@ -1,0 +1,1 @@
+// GitLedger: placeholder until the first file lands.

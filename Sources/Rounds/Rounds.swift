@@ -1,0 +1,1 @@
+// Rounds: placeholder until the first file lands.

@@ -1,0 +1,1 @@
+// Workflows: placeholder until the first file lands.
