@@ -1,0 +1,104 @@
+// The weight of each upload: sizes and validation losses in, weights that sum to one out.
+
+import Faults
+
+/// What the coordinator knows of one upload when it weighs it.
+public struct UploadStanding: Sendable, Equatable {
+    /// The site that sent the upload.
+    public var site: SiteID
+    /// n_k: how many records the site trained on; at least 1.
+    public var records: Int
+    /// L_k: mean validation loss of base + the site's adapter in nats a token; nil where no step scored.
+    public var loss: Double?
+
+    /// Makes a standing.
+    public init(site: SiteID, records: Int, loss: Double?) {
+        self.site = site
+        self.records = records
+        self.loss = loss
+    }
+}
+
+/// One site's share in the new global adapter.
+public struct InfluenceWeight: Sendable, Equatable {
+    /// What the weight was computed from.
+    public var standing: UploadStanding
+    /// The site's share, 0 to 1; the shares of a round sum to one within rounding.
+    public var weight: Double
+}
+
+extension AggregationRule {
+    /// The weights of the uploads, in site order.
+    ///
+    /// Fed-MedLoRA: w_k = n_k / sum n. Fed-MedLoRA+: w_k = n_k exp(-L_k / temperature) / sum (arXiv 2601.22124). The
+    /// smallest loss is subtracted first, which cancels in the quotient and keeps exp within range; with `size: false`
+    /// the published code's exp(1 - L_k) follows, since its constant cancels as well.
+    ///
+    /// Throws `aggregate.nobody-left` for no standing and `aggregate.no-score` where a loss is needed and missing.
+    public func weights(of standings: [UploadStanding]) throws(Fault) -> [InfluenceWeight] {
+        let ordered = standings.sorted { $0.site < $1.site }
+        guard !ordered.isEmpty else { throw .nobodyLeft() }
+        var shares: [Double] = []
+        switch self {
+        case .fedMedLoRA:
+            shares = ordered.map { Double($0.records) }
+        case .fedMedLoRAPlus(let temperature, let size):
+            var losses: [Double] = []
+            for standing in ordered {
+                guard let loss = standing.loss, loss.isFinite else { throw .noScore(standing.site) }
+                losses.append(loss)
+            }
+            let least = losses.min() ?? 0
+            for (standing, loss) in zip(ordered, losses) {
+                let influence = PortableMath.exp((least - loss) / temperature)
+                shares.append(size ? Double(standing.records) * influence : influence)
+            }
+        }
+        let total = shares.reduce(0, +)
+        return zip(ordered, shares).map { InfluenceWeight(standing: $0, weight: $1 / total) }
+    }
+
+    /// The rule with its symbols, for people who read a record.
+    public var formula: String {
+        switch self {
+        case .fedMedLoRA: "w_k = n_k / sum_j n_j"
+        case .fedMedLoRAPlus(_, true): "w_k = n_k exp(-L_k / temperature) / sum_j n_j exp(-L_j / temperature)"
+        case .fedMedLoRAPlus(_, false): "w_k = exp(-L_k / temperature) / sum_j exp(-L_j / temperature)"
+        }
+    }
+}
+
+/// exp for weights, from additions, multiplications and fma alone, so that a replay on another C library gives the same bits.
+public enum PortableMath {
+    /// e to the x for x at most 0, within 2 units in the last place; 0 below -700.
+    public static func exp(_ x: Double) -> Double {
+        precondition(x <= 0, "weights need exp of numbers that are not positive")
+        guard x > -700 else { return 0 }
+        // x = k ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, so that r keeps its low bits.
+        let k = (x * 1.4426950408889634).rounded(.toNearestOrEven)
+        var r = x.addingProduct(-k, 0.6931471803691238)
+        r = r.addingProduct(-k, 1.9082149292705877e-10)
+        // Taylor to degree 13: the remainder is below 2^-55 on this interval.
+        var sum = 1.0 / 6_227_020_800
+        for divisor in [479_001_600.0, 39_916_800, 3_628_800, 362_880, 40_320, 5_040, 720, 120, 24, 6, 2, 1, 1] {
+            sum = (1 / divisor).addingProduct(sum, r)
+        }
+        return Double(sign: .plus, exponent: Int(k), significand: sum)
+    }
+}
+
+extension Fault {
+    /// No upload of the round can be used.
+    public static func nobodyLeft() -> Fault {
+        Fault(
+            .failed, "aggregate.nobody-left", "no upload of this round can be used",
+            mend: "Look at the sites' train and upload records for why each was left out.")
+    }
+
+    /// A rule that needs losses met an upload without one.
+    public static func noScore(_ site: SiteID) -> Fault {
+        Fault(
+            .failed, "aggregate.no-score", "site \(site) has no finite validation loss",
+            mend: "Put a score step before aggregate, or use rule fed-medlora.")
+    }
+}
