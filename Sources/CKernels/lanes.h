@@ -1,0 +1,109 @@
+// Sixteen virtual lanes: the vector types, loads, selections and the one fold every level of the kernels is written with.
+//
+// Included by every_level.h only, under the target attributes of one level. All helpers are always inlined, so that no
+// vector crosses a call between functions of different targets.
+#ifndef MEDROUNDS_LANES_H
+#define MEDROUNDS_LANES_H
+
+typedef float f32x16 __attribute__((vector_size(64)));
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef float f32x4 __attribute__((vector_size(16)));
+typedef double f64x16 __attribute__((vector_size(128)));
+typedef double f64x8 __attribute__((vector_size(64)));
+typedef int32_t i32x16 __attribute__((vector_size(64)));
+typedef uint32_t u32x16 __attribute__((vector_size(64)));
+typedef uint16_t u16x16 __attribute__((vector_size(32)));
+typedef uint8_t u8x16 __attribute__((vector_size(16)));
+typedef int8_t i8x16 __attribute__((vector_size(16)));
+typedef uint32_t u32x8 __attribute__((vector_size(32)));
+typedef uint64_t u64x8 __attribute__((vector_size(64)));
+
+#define LANES 16
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE f32x16 splat(float x) {
+  return (f32x16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+INLINE f32x16 load(const float *p) {
+  f32x16 v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+
+INLINE void store(float *p, f32x16 v) { __builtin_memcpy(p, &v, sizeof v); }
+
+// The first `count` elements (0 to 16); the other lanes hold `fill`.
+INLINE f32x16 load_part(const float *p, ptrdiff_t count, float fill) {
+  float part[LANES];
+  for (int i = 0; i < LANES; i++) part[i] = i < count ? p[i] : fill;
+  return load(part);
+}
+
+INLINE void store_part(float *p, ptrdiff_t count, f32x16 v) {
+  float part[LANES];
+  store(part, v);
+  for (ptrdiff_t i = 0; i < count; i++) p[i] = part[i];
+}
+
+// Vector loops: full groups of lanes by plain loads, the last by part. `left` is what is left from i on.
+INLINE f32x16 load_some(const float *p, ptrdiff_t left, float fill) {
+  return left >= LANES ? load(p) : load_part(p, left, fill);
+}
+
+INLINE void store_some(float *p, ptrdiff_t left, f32x16 v) {
+  if (left >= LANES) store(p, v);
+  else store_part(p, left, v);
+}
+
+INLINE f32x16 fused(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+
+INLINE i32x16 bits(f32x16 v) { return (i32x16)v; }
+INLINE f32x16 from_bits(i32x16 v) { return (f32x16)v; }
+
+// mask ? a : b, lane by lane; a mask's lanes are all ones or all zeros, as comparisons give them.
+INLINE f32x16 choose(i32x16 mask, f32x16 a, f32x16 b) { return (f32x16)((mask & (i32x16)a) | (~mask & (i32x16)b)); }
+
+// The larger of each lane; b's NaN loses, so a running maximum never becomes one.
+INLINE f32x16 larger(f32x16 a, f32x16 b) { return choose(b > a, b, a); }
+
+// The one fold: lanes i and i + 8, then + 4, + 2, + 1.
+INLINE float fold_sum(f32x16 v) {
+  f32x8 a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+            __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  f32x4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
+  return (b[0] + b[2]) + (b[1] + b[3]);
+}
+
+INLINE float fold_largest(f32x16 v) {
+  float largest = v[0];
+  for (int i = 1; i < LANES; i++) largest = v[i] > largest ? v[i] : largest;
+  return largest;
+}
+
+INLINE double fold_sum_double(f64x16 v) {
+  f64x8 a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+            __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
+}
+
+// Sixteen float16 as float32, exactly: the bits as a float of the same fraction, times 2^112.
+INLINE f32x16 from_f16(u16x16 half) {
+  u32x16 h = __builtin_convertvector(half, u32x16);
+  f32x16 v = (f32x16)((h & 0x7fff) << 13) * splat(0x1p112f);
+  i32x16 special = (i32x16)((h & 0x7c00) == 0x7c00);
+  i32x16 sign = (i32x16)((h & 0x8000) << 16);
+  return (f32x16)((i32x16)v | (special & 0x7f800000) | sign);
+}
+
+INLINE float scalar_from_f16(uint16_t h) {
+  union { uint32_t bits; float value; } v = {(uint32_t)(h & 0x7fff) << 13};
+  v.value *= 0x1p112f;
+  if ((h & 0x7c00) == 0x7c00) v.bits |= 0x7f800000;
+  v.bits |= (uint32_t)(h & 0x8000) << 16;
+  return v.value;
+}
+
+INLINE f32x16 from_bf16(u16x16 half) { return (f32x16)(__builtin_convertvector(half, u32x16) << 16); }
+
+#endif

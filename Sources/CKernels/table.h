@@ -1,0 +1,82 @@
+// The list of kernels, and the table of them that each level fills in.
+#ifndef MEDROUNDS_TABLE_H
+#define MEDROUNDS_TABLE_H
+
+#include "CKernels.h"
+
+// X(result, name, parameters, arguments) for every kernel that has levels.
+#define EVERY_KERNEL(X)                                                                                                \
+  X(void, matrix_row, (float *out, const kernel_matrix *matrix, ptrdiff_t row), (out, matrix, row))                    \
+  X(void, bf16_from_f32, (uint16_t *out, const float *x, ptrdiff_t count), (out, x, count))                            \
+  X(void, f32_from_bf16, (float *out, const uint16_t *x, ptrdiff_t count), (out, x, count))                            \
+  X(void, gemm,                                                                                                        \
+    (float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row, ptrdiff_t a_column,               \
+     const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column,         \
+     ptrdiff_t K, void *workspace),                                                                                    \
+    (c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, workspace))           \
+  X(void, rmsnorm_forward,                                                                                             \
+    (float *out, float *inverse_rms, const float *x, const float *weight, float epsilon, ptrdiff_t rows,               \
+     ptrdiff_t columns),                                                                                               \
+    (out, inverse_rms, x, weight, epsilon, rows, columns))                                                             \
+  X(void, rmsnorm_backward,                                                                                            \
+    (float *dx, const float *dout, const float *x, const float *weight, const float *inverse_rms, ptrdiff_t rows,      \
+     ptrdiff_t columns),                                                                                               \
+    (dx, dout, x, weight, inverse_rms, rows, columns))                                                                 \
+  X(void, rope,                                                                                                        \
+    (float *x, ptrdiff_t row, const float *cosine, const float *sine, const int32_t *positions, ptrdiff_t rows,        \
+     ptrdiff_t heads, ptrdiff_t D, int32_t direction),                                                                 \
+    (x, row, cosine, sine, positions, rows, heads, D, direction))                                                      \
+  X(void, swiglu_forward, (float *out, const float *gate, const float *up, ptrdiff_t count), (out, gate, up, count))   \
+  X(void, swiglu_backward,                                                                                             \
+    (float *dgate, float *dup, const float *dout, const float *gate, const float *up, ptrdiff_t count),                \
+    (dgate, dup, dout, gate, up, count))                                                                               \
+  X(void, attention_forward,                                                                                           \
+    (float *out, ptrdiff_t out_row, float *log_sum_exp, const float *q, ptrdiff_t q_row, ptrdiff_t queries,            \
+     const kernel_attention_span *span, void *scratch),                                                                \
+    (out, out_row, log_sum_exp, q, q_row, queries, span, scratch))                                                     \
+  X(void, attention_backward,                                                                                          \
+    (float *dq, ptrdiff_t dq_row, float *dprefix_keys, float *dprefix_values, ptrdiff_t dprefix_row, float *down_keys, \
+     float *down_values, ptrdiff_t down_row, const float *dout, const float *out, ptrdiff_t out_row,                   \
+     const float *log_sum_exp, const float *q, ptrdiff_t q_row, ptrdiff_t queries, const kernel_attention_span *span,  \
+     void *scratch),                                                                                                   \
+    (dq, dq_row, dprefix_keys, dprefix_values, dprefix_row, down_keys, down_values, down_row, dout, out, out_row,      \
+     log_sum_exp, q, q_row, queries, span, scratch))                                                                   \
+  X(void, cross_entropy_backward, (float *loss, float *logits, int32_t label, float scale, ptrdiff_t V),               \
+    (loss, logits, label, scale, V))                                                                                   \
+  X(float, cross_entropy, (const float *logits, int32_t label, ptrdiff_t V), (logits, label, V))                       \
+  X(float, log_sum_exp, (const float *x, ptrdiff_t count), (x, count))                                                 \
+  X(int32_t, argmax, (const float *x, ptrdiff_t count), (x, count))                                                    \
+  X(void, add, (float *y, const float *x, ptrdiff_t count), (y, x, count))                                             \
+  X(void, add_scaled, (float *y, float scale, const float *x, ptrdiff_t count), (y, scale, x, count))                  \
+  X(void, scale, (float *y, float scale, ptrdiff_t count), (y, scale, count))                                          \
+  X(double, sum_of_squares, (const float *x, ptrdiff_t count), (x, count))                                             \
+  X(int32_t, all_finite, (const float *x, ptrdiff_t count), (x, count))                                                \
+  X(void, random_words, (uint32_t *out, kernel_random random, uint64_t first, ptrdiff_t count),                        \
+    (out, random, first, count))                                                                                       \
+  X(void, random_uniform,                                                                                              \
+    (float *out, kernel_random random, uint64_t first, ptrdiff_t count, float low, float high),                        \
+    (out, random, first, count, low, high))                                                                            \
+  X(void, dropout,                                                                                                     \
+    (float *out, const float *x, kernel_random random, uint64_t first, ptrdiff_t count, float probability),            \
+    (out, x, random, first, count, probability))                                                                       \
+  X(void, dropout_add,                                                                                                 \
+    (float *y, const float *x, kernel_random random, uint64_t first, ptrdiff_t count, float probability),              \
+    (y, x, random, first, count, probability))                                                                         \
+  X(void, adamw,                                                                                                       \
+    (float *w, float *m, float *v, const float *g, ptrdiff_t count, const kernel_adamw_settings *settings),            \
+    (w, m, v, g, count, settings))                                                                                     \
+  X(void, exp, (float *out, const float *x, ptrdiff_t count), (out, x, count))                                         \
+  X(void, log, (float *out, const float *x, ptrdiff_t count), (out, x, count))
+
+typedef struct {
+#define X(result, name, parameters, arguments) result(*name) parameters;
+  EVERY_KERNEL(X)
+#undef X
+} kernel_table;
+
+extern const kernel_table kernel_table_plain;
+extern const kernel_table kernel_table_avx2;
+extern const kernel_table kernel_table_avx512;
+
+
+#endif
