@@ -1,1 +1,48 @@
-@main struct Placeholder { static func main() {} }
+// medrounds: the command line. The only place that prints, exits or reads the environment.
+
+import ArgumentParser
+import Faults
+import Foundation
+
+/// The root command.
+struct Medrounds: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "medrounds",
+        abstract: "Federated LoRA over hospitals as files: declare it, run it, audit it, replay it.",
+        discussion: """
+            Exit codes: 0 done, 1 failed, 2 usage, 3 workflow invalid, 4 data, model or ledger unreadable,
+            5 verification or replay mismatch, 70 bug, 130 interrupted.
+            """,
+        version: Version.text,
+        subcommands: [
+            RunCommand.self, ValidateCommand.self, PlanCommand.self, LogCommand.self, ShowCommand.self,
+            VerifyCommand.self, ReplayCommand.self, ExtractCommand.self, ModelsCommand.self,
+        ])
+}
+
+@main
+enum Main {
+    static func main() {
+        do {
+            var command = try Medrounds.parseAsRoot()
+            try command.run()
+        } catch let fault as Fault {
+            Console.fault(fault.description)
+            exit(fault.exitCode)
+        } catch let report as FaultReport {
+            Console.fault(report.description)
+            if report.faults.count > 1 { Console.fault("\(report.faults.count) faults") }
+            exit(report.faults.map(\.exitCode).max() ?? 1)
+        } catch {
+            let code = Medrounds.exitCode(for: error)
+            let message = Medrounds.fullMessage(for: error)
+            if code == .success {
+                Console.result(message)
+                exit(0)
+            }
+            if !message.isEmpty { Console.fault(message) }
+            // The parser's own code for bad arguments is 64; ours is 2, as the table in the help says.
+            exit(code == .validationFailure ? 2 : code.rawValue)
+        }
+    }
+}

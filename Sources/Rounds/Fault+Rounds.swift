@@ -1,0 +1,51 @@
+// The faults of runs, worded once.
+
+import Faults
+import Federation
+
+extension Fault {
+    static func runExists(_ run: RunName) -> Fault {
+        Fault(
+            .usage, "run.exists", "the run \(run) is already in the ledger",
+            mend: "Choose another --name, leave it out for the next free number, or go on with it by --resume.")
+    }
+    static func runMissing(_ run: RunName, known: [RunName]) -> Fault {
+        let names = known.map(\.name).sorted().prefix(8).joined(separator: ", ")
+        return Fault(
+            .usage, "run.missing", "the ledger holds no run \(run)",
+            mend: known.isEmpty ? "Start one with medrounds run." : "Name one of: \(names).")
+    }
+    static func planChanged(_ run: RunName, _ differences: [String]) -> Fault {
+        let listed = differences.isEmpty ? "the committed plan was written by another version" : differences.joined(separator: "; ")
+        return Fault(
+            .usage, "run.plan-changed", "the plan changed since \(run) began: \(listed)",
+            mend: "Undo the change, or start a new run without --resume.")
+    }
+    static func trainedAgainDiffers(_ site: SiteID, _ round: Int) -> Fault {
+        Fault(
+            .mismatch, "run.not-reproduced",
+            "training site \(site) of round \(round) again did not give the committed record",
+            mend: "Replay the run on the machine that trained it, and report this with both machines' processors.")
+    }
+    static func missingFile(_ path: String, _ commit: String?) -> Fault {
+        Fault(
+            .ledger, "ledger.missing-file", "the run has no such file", at: Place(file: path, commit: commit),
+            mend: "Fetch the run again from a copy whose verification passes.")
+    }
+    static func noRecords(_ owner: String, _ path: String) -> Fault {
+        Fault(
+            .data, "data.no-records", "\(owner) has no records", at: Place(file: path),
+            mend: "Point it at annotated notes, or take it out of the workflow.")
+    }
+    static func tooFewRecords(_ owner: String, asked: Int, found: Int, _ path: String) -> Fault {
+        Fault(
+            .data, "data.too-few-records", "\(owner) asks for \(asked) records, but the notes give \(found)",
+            at: Place(file: path), mend: "Lower records, or add validation notes.")
+    }
+    /// The run was asked to stop.
+    public static func interrupted() -> Fault {
+        Fault(
+            .interrupted, "run.interrupted", "stopped as asked; every finished step is committed",
+            mend: "Go on with the same command and --resume.")
+    }
+}

@@ -1,1 +1,0 @@
-// Rounds: placeholder until the first file lands.

@@ -1,0 +1,150 @@
+// RunSummary: what a run's ledger says of it in figures, for the final table, `show` and `--json`. Read from records alone.
+
+import Faults
+import Federation
+import GitLedger
+import Workflows
+
+/// A run in figures.
+public struct RunSummary: Sendable {
+    /// One site in one round.
+    public struct SiteRow: Sendable {
+        /// The round.
+        public var round: Int
+        /// The site.
+        public var site: SiteID
+        /// Records trained on.
+        public var records: Int
+        /// Mean training loss over the first and the last tenth of the steps; nil where training failed.
+        public var loss: (first: Double, last: Double)?
+        /// The coordinator's validation loss; nil where no step scored it.
+        public var validationLoss: Double?
+        /// The share in the global adapter; nil where the site was left out or the round is not yet aggregated.
+        public var weight: Double?
+        /// Bytes uploaded.
+        public var bytes: Int?
+        /// Why the site was left out.
+        public var leftOut: String?
+    }
+
+    /// One cohort in one round.
+    public struct CohortRow: Sendable {
+        /// The round; 0 for the base model.
+        public var round: Int
+        /// The cohort.
+        public var cohort: String
+        /// Records decoded.
+        public var records: Int
+        /// Strict and lenient micro F1.
+        public var strict: Double
+        /// Lenient micro F1.
+        public var lenient: Double
+        /// The evaluation's record.
+        public var record: JSONValue
+    }
+
+    /// The run.
+    public var run: RunName
+    /// The plan.
+    public var plan: Plan
+    /// The commit the main line stands at.
+    public var tip: String
+    /// By round, then site.
+    public var sites: [SiteRow]
+    /// By round, then cohort.
+    public var cohorts: [CohortRow]
+    /// Main-line steps done and planned.
+    public var steps: (done: Int, planned: Int)
+    /// By round: bytes exchanged and the share of exchanging the whole model that was saved.
+    public var exchanges: [(round: Int, bytes: Int, saved: Double)]
+
+    /// Reads a run. Throws `run.missing`, or what is wrong with a record.
+    public init(run: RunName, ledger: Ledger) throws(Fault) {
+        guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
+        guard let bytes = try ledger.file(StepPaths.plan, of: tip) else { throw .missingFile(StepPaths.plan, tip.hex) }
+        self.run = run
+        self.tip = tip.hex
+        self.plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
+        self.steps = (try ledger.history(from: tip).count, Verifier.plannedSteps(plan.declaration).count)
+        self.sites = []
+        self.cohorts = []
+        self.exchanges = []
+        for round in plan.declaration.roundNumbers {
+            let aggregate = try Self.record(StepPaths.record(round: round, step: "aggregate"), tip, ledger)
+            let score = try Self.record(StepPaths.record(round: round, step: "score"), tip, ledger)
+            for site in plan.declaration.sites.map(\.id) {
+                if let row = try Self.siteRow(run, round, site, tip, aggregate, score, ledger) { sites.append(row) }
+            }
+            if let exchange = try aggregate?.object("exchange") {
+                let bytes = try exchange.int("uploaded_bytes") + exchange.int("downloaded_bytes")
+                exchanges.append((round, bytes, try exchange.double("share_saved")))
+            }
+            for cohort in plan.declaration.cohorts.map(\.id.name) {
+                let path = StepPaths.record(round: round, step: "evaluate", owner: cohort)
+                guard let record = try Self.record(path, tip, ledger) else { continue }
+                let micro = try record.object("scores").object("micro")
+                cohorts.append(
+                    CohortRow(
+                        round: round, cohort: cohort, records: try record.int("records"),
+                        strict: try micro.object("strict").double("f1"), lenient: try micro.object("lenient").double("f1"),
+                        record: record.value))
+            }
+        }
+    }
+
+    private static func record(_ path: String, _ commit: CommitID, _ ledger: Ledger) throws(Fault) -> RecordReader? {
+        guard let bytes = try ledger.file(path, of: commit) else { return nil }
+        return try RecordReader(parsing: bytes, path: path, commit: commit.hex)
+    }
+
+    private static func siteRow(
+        _ run: RunName, _ round: Int, _ site: SiteID, _ tip: CommitID, _ aggregate: RecordReader?, _ score: RecordReader?,
+        _ ledger: Ledger
+    ) throws(Fault) -> SiteRow? {
+        // Until the aggregate merges them, a site's records stand on its own line.
+        let source = aggregate == nil ? try ledger.tip(.site(run, site)) ?? tip : tip
+        guard let train = try record(StepPaths.record(round: round, step: "train", owner: site.name), source, ledger) else { return nil }
+        let upload = try record(StepPaths.record(round: round, step: "upload", owner: site.name), source, ledger)
+        var row = SiteRow(round: round, site: site, records: try train.int("records"))
+        if try train.text("status") == "done" {
+            let loss = try train.object("loss")
+            row.loss = (try loss.double("first_tenth"), try loss.double("last_tenth"))
+        }
+        row.bytes = upload?["bytes"]?.int
+        row.validationLoss = try score?.list("scores").first { $0["site"]?.text == site.name }?["loss"]?.double
+        row.weight = try aggregate?.list("weights").first { $0["site"]?.text == site.name }?["weight"]?.double
+        row.leftOut = try aggregate?.list("left_out").first { $0["site"]?.text == site.name }?["reason"]?.text
+        return row
+    }
+
+    /// The summary as JSON, for `--json`.
+    public var json: JSONValue {
+        [
+            "run": .string(run.name), "tip": .string(tip), "workflow": .string(plan.declaration.name),
+            "seed": .string(String(plan.declaration.seed)),
+            "steps": ["done": .integer(Int64(steps.done)), "planned": .integer(Int64(steps.planned))],
+            "sites": .array(
+                sites.map { row in
+                    var members: [String: JSONValue] = [
+                        "round": .integer(Int64(row.round)), "site": .string(row.site.name), "records": .integer(Int64(row.records)),
+                    ]
+                    if let loss = row.loss {
+                        members["loss_first"] = .number(loss.first)
+                        members["loss_last"] = .number(loss.last)
+                    }
+                    if let loss = row.validationLoss { members["validation_loss"] = .number(loss) }
+                    if let weight = row.weight { members["weight"] = .number(weight) }
+                    if let bytes = row.bytes { members["bytes"] = .integer(Int64(bytes)) }
+                    if let reason = row.leftOut { members["left_out"] = .string(reason) }
+                    return .object(members)
+                }),
+            "cohorts": .array(
+                cohorts.map { row in
+                    [
+                        "round": .integer(Int64(row.round)), "cohort": .string(row.cohort), "records": .integer(Int64(row.records)),
+                        "strict_f1": .number(row.strict), "lenient_f1": .number(row.lenient),
+                    ]
+                }),
+        ]
+    }
+}

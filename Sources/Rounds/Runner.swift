@@ -1,0 +1,330 @@
+// Runner: executes a plan step by step, commits each step as it ends, and goes on where an earlier process stopped.
+
+import Digests
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import Workflows
+
+/// One execution of a plan. Not for several threads at once: the engine inside a step uses them.
+public final class Runner {
+    /// The run's name.
+    public let run: RunName
+    private let ledger: Ledger
+    private let workspace: Workspace
+    private let context: RunContext
+    private let planDigest: Digest
+
+    private init(run: RunName, ledger: Ledger, workspace: Workspace, context: RunContext) {
+        self.run = run
+        self.ledger = ledger
+        self.workspace = workspace
+        self.context = context
+        self.planDigest = Digest.sha256(context.plan.json.canonical)
+    }
+
+    /// Begins a new run with its plan commit.
+    ///
+    /// `name` is the run's name, or nil for the next free `<workflow>-<n>`. Throws `run.exists` for a name that is taken.
+    public static func begin(
+        _ context: RunContext, workflow: [UInt8], name: RunName?, ledger: Ledger, workspace: Workspace
+    ) throws(Fault) -> Runner {
+        let taken = try ledger.runs()
+        let chosen: RunName
+        if let name {
+            guard !taken.contains(name) else { throw .runExists(name) }
+            chosen = name
+        } else {
+            chosen = try nextName(context.plan.declaration.name, taken: taken)
+        }
+        let runner = Runner(run: chosen, ledger: ledger, workspace: workspace, context: context)
+        var draft = runner.draft(
+            .main(chosen), expected: nil, parents: [], base: nil,
+            changes: [
+                FileChange(path: StepPaths.workflow, bytes: workflow),
+                FileChange(path: StepPaths.template, bytes: context.templateBytes),
+                FileChange(path: StepPaths.plan, bytes: context.plan.json.canonical),
+            ], subject: "plan \(context.plan.declaration.name): \(Self.outline(context.plan.declaration))", round: 0,
+            step: "plan", owner: nil)
+        draft.body = context.plan.declaration.summary
+        _ = try ledger.commit(draft)
+        context.report(.opened(run: chosen, plan: runner.planDigest, done: 0))
+        return runner
+    }
+
+    /// Goes on with a run whose committed plan is the one at hand.
+    ///
+    /// Throws `run.missing`, and `run.plan-changed` with what differs where the plan is another one.
+    public static func resume(
+        _ context: RunContext, run: RunName, ledger: Ledger, workspace: Workspace
+    ) throws(Fault) -> Runner {
+        guard let tip = try ledger.tip(.main(run)), let bytes = try ledger.file(StepPaths.plan, of: tip) else {
+            throw .runMissing(run, known: try ledger.runs())
+        }
+        let committed = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
+        if Digest.sha256(bytes) != Digest.sha256(context.plan.json.canonical) {
+            let differences = context.plan.differences(from: committed)
+            throw .planChanged(run, differences)
+        }
+        let runner = Runner(run: run, ledger: ledger, workspace: workspace, context: context)
+        context.report(.opened(run: run, plan: runner.planDigest, done: try ledger.history(from: tip).count))
+        return runner
+    }
+
+    /// Executes every step that has no commit yet.
+    public func execute() throws(Fault) {
+        let declaration = context.plan.declaration
+        for round in declaration.roundNumbers {
+            for step in declaration.steps {
+                switch step {
+                case .train(let configuration): try train(round, configuration)
+                case .upload(let precision): try upload(round, precision)
+                case .score(let measure): try score(round, measure)
+                case .aggregate(let rule): try aggregate(round, rule)
+                case .evaluate(let configuration):
+                    guard configuration.runs(in: round, of: declaration.rounds) else { continue }
+                    try evaluate(round, configuration)
+                }
+            }
+        }
+    }
+
+    // MARK: Steps
+
+    private func train(_ round: Int, _ configuration: TrainingConfiguration) throws(Fault) {
+        for site in context.plan.declaration.sites.map(\.id) where try !isCommitted(round, "train", site) {
+            let output = try trainOutput(round, configuration, site)
+            if let adapter = output.adapter {
+                // The adapter is on disk before the commit that names its digest.
+                let path = workspace.trainedAdapter(run: run, site: site, round: round)
+                try Files.write(try TrainStep.encode(adapter), to: path)
+            }
+            try commit(output, round: round, step: "train", site: site)
+        }
+    }
+
+    private func trainOutput(_ round: Int, _ configuration: TrainingConfiguration, _ site: SiteID) throws(Fault) -> StepOutput {
+        context.report(.started(round: round, step: "train", owner: site.name))
+        let start = try globalAdapter(before: round)
+        return try TrainStep.compute(context: context, round: round, site: site, configuration: configuration, start: start)
+    }
+
+    private func upload(_ round: Int, _ precision: UploadPrecision) throws(Fault) {
+        for site in context.plan.declaration.sites.map(\.id) where try !isCommitted(round, "upload", site) {
+            context.report(.started(round: round, step: "upload", owner: site.name))
+            let record = try siteRecord(round, "train", site)
+            let trained = try trainedAdapter(round, site, record)
+            let output = try UploadStep.compute(
+                context: context, round: round, site: site, precision: precision, trainRecord: record, trained: trained)
+            try commit(output, round: round, step: "upload", site: site)
+        }
+    }
+
+    /// What the site trained, from its work folder; trained again, to the same bits, where the file is gone or damaged.
+    private func trainedAdapter(_ round: Int, _ site: SiteID, _ record: RecordReader) throws(Fault) -> Adapter? {
+        guard try record.text("status") == "done" else { return nil }
+        let expected = try record.object("output").digest("adapter_sha256")
+        let path = workspace.trainedAdapter(run: run, site: site, round: round)
+        if let bytes = Files.readIfPresent(path), Digest.sha256(bytes) == expected {
+            return try AdapterFile.decode(bytes, configuration: context.plan.declaration.adapter, at: Place(file: path))
+        }
+        context.report(.noted("site \(site): the trained adapter of round \(round) is not in the work folder; training it again"))
+        guard let configuration = context.plan.declaration.training else { return nil }
+        let again = try trainOutput(round, configuration, site)
+        guard let adapter = again.adapter, again.record == record.value else {
+            throw .trainedAgainDiffers(site, round)
+        }
+        try Files.write(try TrainStep.encode(adapter), to: path)
+        return adapter
+    }
+
+    private func score(_ round: Int, _ measure: ScoreMeasure) throws(Fault) {
+        guard try !isCommitted(round, "score", nil) else { return }
+        context.report(.started(round: round, step: "score", owner: nil))
+        let uploads = try received(round).uploads
+        let output = try ScoreStep.compute(context: context, round: round, measure: measure, uploads: uploads)
+        try commitMain(output, round: round, step: "score")
+    }
+
+    private func aggregate(_ round: Int, _ rule: AggregationRule) throws(Fault) {
+        guard try !isCommitted(round, "aggregate", nil) else { return }
+        context.report(.started(round: round, step: "aggregate", owner: nil))
+        let received = try received(round)
+        let output = try AggregateStep.compute(
+            rule: rule, round: round, uploads: received.uploads, leftOut: received.leftOut,
+            precision: context.plan.declaration.uploadPrecision, modelParameters: context.plan.inputs.modelParameters,
+            clock: StepClock(), threads: context.threads)
+        // The merge carries every site's line of this round, those left out included: nothing a site said is lost.
+        let main = try mainTip()
+        var parents = [main]
+        var taken: [TakenFolder] = []
+        for site in context.plan.declaration.sites.map(\.id) {
+            guard let tip = try ledger.tip(.site(run, site)) else { continue }
+            parents.append(tip)
+            for step in ["train", "upload"] {
+                taken.append(TakenFolder(from: tip, path: StepPaths.folder(round: round, step: step, owner: site.name)))
+            }
+        }
+        var draft = draft(
+            .main(run), expected: main, parents: parents, base: main, changes: Self.changes(of: output),
+            subject: "round \(round) aggregate \(rule.name): \(output.summary)", round: round, step: "aggregate", owner: nil)
+        draft.taken = taken
+        try commit(draft, round: round, step: "aggregate", owner: nil)
+    }
+
+    private func evaluate(_ round: Int, _ configuration: EvaluationConfiguration) throws(Fault) {
+        for cohort in configuration.cohorts where try !isCommitted(round, "evaluate", cohort.name) {
+            context.report(.started(round: round, step: "evaluate", owner: cohort.name))
+            let adapter = round == 0 ? nil : try globalAdapter(before: round + 1)
+            let output = try EvaluateStep.compute(
+                context: context, round: round, cohort: cohort, configuration: configuration, adapter: adapter,
+                predictions: workspace.predictions(run: run, cohort: cohort, round: round))
+            try commitMain(output, round: round, step: "evaluate", owner: cohort.name)
+        }
+    }
+
+    // MARK: State, read from the ledger alone
+
+    private func mainTip() throws(Fault) -> CommitID {
+        guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
+        return tip
+    }
+
+    private func isCommitted(_ round: Int, _ step: String, _ owner: String?) throws(Fault) -> Bool {
+        try ledger.file(StepPaths.record(round: round, step: step, owner: owner), of: mainTip()) != nil
+    }
+
+    private func isCommitted(_ round: Int, _ step: String, _ site: SiteID) throws(Fault) -> Bool {
+        if try isCommitted(round, step, site.name) { return true }
+        guard let tip = try ledger.tip(.site(run, site)) else { return false }
+        return try ledger.file(StepPaths.record(round: round, step: step, owner: site.name), of: tip) != nil
+    }
+
+    private func siteRecord(_ round: Int, _ step: String, _ site: SiteID) throws(Fault) -> RecordReader {
+        let path = StepPaths.record(round: round, step: step, owner: site.name)
+        guard let tip = try ledger.tip(.site(run, site)), let bytes = try ledger.file(path, of: tip) else {
+            throw .missingFile(path, nil)
+        }
+        return try RecordReader(parsing: bytes, path: path, commit: tip.hex)
+    }
+
+    /// The uploads of a round as the coordinator reads them from the sites' lines.
+    private func received(_ round: Int) throws(Fault) -> (uploads: [ReceivedUpload], leftOut: [LeftOut]) {
+        let scores = try ledger.file(StepPaths.record(round: round, step: "score"), of: mainTip())
+        return try UploadStep.received(
+            round: round, sites: context.plan.declaration.sites.map(\.id), declaration: context.plan.declaration,
+            scoreRecord: scores
+        ) { (site: SiteID, path: String) throws(Fault) -> [UInt8]? in
+            guard let tip = try ledger.tip(.site(run, site)) else { return nil }
+            return try ledger.file(path, of: tip)
+        }
+    }
+
+    /// The global adapter that a round begins with, with the digest of its published bytes.
+    private func globalAdapter(before round: Int) throws(Fault) -> StartAdapter {
+        guard round > 1 else { return try context.initialAdapter() }
+        let tip = try mainTip()
+        guard let bytes = try ledger.file(StepPaths.global, of: tip) else { throw .missingFile(StepPaths.global, tip.hex) }
+        return try StartAdapter(published: bytes, context: context, commit: tip.hex)
+    }
+
+    /// The commit of the main line with which the round begins: the last one of an earlier round.
+    private func roundStart(_ round: Int) throws(Fault) -> CommitID {
+        var commit = try ledger.read(mainTip())
+        while let number = commit.trailer("Round").flatMap({ Int($0) }), number >= round, let parent = commit.parents.first {
+            commit = try ledger.read(parent)
+        }
+        return commit.id
+    }
+
+    // MARK: Commits
+
+    private func commit(_ output: StepOutput, round: Int, step: String, site: SiteID) throws(Fault) {
+        let line = LineRef.site(run, site)
+        let tip = try ledger.tip(line)
+        // A site's first commit of a round grows from the round's start; the second from the first.
+        let parent: CommitID
+        if let tip, step != "train" { parent = tip } else { parent = try roundStart(round) }
+        let draft = draft(
+            line, expected: tip, parents: [parent], base: parent, changes: Self.changes(of: output),
+            subject: "round \(round) \(step) \(site): \(output.summary)", round: round, step: step, owner: site.name)
+        try commit(draft, round: round, step: step, owner: site.name)
+    }
+
+    private func commitMain(_ output: StepOutput, round: Int, step: String, owner: String? = nil) throws(Fault) {
+        let tip = try mainTip()
+        let draft = draft(
+            .main(run), expected: tip, parents: [tip], base: tip, changes: Self.changes(of: output),
+            subject: "round \(round) \(step)\(owner.map { " \($0)" } ?? ""): \(output.summary)", round: round, step: step,
+            owner: owner)
+        try commit(draft, round: round, step: step, owner: owner)
+    }
+
+    private func commit(_ draft: CommitDraft, round: Int, step: String, owner: String?) throws(Fault) {
+        let id = try ledger.commit(draft)
+        context.report(.committed(round: round, step: step, owner: owner, subject: draft.subject, commit: id.hex))
+    }
+
+    private func draft(
+        _ line: LineRef, expected: CommitID?, parents: [CommitID], base: CommitID?, changes: [FileChange],
+        subject: String, round: Int, step: String, owner: String?
+    ) -> CommitDraft {
+        var trailers = [Trailer("Run", run.name), Trailer("Round", String(round)), Trailer("Step", step)]
+        if let owner { trailers.append(Trailer(step == "evaluate" ? "Cohort" : "Site", owner)) }
+        trailers.append(Trailer("Plan-SHA256", planDigest.hex))
+        return CommitDraft(
+            line: line, expectedTip: expected, parents: parents, base: base, changes: changes, subject: subject,
+            trailers: trailers, author: CommitAuthor(name: "MedRounds", email: "medrounds@localhost"),
+            time: Int64(Date().timeIntervalSince1970))
+    }
+
+    private static func changes(of output: StepOutput) -> [FileChange] {
+        (output.deterministic + [("\(output.folder)/timing.json", output.timing.canonical)]).map {
+            FileChange(path: $0.path, bytes: $0.bytes)
+        }
+    }
+
+    private static func nextName(_ workflow: String, taken: [RunName]) throws(Fault) -> RunName {
+        var number = 1
+        while true {
+            guard let name = RunName("\(workflow)-\(number)") else {
+                throw Fault(
+                    .workflow, "run.bad-name", "\(workflow)-\(number) is longer than 64 characters",
+                    mend: "Give the workflow a shorter name.")
+            }
+            if !taken.contains(name) { return name }
+            number += 1
+        }
+    }
+
+    private static func outline(_ declaration: FederationDeclaration) -> String {
+        let sites = declaration.sites.count
+        return "\(sites) site\(sites == 1 ? "" : "s"), \(declaration.rounds) round\(declaration.rounds == 1 ? "" : "s")"
+    }
+}
+
+extension FederationDeclaration {
+    /// The rounds in order; round 0 alone where only the base model is evaluated.
+    var roundNumbers: ClosedRange<Int> { rounds == 0 ? 0...0 : 1...rounds }
+    /// The settings of the train step.
+    var training: TrainingConfiguration? {
+        for case .train(let configuration) in steps { return configuration }
+        return nil
+    }
+    /// The precision of the upload step, which the published global adapter shares.
+    var uploadPrecision: UploadPrecision {
+        for case .upload(let precision) in steps { return precision }
+        return .f32
+    }
+}
+
+extension EvaluationConfiguration {
+    /// Whether the step runs in that round.
+    func runs(in round: Int, of rounds: Int) -> Bool {
+        switch when {
+        case .everyRound: true
+        case .lastRound: round == rounds
+        }
+    }
+}

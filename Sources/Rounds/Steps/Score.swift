@@ -1,0 +1,50 @@
+// The score step: the coordinator's validation loss of the base model with each upload.
+
+import Engine
+import Faults
+import Federation
+
+enum ScoreStep {
+    /// Mean cross-entropy over the label tokens of the validation records, by upload in site order.
+    static func compute(
+        context: RunContext, round: Int, measure: ScoreMeasure, uploads: [ReceivedUpload]
+    ) throws(Fault) -> StepOutput {
+        let clock = StepClock()
+        let validation = try context.validation()
+        let model = try context.model()
+        var rows: [JSONValue] = []
+        var summary: [String] = []
+        for (index, upload) in uploads.enumerated() {
+            try context.checkInterruption()
+            let loss: Double
+            let labelTokens: Int
+            do {
+                let score = try Engine.score(
+                    model: model, adapter: upload.adapter, sequences: validation.sequences, threads: context.threads)
+                loss = score.total / Double(score.labelTokens)
+                labelTokens = score.labelTokens
+                guard loss.isFinite else { throw .noScore(upload.standing.site) }
+            } catch let fault where fault.code == "engine.not-finite" || fault.code == "aggregate.no-score" {
+                // Finite numbers can still be so large that the loss is not; such an upload has no influence to compute.
+                rows.append(["site": .string(upload.standing.site.name), "left_out": .string(fault.code)])
+                summary.append("\(upload.standing.site) left out (\(fault.code))")
+                continue
+            }
+            rows.append([
+                "site": .string(upload.standing.site.name), "loss": .number(loss),
+                "label_tokens": .integer(Int64(labelTokens)), "adapter_sha256": .string(upload.digest.hex),
+            ])
+            summary.append("\(upload.standing.site) \(Figures.fixed(loss, 3))")
+            context.report(
+                .progressed(done: index + 1, total: uploads.count, unit: "uploads", detail: "loss \(Figures.fixed(loss, 3))"))
+        }
+        return StepOutput(
+            folder: StepPaths.folder(round: round, step: "score"),
+            record: [
+                "step": "score", "round": .integer(Int64(round)), "measure": .string(measure.rawValue),
+                "records": .integer(Int64(validation.count)),
+                "validation_commitment": .string(validation.commitment.hex), "scores": .array(rows),
+            ],
+            timing: clock.timing(threads: context.threads), summary: summary.joined(separator: ", "))
+    }
+}

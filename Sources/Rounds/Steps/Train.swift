@@ -1,0 +1,69 @@
+// The train step: one site's local epochs from the round's global adapter, and what its record says of them.
+
+import Digests
+import Engine
+import Faults
+import Federation
+import ModelFiles
+
+enum TrainStep {
+    /// Trains one site. A site whose training diverges gets a record with status `failed` and no adapter; anything else that
+    /// goes wrong is thrown.
+    static func compute(
+        context: RunContext, round: Int, site: SiteID, configuration: TrainingConfiguration, start: StartAdapter
+    ) throws(Fault) -> StepOutput {
+        let records = try context.records(of: site)
+        let clock = StepClock()
+        let folder = StepPaths.folder(round: round, step: "train", owner: site.name)
+        var record: [String: JSONValue] = [
+            "step": "train", "round": .integer(Int64(round)), "site": .string(site.name),
+            "settings": configuration.json, "adapter": context.plan.declaration.adapter.json,
+            "numerics": .string(context.plan.declaration.model.numerics.rawValue),
+            "seed": .string(String(context.plan.declaration.seed)),
+            "input": [
+                "adapter_sha256": .string(start.digest.hex), "dataset_commitment": .string(records.commitment.hex),
+            ],
+            "records": .integer(Int64(records.count)), "truncated_records": .integer(Int64(records.truncated)),
+        ]
+        let outcome: TrainingOutcome
+        do {
+            outcome = try train(
+                context: context, round: round, site: site, configuration: configuration, start: start, records: records)
+        } catch let fault where fault.code == "engine.not-finite" {
+            record["status"] = "failed"
+            record["reason"] = ["code": .string(fault.code), "what": .string(fault.what)]
+            return StepOutput(
+                folder: folder, record: .object(record), timing: clock.timing(threads: context.threads),
+                summary: "failed (\(fault.code))")
+        }
+        let bytes = try encode(outcome.adapter)
+        let losses = outcome.stepLosses
+        let first = tenth(losses.prefix(max(1, losses.count / 10)))
+        let last = tenth(losses.suffix(max(1, losses.count / 10)))
+        record["status"] = "done"
+        record["steps"] = .integer(Int64(losses.count))
+        record["tokens"] = .integer(Int64(outcome.tokens))
+        record["label_tokens"] = .integer(Int64(outcome.labelTokens))
+        record["loss"] = ["first_tenth": .number(first), "last_tenth": .number(last)]
+        record["step_losses"] = .array(losses.map { .number($0) })
+        record["output"] = ["adapter_sha256": .string(Digest.sha256(bytes).hex), "precision": "f32"]
+        let epochs = configuration.epochs
+        return StepOutput(
+            folder: folder, record: .object(record),
+            timing: clock.timing(
+                threads: context.threads,
+                rates: ["records": Double(records.count * epochs), "tokens": Double(outcome.tokens)]),
+            summary: "loss \(Figures.fixed(first, 2)) -> \(Figures.fixed(last, 2)) "
+                + "(\(records.count) records, \(epochs) epoch\(epochs == 1 ? "" : "s"))",
+            adapter: outcome.adapter)
+    }
+
+    /// The trained adapter as the work folder keeps it: float32 safetensors.
+    static func encode(_ adapter: Adapter) throws(Fault) -> [UInt8] {
+        try AdapterFile.encode(adapter, precision: .f32)
+    }
+
+    private static func tenth(_ losses: some Collection<Double>) -> Double {
+        losses.reduce(0, +) / Double(max(1, losses.count))
+    }
+}

@@ -1,0 +1,102 @@
+// medrounds log and medrounds show: what the ledger holds, for people and for tools.
+
+import ArgumentParser
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import Rounds
+
+struct LogCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "log", abstract: "List the runs of the ledger, or the commits of one.")
+
+    @Argument(help: "The run; all runs where it is left out.")
+    var run: String?
+    @OptionGroup var place: PlaceOptions
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let ledger = try Ledger.open(path: place.ledger)
+        guard let run else { return try listRuns(ledger) }
+        let name = try runName(run)
+        let commits = try RunHistory.commits(of: name, ledger: ledger)
+        if json {
+            Console.result(
+                raw: JSONValue.array(
+                    commits.map { commit in
+                        [
+                            "commit": .string(commit.id.hex), "parents": .array(commit.parents.map { .string($0.hex) }),
+                            "subject": .string(commit.subject), "time": .string(Self.utc(commit.time)),
+                            "trailers": .object(Dictionary(commit.trailers.map { ($0.key, .string($0.value)) }) { first, _ in first }),
+                            "signed": .bool(commit.signature != nil),
+                        ]
+                    }
+                ).canonical)
+            return
+        }
+        for commit in commits {
+            Console.result("\(commit.id.hex.prefix(9))  \(Self.utc(commit.time))  \(commit.subject)")
+        }
+    }
+
+    private func listRuns(_ ledger: Ledger) throws {
+        var table = Table("run", "steps", "seed", "sites", "rounds", "last commit")
+        var rows: [JSONValue] = []
+        for run in try ledger.runs() {
+            let summary = try RunSummary(run: run, ledger: ledger)
+            rows.append(summary.json)
+            table.add(
+                run.name, "\(summary.steps.done)/\(summary.steps.planned)", String(summary.plan.declaration.seed),
+                String(summary.plan.declaration.sites.count), String(summary.plan.declaration.rounds), String(summary.tip.prefix(9)))
+        }
+        if json {
+            Console.result(raw: JSONValue.array(rows).canonical)
+        } else if rows.isEmpty {
+            Console.result("the ledger holds no run yet")
+        } else {
+            table.lines.forEach(Console.result)
+        }
+    }
+
+    static func utc(_ seconds: Int64) -> String {
+        ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: TimeInterval(seconds)))
+    }
+}
+
+struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Print a run's figures, or one round's records.")
+
+    @Argument(help: "The run.")
+    var run: String
+    @Argument(help: "A round; its records are printed as committed.")
+    var round: Int?
+    @OptionGroup var place: PlaceOptions
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let ledger = try Ledger.open(path: place.ledger)
+        let name = try runName(run)
+        if let round {
+            let records = try RunHistory.records(of: name, round: round, ledger: ledger)
+            if json {
+                Console.result(raw: JSONValue.object(records).canonical)
+                return
+            }
+            for (path, record) in records.sorted(by: { $0.key < $1.key }) {
+                Console.result(path)
+                Console.result(record.canonicalText)
+            }
+            return
+        }
+        let summary = try RunSummary(run: name, ledger: ledger)
+        if json {
+            Console.result(raw: summary.json.canonical)
+        } else {
+            SummaryPrinter.lines(summary).forEach(Console.result)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+// medrounds validate and medrounds plan: what a workflow says, before anything runs.
+
+import ArgumentParser
+import Federation
+import Foundation
+import Rounds
+
+struct ValidateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate", abstract: "Check a workflow file; every fault at once, with line and column.")
+
+    @OptionGroup var source: WorkflowOptions
+
+    func run() throws {
+        let origin = RunOrigin(
+            workflow: source.workflow, overrides: source.overrides, cache: Environment.cache,
+            current: FileManager.default.currentDirectoryPath)
+        let declaration = try origin.declaration().declaration
+        let steps = declaration.steps.map(\.name).joined(separator: ", ")
+        Console.result(
+            "\(source.workflow): valid (\(declaration.name), \(declaration.sites.count) sites, \(declaration.rounds) rounds: \(steps))")
+    }
+}
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan", abstract: "Resolve a workflow with its model and notes, and print the plan a run would commit.")
+
+    @OptionGroup var source: WorkflowOptions
+    @OptionGroup var place: PlaceOptions
+    @Flag(help: "Print plan.json as a run would commit it.")
+    var json = false
+
+    func run() throws {
+        let origin = RunOrigin(
+            workflow: source.workflow, overrides: source.overrides, cache: Environment.cache,
+            current: FileManager.default.currentDirectoryPath)
+        let context = try RunContext.load(
+            origin, workspace: place.workspace, threads: 1, isInterrupted: { false }, report: { _ in })
+        if json {
+            Console.result(raw: context.plan.json.canonical)
+            return
+        }
+        var table = Table("setting", "value")
+        for row in context.plan.rows { table.add(row.key, row.value) }
+        table.lines.forEach(Console.result)
+    }
+}

@@ -1,0 +1,81 @@
+// medrounds run: a workflow file in, a committed run out.
+
+import ArgumentParser
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import Rounds
+
+/// What names a workflow on the command line.
+struct WorkflowOptions: ParsableArguments {
+    @Argument(help: "The workflow file.", completion: .file(extensions: ["yaml", "yml"]))
+    var workflow: String
+
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Replace a setting, such as adapter.rank=8; recorded in the plan. May be given several times. Paths are relative to the current folder.",
+            valueName: "key=value"))
+    var overrides: [String] = []
+}
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Execute a workflow and commit every step to the ledger.")
+
+    @OptionGroup var source: WorkflowOptions
+    @OptionGroup var place: PlaceOptions
+    @OptionGroup var machine: MachineOptions
+
+    @Option(help: "The run's name (default: the workflow's name and the next free number).")
+    var name: String?
+
+    @Flag(help: "Go on with a run that was stopped: the one named, or the workflow's newest.")
+    var resume = false
+
+    @Flag(help: "Print faults only.")
+    var quiet = false
+
+    @Flag(help: "Print the final figures as JSON.")
+    var json = false
+
+    func run() throws {
+        Interruption.watch()
+        let name = try name.map(runName)
+        let console = Console(quiet: quiet)
+        let progress = ProgressPrinter(console)
+        // An unreadable ledger or a taken name is told before minutes are spent on models and notes.
+        let ledger = try Ledger.create(path: place.ledger)
+        let origin = RunOrigin(
+            workflow: source.workflow, overrides: source.overrides, cache: Environment.cache,
+            current: FileManager.default.currentDirectoryPath)
+        let context = try RunContext.load(
+            origin, workspace: place.workspace, threads: machine.count, isInterrupted: { Interruption.requested },
+            report: { progress.show($0) })
+        let runner: Runner
+        if resume {
+            let chosen = try name ?? Runner.newest(of: context.plan.declaration.name, ledger: ledger)
+            runner = try Runner.resume(context, run: chosen, ledger: ledger, workspace: place.workspace)
+        } else {
+            runner = try Runner.begin(context, name: name, ledger: ledger, workspace: place.workspace)
+        }
+        do {
+            try runner.execute()
+        } catch {
+            progress.finish()
+            if error.kind != .bug {
+                let flags = source.overrides.map { " --set '\($0)'" }.joined()
+                console.note("\(runner.run) can go on with: medrounds run \(source.workflow)\(flags) --name \(runner.run) --resume")
+            }
+            throw error
+        }
+        progress.finish()
+        let summary = try RunSummary(run: runner.run, ledger: ledger)
+        if json {
+            Console.result(raw: summary.json.canonical)
+        } else {
+            SummaryPrinter.lines(summary).forEach(Console.result)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// Console: everything that is printed, and whether a terminal is there to print it on.
+
+import Faults
+import Foundation
+
+/// Where lines go: results to standard output, progress and faults to standard error.
+struct Console {
+    /// Whether progress may overwrite its own line.
+    let isTerminal: Bool
+    /// Whether progress is left out altogether.
+    let isQuiet: Bool
+
+    init(quiet: Bool = false) {
+        isTerminal = isatty(STDERR_FILENO) == 1
+        isQuiet = quiet
+    }
+
+    /// A line of results.
+    static func result(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
+    /// A result that brings its own line ends, such as canonical JSON.
+    static func result(raw bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+
+    /// A line for whoever watches.
+    func note(_ line: String) {
+        guard !isQuiet else { return }
+        FileHandle.standardError.write(Data(((isTerminal ? "\r\u{1b}[K" : "") + line + "\n").utf8))
+    }
+
+    /// A line that the next one overwrites; nothing where no terminal is.
+    func status(_ line: String) {
+        guard isTerminal, !isQuiet else { return }
+        FileHandle.standardError.write(Data("\r\u{1b}[K\(line.prefix(columns - 1))".utf8))
+    }
+
+    /// A fault in full.
+    static func fault(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+
+    private var columns: Int {
+        var size = winsize()
+        return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
+    }
+}
+
+/// A table of text: columns as wide as their widest cell, numbers to the right.
+struct Table {
+    let header: [String]
+    private(set) var rows: [[String]] = []
+
+    init(_ header: String...) { self.header = header }
+
+    mutating func add(_ cells: String...) { rows.append(cells) }
+
+    var lines: [String] {
+        let all = [header] + rows
+        let widths = header.indices.map { column in all.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0 }
+        let numeric = header.indices.map { column in
+            rows.allSatisfy { row in
+                let cell = row.indices.contains(column) ? row[column] : ""
+                return cell.isEmpty || cell == "-" || cell.first.map { $0.isNumber || $0 == "-" } == true
+            } && !rows.isEmpty
+        }
+        func line(_ cells: [String]) -> String {
+            let padded = header.indices.map { column -> String in
+                let cell = cells.indices.contains(column) ? cells[column] : ""
+                let space = String(repeating: " ", count: widths[column] - cell.count)
+                return numeric[column] ? space + cell : cell + space
+            }
+            var text = padded.joined(separator: "  ")
+            while text.last == " " { text.removeLast() }
+            return text
+        }
+        return [line(header), widths.map { String(repeating: "-", count: $0) }.joined(separator: "  ")] + rows.map(line)
+    }
+}

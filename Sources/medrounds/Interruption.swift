@@ -1,0 +1,23 @@
+// Interruption: Ctrl-C asks the run to stop after what it is doing; a second one ends the process at once.
+
+import Foundation
+import Synchronization
+
+/// Set by the signal handler, read between training steps. An atomic: the handler may run on any thread at any time.
+private let interrupted = Atomic<Int>(0)
+
+enum Interruption {
+    /// Takes over SIGINT and SIGTERM.
+    static func watch() {
+        signal(SIGINT, handleInterruption)
+        signal(SIGTERM, handleInterruption)
+    }
+
+    /// Whether the person asked to stop.
+    static var requested: Bool { interrupted.load(ordering: .relaxed) > 0 }
+}
+
+/// A C callback has to be a top-level function: it may run on a thread that Swift knows nothing of.
+private func handleInterruption(_ signal: Int32) {
+    if interrupted.add(1, ordering: .relaxed).oldValue >= 1 { _exit(130) }
+}

@@ -1,0 +1,49 @@
+// ProgressPrinter: a run's events as lines: one that overwrites itself on a terminal, plain ones elsewhere.
+
+import Foundation
+import Rounds
+
+/// Words events. One run, one thread.
+final class ProgressPrinter {
+    private let console: Console
+    private var stepStart = ContinuousClock.now
+    private var label = ""
+    private var lastPlain = ContinuousClock.now
+
+    init(_ console: Console) { self.console = console }
+
+    func show(_ event: RunEvent) {
+        switch event {
+        case .opened(let run, let plan, let done):
+            console.note("run \(run), plan \(plan.hex.prefix(12))\(done > 0 ? ", going on after \(done) commits" : "")")
+        case .started(let round, let step, let owner):
+            label = "\(round == 0 ? "base model" : "round \(round)") \(step)\(owner.map { " \($0)" } ?? "")"
+            stepStart = .now
+            lastPlain = .now
+            console.status(label)
+        case .progressed(let done, let total, let unit, let detail):
+            let line = "\(label): \(done)/\(total) \(unit), \(rate(done, total, unit))\(detail.isEmpty ? "" : ", \(detail)")"
+            console.status(line)
+            // Where lines are kept, one every ten seconds is enough to see that it lives.
+            if !console.isTerminal, ContinuousClock.now - lastPlain > .seconds(10) {
+                lastPlain = .now
+                console.note(line)
+            }
+        case .committed(_, _, _, let subject, let commit):
+            console.note("\(commit.prefix(9)) \(subject)")
+        case .noted(let text):
+            console.note(text)
+        }
+    }
+
+    /// Clears a status line that is still standing.
+    func finish() { console.status("") }
+
+    private func rate(_ done: Int, _ total: Int, _ unit: String) -> String {
+        let elapsed = ContinuousClock.now - stepStart
+        let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
+        guard done > 0, seconds > 0.05 else { return "starting" }
+        let speed = Double(done) / seconds
+        return "\(Figures.fixed(speed, speed < 10 ? 1 : 0)) \(unit)/s, \(Figures.seconds(Double(total - done) / speed)) left"
+    }
+}
