@@ -14,61 +14,57 @@ INLINE uint16_t half_at(const uint8_t *p) {
   return h;
 }
 
-// A block of 32 as two groups of lanes. q4_0: d (q - 8); q4_1: d q, rounded, + m; q8_0: d q.
-INLINE void unpack_block(int32_t type, const uint8_t *p, f32x16 *low, f32x16 *high) {
+// Elements first .. first + 15 of a stored row; of a quantised one, first is a multiple of 16.
+// q4_0: d (q - 8); q4_1: d q, rounded, + m; q8_0: d q.
+INLINE f32x16 unpack_lanes(int32_t type, const uint8_t *row, ptrdiff_t first) {
+  if (type == KERNEL_F32) {
+    f32x16 x;
+    __builtin_memcpy(&x, row + first * 4, sizeof x);
+    return x;
+  }
+  if (type == KERNEL_F16 || type == KERNEL_BF16) {
+    u16x16 half;
+    __builtin_memcpy(&half, row + first * 2, sizeof half);
+    return type == KERNEL_F16 ? from_f16(half) : from_bf16(half);
+  }
+  const uint8_t *p = row + first / BLOCK * block_bytes(type);
   const f32x16 d = splat(scalar_from_f16(half_at(p)));
+  const ptrdiff_t upper = first % BLOCK / LANES;
   if (type == KERNEL_Q8_0) {
-    i8x16 a, b;
-    __builtin_memcpy(&a, p + 2, sizeof a);
-    __builtin_memcpy(&b, p + 18, sizeof b);
-    *low = d * __builtin_convertvector(__builtin_convertvector(a, i32x16), f32x16);
-    *high = d * __builtin_convertvector(__builtin_convertvector(b, i32x16), f32x16);
-    return;
+    i8x16 q;
+    __builtin_memcpy(&q, p + 2 + upper * LANES, sizeof q);
+    return d * __builtin_convertvector(__builtin_convertvector(q, i32x16), f32x16);
   }
   u8x16 q;
   __builtin_memcpy(&q, p + (type == KERNEL_Q4_1 ? 4 : 2), sizeof q);
-  i32x16 wide = __builtin_convertvector(q, i32x16);
-  i32x16 a = wide & 15, b = wide >> 4;
-  if (type == KERNEL_Q4_1) {
-    const f32x16 m = splat(scalar_from_f16(half_at(p + 2)));
-    *low = d * __builtin_convertvector(a, f32x16) + m;
-    *high = d * __builtin_convertvector(b, f32x16) + m;
-  } else {
-    *low = d * __builtin_convertvector(a - 8, f32x16);
-    *high = d * __builtin_convertvector(b - 8, f32x16);
-  }
+  const i32x16 nibbles = (__builtin_convertvector(q, i32x16) >> (int32_t)(upper * 4)) & 15;
+  if (type == KERNEL_Q4_0) return d * __builtin_convertvector(nibbles - 8, f32x16);
+  return d * __builtin_convertvector(nibbles, f32x16) + splat(scalar_from_f16(half_at(p + 2)));
 }
 
 // Elements first .. first + count - 1 of a stored row.
 INLINE void unpack_elements(float *out, int32_t type, const uint8_t *row, ptrdiff_t first, ptrdiff_t count) {
-  if (type == KERNEL_F32) {
-    __builtin_memcpy(out, row + first * 4, (size_t)count * 4);
-  } else if (type == KERNEL_F16 || type == KERNEL_BF16) {
-    for (ptrdiff_t i = 0; i < count; i += LANES) {
-      const ptrdiff_t left = count - i < LANES ? count - i : LANES;
-      u16x16 half = {0};
-      if (left == LANES) __builtin_memcpy(&half, row + (first + i) * 2, sizeof half);
-      else __builtin_memcpy(&half, row + (first + i) * 2, (size_t)left * 2);
-      store_some(out + i, left, type == KERNEL_F16 ? from_f16(half) : from_bf16(half));
+  ptrdiff_t i = first;
+  const ptrdiff_t end = first + count;
+  while (i < end) {
+    const ptrdiff_t start = type >= KERNEL_Q4_0 ? i / LANES * LANES : i;
+    if (start == i && end - i >= LANES) {
+      store(out, unpack_lanes(type, row, i));
+      out += LANES;
+      i += LANES;
+      continue;
     }
-  } else {
-    for (ptrdiff_t i = first; i < first + count;) {
-      float block[BLOCK];
-      f32x16 low, high;
-      unpack_block(type, row + i / BLOCK * block_bytes(type), &low, &high);
-      const ptrdiff_t start = i % BLOCK, left = first + count - i;
-      if (start == 0 && left >= BLOCK) {
-        store(out + (i - first), low);
-        store(out + (i - first) + LANES, high);
-        i += BLOCK;
-        continue;
-      }
-      store(block, low);
-      store(block + LANES, high);
-      const ptrdiff_t length = left < BLOCK - start ? left : BLOCK - start;
-      __builtin_memcpy(out + (i - first), block + start, (size_t)length * 4);
-      i += length;
+    float lanes[LANES];
+    if (type >= KERNEL_Q4_0) {
+      store(lanes, unpack_lanes(type, row, start));
+    } else {  // floats end where the row ends
+      uint8_t part[LANES * 4];
+      const ptrdiff_t size = type == KERNEL_F32 ? 4 : 2, left = end - i < LANES ? end - i : LANES;
+      __builtin_memset(part, 0, sizeof part);
+      __builtin_memcpy(part, row + i * size, (size_t)(left * size));
+      store(lanes, unpack_lanes(type, part, 0));
     }
+    for (ptrdiff_t lane = i - start; lane < LANES && i < end; lane++, i++) *out++ = lanes[lane];
   }
 }
 

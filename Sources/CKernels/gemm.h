@@ -1,29 +1,76 @@
-// GEMM: the plain order of the contract.
+// GEMM: blocks of k in order, panels of B packed once a call, strips of A against each panel.
 #ifndef MEDROUNDS_GEMM_H
 #define MEDROUNDS_GEMM_H
+
+#include "tile.h"
+
+#include "pack.h"
+
+// Rows of A packed at once, the rows up to which a panel is packed in pieces that stay in the first cache, and their depth.
+enum { M_BLOCK = GEMM_M_BLOCK, SMALL_M = 8, SMALL_DEPTH = 64 };
+
+INLINE ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+// At most eight rows (decoding): chains of the whole block of k go through a buffer from piece to piece.
+INLINE void gemm_few_rows(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
+                          ptrdiff_t a_column, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M,
+                          ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, float *panel) {
+  for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
+    const ptrdiff_t columns = least(last_column - n, PANEL), padded = (columns + LANES - 1) / LANES * LANES;
+    for (ptrdiff_t block = 0; block < K; block += KERNEL_K_BLOCK) {
+      const ptrdiff_t end = least(K, block + KERNEL_K_BLOCK);
+      float sums[SMALL_M * PANEL];
+      for (ptrdiff_t k = block; k < end; k += SMALL_DEPTH) {
+        const ptrdiff_t last = least(end, k + SMALL_DEPTH);
+        pack_panel(panel, b, b_transposed, n, columns, k, last);
+        tile_task task = {a + k * a_column, a_row, a_column, panel, PANEL, last - k, sums, PANEL,
+                          k == block ? TILE_BEGIN : TILE_CONTINUE};
+        strip_times_panel(task, M, padded);
+      }
+      for (ptrdiff_t m = 0; m < M; m++)
+        for (ptrdiff_t i = 0; i < columns; i++) {
+          float *p = c + m * c_row + n + i;
+          *p = block > 0 || accumulate ? *p + sums[m * PANEL + i] : sums[m * PANEL + i];
+        }
+    }
+  }
+}
 
 static void gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
                        ptrdiff_t a_column, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M,
                        ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
-  (void)workspace;
-  if (!accumulate)
+  float *panel = workspace, *strips = panel + KERNEL_K_BLOCK * PANEL;
+  if (K <= 0 && !accumulate)
     for (ptrdiff_t m = 0; m < M; m++)
       for (ptrdiff_t n = first_column; n < last_column; n++) c[m * c_row + n] = 0;
-  for (ptrdiff_t start = 0; start < K; start += KERNEL_K_BLOCK) {
-    const ptrdiff_t end = K - start < KERNEL_K_BLOCK ? K : start + KERNEL_K_BLOCK;
-    for (ptrdiff_t n = first_column; n < last_column; n++) {
-      float column[KERNEL_K_BLOCK];
-      if (b_transposed) {
-        unpack_elements(column, b->type, (const uint8_t *)b->data + n * b->row_bytes, start, end - start);
-      } else {
-        for (ptrdiff_t k = start; k < end; k++)
-          unpack_elements(column + k - start, b->type, (const uint8_t *)b->data + k * b->row_bytes, n, 1);
-      }
-      for (ptrdiff_t m = 0; m < M; m++) {
-        float sum = 0;
-        for (ptrdiff_t k = start; k < end; k++)
-          sum = __builtin_fmaf(a[m * a_row + k * a_column], column[k - start], sum);
-        c[m * c_row + n] = start == 0 && !accumulate ? sum : c[m * c_row + n] + sum;
+  if (M <= SMALL_M) {
+    gemm_few_rows(c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, panel);
+    return;
+  }
+  // Where A is read in few passes, as it stands is cheaper than packed.
+  const int pack_a = a_column != 1 || last_column - first_column > 2 * PANEL;
+  const int b_floats = b->type == KERNEL_F32 && !b_transposed && M <= 4 * STRIP;
+  for (ptrdiff_t top = 0; top < M; top += M_BLOCK) {
+    const ptrdiff_t height = least(M - top, M_BLOCK);
+    for (ptrdiff_t block = 0; block < K; block += KERNEL_K_BLOCK) {
+      const ptrdiff_t end = least(K, block + KERNEL_K_BLOCK), depth = end - block;
+      const float *corner = a + top * a_row + block * a_column;
+      if (pack_a) pack_strips(strips, corner, a_row, a_column, height, depth);
+      for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
+        const ptrdiff_t columns = least(last_column - n, PANEL);
+        tile_task task = {0, 1, STRIP, panel, PANEL, depth, 0, c_row, block > 0 || accumulate ? TILE_ADD : TILE_REPLACE};
+        if (b_floats && columns % LANES == 0) {
+          task.b = (const float *)b->data + block * (b->row_bytes / 4) + n;
+          task.b_step = b->row_bytes / 4;
+        } else {
+          pack_panel(panel, b, b_transposed, n, columns, block, end);
+        }
+        for (ptrdiff_t m = 0; m < height; m += STRIP) {
+          task.a = pack_a ? strips + m * depth : corner + m * a_row;
+          if (!pack_a) task.a_row = a_row, task.a_step = a_column;
+          task.c = c + (top + m) * c_row + n;
+          strip_times_panel(task, least(height - m, STRIP), columns);
+        }
       }
     }
   }

@@ -68,6 +68,9 @@
   X(void, exp, (float *out, const float *x, ptrdiff_t count), (out, x, count))                                         \
   X(void, log, (float *out, const float *x, ptrdiff_t count), (out, x, count))
 
+// Rows of A that GEMM packs at once.
+enum { GEMM_M_BLOCK = 1024 };
+
 typedef struct {
 #define X(result, name, parameters, arguments) result(*name) parameters;
   EVERY_KERNEL(X)

@@ -1,0 +1,168 @@
+// Packing for GEMM: panels of B as [k][48] floats straight from any stored type, strips of A as [k][8].
+#ifndef MEDROUNDS_PACK_H
+#define MEDROUNDS_PACK_H
+
+// Transposes 16 x 16 by four perfect shuffles of the rows.
+#define TRANSPOSE(vector, rows)                                                                                      \
+  _Pragma("clang loop unroll(full)") for (int stage = 0; stage < 4; stage++) {                                                                     \
+    vector mixed[16];                                                                                                \
+    UNROLL for (int i = 0; i < 8; i++) {                                                                             \
+      mixed[2 * i] = __builtin_shufflevector(rows[i], rows[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22,  \
+                                             7, 23);                                                                 \
+      mixed[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, \
+                                                 14, 30, 15, 31);                                                    \
+    }                                                                                                                \
+    UNROLL for (int i = 0; i < 16; i++) rows[i] = mixed[i];                                                          \
+  }
+
+INLINE u16x16 halves_at(const uint8_t *const rows[LANES], ptrdiff_t offset) {
+  u16x16 h;
+  UNROLL for (int i = 0; i < LANES; i++) h[i] = half_at(rows[i] + offset);
+  return h;
+}
+
+// k first .. first + 31 of sixteen stored rows of quantised blocks, to out[k - first][PANEL]. The bytes are transposed
+// before they become floats: sixteen at a time share a k, and the scales stand in the lanes.
+INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first) {
+  const ptrdiff_t offset = first / BLOCK * block_bytes(type);
+  const f32x16 d = from_f16(halves_at(rows, offset));
+  if (type == KERNEL_Q8_0) {
+    for (int half = 0; half < 2; half++, out += 16 * PANEL) {
+      i8x16 q[16];
+      UNROLL for (int i = 0; i < 16; i++) __builtin_memcpy(&q[i], rows[i] + offset + 2 + half * 16, 16);
+      TRANSPOSE(i8x16, q)
+      UNROLL for (int k = 0; k < 16; k++)
+        store(out + k * PANEL, d * __builtin_convertvector(__builtin_convertvector(q[k], i32x16), f32x16));
+    }
+    return;
+  }
+  const f32x16 m = type == KERNEL_Q4_1 ? from_f16(halves_at(rows, offset + 2)) : splat(0);
+  u8x16 q[16];
+  UNROLL for (int i = 0; i < 16; i++) __builtin_memcpy(&q[i], rows[i] + offset + (type == KERNEL_Q4_1 ? 4 : 2), 16);
+  TRANSPOSE(u8x16, q)
+  UNROLL for (int k = 0; k < 16; k++) {
+    i32x16 wide = __builtin_convertvector(q[k], i32x16);
+    i32x16 low = wide & 15, high = wide >> 4;
+    if (type == KERNEL_Q4_1) {
+      store(out + k * PANEL, d * __builtin_convertvector(low, f32x16) + m);
+      store(out + (k + 16) * PANEL, d * __builtin_convertvector(high, f32x16) + m);
+    } else {
+      store(out + k * PANEL, d * __builtin_convertvector(low - 8, f32x16));
+      store(out + (k + 16) * PANEL, d * __builtin_convertvector(high - 8, f32x16));
+    }
+  }
+}
+
+// k first .. first + 15 of sixteen stored rows of floats, to out[k - first][PANEL].
+INLINE void pack_floats(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first) {
+  f32x16 x[16];
+  UNROLL for (int i = 0; i < 16; i++) {
+    if (type == KERNEL_F32) {
+      __builtin_memcpy(&x[i], rows[i] + first * 4, sizeof x[i]);
+    } else {
+      u16x16 half;
+      __builtin_memcpy(&half, rows[i] + first * 2, sizeof half);
+      x[i] = type == KERNEL_F16 ? from_f16(half) : from_bf16(half);
+    }
+  }
+  TRANSPOSE(f32x16, x)
+  UNROLL for (int k = 0; k < 16; k++) store(out + k * PANEL, x[k]);
+}
+
+// The panel of b stored [N, K]: columns n .. n + columns - 1, k first .. last - 1. Columns up to the next multiple of 16
+// repeat the last one.
+INLINE void pack_transposed(float *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
+                            ptrdiff_t first, ptrdiff_t last) {
+  const ptrdiff_t step = type >= KERNEL_Q4_0 ? BLOCK : LANES;
+  for (ptrdiff_t group = 0; group < columns; group += LANES) {
+    const uint8_t *rows[LANES];
+    for (ptrdiff_t i = 0; i < LANES; i++) {
+      const ptrdiff_t column = group + i < columns ? group + i : columns - 1;
+      rows[i] = (const uint8_t *)b->data + (n + column) * b->row_bytes;
+    }
+    ptrdiff_t k = first;
+    for (; k + step <= last; k += step) {
+      if (type >= KERNEL_Q4_0) pack_blocks(out + (k - first) * PANEL + group, type, rows, k);
+      else pack_floats(out + (k - first) * PANEL + group, type, rows, k);
+    }
+    if (k == last) continue;
+    for (ptrdiff_t i = 0; i < LANES; i++) {
+      float rest[BLOCK];
+      unpack_elements(rest, type, rows[i], k, last - k);
+      for (ptrdiff_t j = k; j < last; j++) out[(j - first) * PANEL + group + i] = rest[j - k];
+    }
+  }
+}
+
+// The panel of b stored [K, N]. Columns up to the next multiple of 16 are zero.
+INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first,
+                      ptrdiff_t last) {
+  for (ptrdiff_t k = first; k < last; k++, out += PANEL) {
+    const uint8_t *row = (const uint8_t *)b->data + k * b->row_bytes;
+    ptrdiff_t i = 0;
+    if (type < KERNEL_Q4_0 || n % LANES == 0)
+      for (; i + LANES <= columns; i += LANES) store(out + i, unpack_lanes(type, row, n + i));
+    if (i == columns) continue;
+    for (ptrdiff_t j = columns; j % LANES != 0; j++) out[j] = 0;
+    unpack_elements(out + i, type, row, n + i, columns - i);
+  }
+}
+
+#define EVERY_TYPE(type, call)                   \
+  switch (type) {                                \
+    case KERNEL_F32: call(KERNEL_F32); break;    \
+    case KERNEL_F16: call(KERNEL_F16); break;    \
+    case KERNEL_BF16: call(KERNEL_BF16); break;  \
+    case KERNEL_Q4_0: call(KERNEL_Q4_0); break;  \
+    case KERNEL_Q4_1: call(KERNEL_Q4_1); break;  \
+    default: call(KERNEL_Q8_0); break;           \
+  }
+
+static __attribute__((noinline)) void pack_panel(float *out, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t n,
+                                                 ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last) {
+#define TRANSPOSED(type) pack_transposed(out, type, b, n, columns, first, last)
+#define STORED(type) pack_rows(out, type, b, n, columns, first, last)
+  if (b_transposed) {
+    EVERY_TYPE(b->type, TRANSPOSED)
+  } else {
+    EVERY_TYPE(b->type, STORED)
+  }
+#undef TRANSPOSED
+#undef STORED
+}
+
+// Strips of A: out[strip][k][STRIP] from a[m * a_row + k * a_column], m < M, k < depth. Rows beyond M repeat the last one.
+static __attribute__((noinline)) void pack_strips(float *out, const float *a, ptrdiff_t a_row, ptrdiff_t a_column,
+                                                  ptrdiff_t M, ptrdiff_t depth) {
+  if (a_row == 1) {  // stored [K, M]: whole rows at a time
+    for (ptrdiff_t k = 0; k < depth; k++, a += a_column) {
+      ptrdiff_t m = 0;
+      for (; m + STRIP <= M; m += STRIP) __builtin_memcpy(out + m * depth + k * STRIP, a + m, STRIP * sizeof *out);
+      for (ptrdiff_t i = m; i < m + STRIP && m < M; i++) out[m * depth + k * STRIP + i - m] = a[i < M ? i : M - 1];
+    }
+    return;
+  }
+  for (ptrdiff_t m = 0; m < M; m += STRIP, out += STRIP * depth) {
+    const float *rows[STRIP];
+    for (ptrdiff_t i = 0; i < STRIP; i++) rows[i] = a + (m + i < M ? m + i : M - 1) * a_row;
+    ptrdiff_t k = 0;
+    if (a_column == 1)
+      for (; k + 8 <= depth; k += 8) {
+        f32x8 x[8];
+        UNROLL for (int i = 0; i < 8; i++) __builtin_memcpy(&x[i], rows[i] + k, sizeof x[i]);
+        UNROLL for (int stage = 0; stage < 3; stage++) {
+          f32x8 mixed[8];
+          UNROLL for (int i = 0; i < 4; i++) {
+            mixed[2 * i] = __builtin_shufflevector(x[i], x[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+            mixed[2 * i + 1] = __builtin_shufflevector(x[i], x[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+          }
+          UNROLL for (int i = 0; i < 8; i++) x[i] = mixed[i];
+        }
+        UNROLL for (int i = 0; i < 8; i++) __builtin_memcpy(out + (k + i) * STRIP, &x[i], sizeof x[i]);
+      }
+    for (; k < depth; k++)
+      for (ptrdiff_t i = 0; i < STRIP; i++) out[k * STRIP + i] = rows[i][k * a_column];
+  }
+}
+
+#endif

@@ -1,0 +1,133 @@
+// The register tile of GEMM: a few rows times a few vectors of columns, one ordered fused chain over k an output.
+#ifndef MEDROUNDS_TILE_H
+#define MEDROUNDS_TILE_H
+
+// A panel of B is [depth][PANEL] floats; A comes in strips of STRIP rows. The tile is what the registers of a level hold.
+enum { PANEL = 48, STRIP = 8 };
+
+#if LEVEL == 2
+typedef f32x16 tile_vector;
+enum { TILE_ROWS = 8, TILE_VECTORS = 3 };
+#elif LEVEL == 1
+typedef f32x8 tile_vector;
+enum { TILE_ROWS = 4, TILE_VECTORS = 3 };
+#else
+typedef f32x4 tile_vector;
+enum { TILE_ROWS = 4, TILE_VECTORS = 3 };
+#endif
+enum { TILE_LANES = sizeof(tile_vector) / 4, TILE_COLUMNS = TILE_LANES * TILE_VECTORS };
+
+// What a tile does with c: its chains begin at zero or go on from c, and end by replacing c or by being added to it.
+enum { TILE_BEGIN = 0, TILE_CONTINUE = 1 };
+enum { TILE_REPLACE = 0, TILE_ADD = 2 };
+
+// a[r, k] stands at a[r * a_row + k * a_step], b[k, n] at b[k * b_step + n].
+typedef struct {
+  const float *a;
+  ptrdiff_t a_row, a_step;
+  const float *b;
+  ptrdiff_t b_step, depth;
+  float *c;
+  ptrdiff_t c_row;
+  int mode;
+} tile_task;
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+INLINE void tile(const tile_task *t, const int rows, const int vectors, const int packed) {
+  tile_vector sum[TILE_ROWS][TILE_VECTORS];
+  float *c = t->c;
+  const ptrdiff_t c_row = t->c_row;
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
+      if (t->mode & TILE_CONTINUE) __builtin_memcpy(&sum[r][v], c + r * c_row + v * TILE_LANES, sizeof(tile_vector));
+      else sum[r][v] = (tile_vector){0};
+      if (t->mode & TILE_ADD) __builtin_prefetch(c + r * c_row + v * TILE_LANES);
+    }
+  }
+  const float *a = t->a, *b = t->b;
+  const ptrdiff_t a_row = packed ? 1 : t->a_row, a_step = packed ? STRIP : t->a_step, b_step = t->b_step;
+  for (ptrdiff_t k = t->depth; k > 0; k--) {
+    tile_vector column[TILE_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) __builtin_memcpy(&column[v], b + v * TILE_LANES, sizeof(tile_vector));
+    UNROLL for (int r = 0; r < rows; r++) {
+      const tile_vector element = (tile_vector){0} + a[r * a_row];
+      UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = __builtin_elementwise_fma(element, column[v], sum[r][v]);
+    }
+    a += a_step;
+    b += b_step;
+  }
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
+      float *p = c + r * c_row + v * TILE_LANES;
+      tile_vector before;
+      if (t->mode & TILE_ADD) {
+        __builtin_memcpy(&before, p, sizeof before);
+        sum[r][v] = before + sum[r][v];
+      }
+      __builtin_memcpy(p, &sum[r][v], sizeof(tile_vector));
+    }
+  }
+}
+
+#define TILE(rows)                                                                   \
+  static __attribute__((noinline)) void tile_##rows(const tile_task *t, int vectors) { \
+    const int packed = t->a_row == 1 && t->a_step == STRIP;                          \
+    if (vectors == 3 && packed) tile(t, rows, 3, 1);                                 \
+    else if (vectors == 3) tile(t, rows, 3, 0);                                      \
+    else if (vectors == 2) tile(t, rows, 2, 0);                                      \
+    else tile(t, rows, 1, 0);                                                        \
+  }
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+#if LEVEL == 2
+TILE(5)
+TILE(6)
+TILE(7)
+TILE(8)
+#endif
+
+typedef void (*tile_function)(const tile_task *, int);
+static const tile_function tiles[] = {
+    tile_1, tile_2, tile_3, tile_4,
+#if LEVEL == 2
+    tile_5, tile_6, tile_7, tile_8,
+#endif
+};
+
+// rows (1 to 8) times columns (1 to 48) of c. b must be readable up to the next whole vector; c is written only where it is.
+INLINE void strip_times_panel(tile_task task, ptrdiff_t rows, ptrdiff_t columns) {
+  const tile_task whole = task;
+  for (ptrdiff_t n = 0; n < columns; n += TILE_COLUMNS) {
+    const ptrdiff_t width = columns - n < TILE_COLUMNS ? columns - n : TILE_COLUMNS;
+    const int vectors = (int)((width + TILE_LANES - 1) / TILE_LANES);
+    for (ptrdiff_t m = 0; m < rows; m += TILE_ROWS) {
+      const ptrdiff_t height = rows - m < TILE_ROWS ? rows - m : TILE_ROWS;
+      task.a = whole.a + m * whole.a_row;
+      task.b = whole.b + n;
+      float *c = whole.c + m * whole.c_row + n;
+      if (width == vectors * TILE_LANES) {
+        task.c = c;
+        tiles[height - 1](&task, vectors);
+        continue;
+      }
+      // The last vector hangs over: through a buffer.
+      float buffer[TILE_ROWS * TILE_COLUMNS];
+      task.c = buffer;
+      task.c_row = TILE_COLUMNS;
+      task.mode = TILE_BEGIN | TILE_REPLACE;
+      tiles[height - 1](&task, vectors);
+      for (ptrdiff_t r = 0; r < height; r++)
+        for (ptrdiff_t i = 0; i < width; i++) {
+          const float sum = buffer[r * TILE_COLUMNS + i];
+          c[r * whole.c_row + i] = whole.mode & TILE_ADD ? c[r * whole.c_row + i] + sum : sum;
+        }
+      task.c_row = whole.c_row;
+      task.mode = whole.mode;
+    }
+  }
+}
+
+#endif

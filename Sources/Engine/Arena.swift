@@ -1,0 +1,21 @@
+// Memory for tensors: allocated before the loops, 64-byte aligned, freed together.
+
+/// Owns float32 buffers until it goes away itself; whoever holds a pointer from it also holds the arena.
+final class Arena {
+    private var blocks: [UnsafeMutableRawPointer] = []
+
+    /// A zeroed buffer of at least `count` floats, 64-byte aligned.
+    func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
+        let raw = bytes(max(count, 16) * MemoryLayout<Float>.stride)
+        return raw.initializeMemory(as: Float.self, repeating: 0, count: max(count, 16))
+    }
+
+    /// An uninitialised buffer, 64-byte aligned.
+    func bytes(_ count: Int) -> UnsafeMutableRawPointer {
+        let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 64), alignment: 64)
+        blocks.append(raw)
+        return raw
+    }
+
+    deinit { for block in blocks { block.deallocate() } }
+}

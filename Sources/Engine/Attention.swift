@@ -1,0 +1,73 @@
+// Attention: causal grouped-query attention of packed segments over a shared prefix and their own keys.
+
+import CKernels
+
+/// The head counts of a layer.
+struct AttentionShape {
+    let heads: Int
+    let keyValueHeads: Int
+    let D: Int  // head dimension
+
+    var Q: Int { heads * D }
+    var KV: Int { keyValueHeads * D }
+    var scale: Float { 1 / Float(D).squareRoot() }
+}
+
+enum Attention {
+    /// out [T, Q] and logSumExp [heads, T] of rotated q [T, Q]; keys and values [store rows, KV] hold what segments name.
+    static func forward(
+        _ out: UnsafeMutablePointer<Float>, _ logSumExp: UnsafeMutablePointer<Float>, q: UnsafePointer<Float>,
+        keys: UnsafePointer<Float>, values: UnsafePointer<Float>, segments: [Segment], shape: AttentionShape, T: Int,
+        workers: Workers
+    ) {
+        workers.run(segments.count * shape.heads) { task, worker in
+            let segment = segments[task / shape.heads]
+            let head = task % shape.heads
+            let at = segment.rows.lowerBound * shape.Q + head * shape.D
+            var span = span(segment, head: head, keys: keys, values: values, shape)
+            kernel_attention_forward(
+                out + at, shape.Q, logSumExp + head * T + segment.rows.lowerBound, q + at, shape.Q, segment.rows.count,
+                &span, workers.attentionScratch(worker))
+        }
+    }
+
+    /// Adds to dq [T, Q], dkeys and dvalues [T, KV]; the store is the pass itself here. One task per group and key-value
+    /// head, which takes segments in order and then query heads in order: sums into shared rows have one order.
+    static func backward(
+        _ dq: UnsafeMutablePointer<Float>, _ dkeys: UnsafeMutablePointer<Float>,
+        _ dvalues: UnsafeMutablePointer<Float>, dout: UnsafePointer<Float>, out: UnsafePointer<Float>,
+        q: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
+        logSumExp: UnsafePointer<Float>, segments: [Segment], groups: [Range<Int>], shape: AttentionShape, T: Int,
+        workers: Workers
+    ) {
+        let KV = shape.KV
+        let headsPerKey = shape.heads / shape.keyValueHeads
+        workers.run(groups.count * shape.keyValueHeads) { task, worker in
+            let keyHead = task % shape.keyValueHeads
+            for segment in segments[groups[task / shape.keyValueHeads]] {
+                let prefix = segment.prefix.lowerBound * KV + keyHead * shape.D
+                let own = segment.ownRow * KV + keyHead * shape.D
+                for head in keyHead * headsPerKey..<(keyHead + 1) * headsPerKey {
+                    let at = segment.rows.lowerBound * shape.Q + head * shape.D
+                    var span = span(segment, head: head, keys: keys, values: values, shape)
+                    kernel_attention_backward(
+                        dq + at, shape.Q, dkeys + prefix, dvalues + prefix, KV, dkeys + own, dvalues + own, KV, dout + at,
+                        out + at, shape.Q, logSumExp + head * T + segment.rows.lowerBound, q + at, shape.Q,
+                        segment.rows.count, &span, workers.attentionScratch(worker))
+                }
+            }
+        }
+    }
+
+    private static func span(
+        _ segment: Segment, head: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, _ shape: AttentionShape
+    ) -> kernel_attention_span {
+        let column = head / (shape.heads / shape.keyValueHeads) * shape.D
+        let prefix = segment.prefix.lowerBound * shape.KV + column
+        let own = segment.ownRow * shape.KV + column
+        return kernel_attention_span(
+            prefix_keys: keys + prefix, prefix_values: values + prefix, own_keys: keys + own, own_values: values + own,
+            prefix_row: shape.KV, own_row: shape.KV, prefix_count: segment.prefix.count, own_offset: segment.ownOffset,
+            D: shape.D, scale: shape.scale)
+    }
+}

@@ -1,0 +1,265 @@
+// DecoderLayer: one LLaMA layer, h = x + Wo attention(norm(x)), out = h + Wdown(silu(Wgate n) * Wup n) with n = norm(h).
+
+import CKernels
+import Federation
+import ModelFiles
+
+/// What a layer's forward pass leaves for its backward pass.
+struct LayerActivations {
+    let x: UnsafeMutablePointer<Float>  // [T, H] input
+    let q: UnsafeMutablePointer<Float>  // [T, Q] rotated
+    let k: UnsafeMutablePointer<Float>  // [T, KV] rotated
+    let v: UnsafeMutablePointer<Float>  // [T, KV]
+    let attention: UnsafeMutablePointer<Float>  // [T, Q]
+    let logSumExp: UnsafeMutablePointer<Float>  // [heads, T]
+    let h: UnsafeMutablePointer<Float>  // [T, H] after attention
+    let gate: UnsafeMutablePointer<Float>  // [T, F]; dgate after the backward pass
+    let up: UnsafeMutablePointer<Float>  // [T, F]; dup after the backward pass
+    let inverseRMS: UnsafeMutablePointer<Float>  // [T] of the input norm
+    let postInverseRMS: UnsafeMutablePointer<Float>  // [T] of the norm after attention
+    let u: [UnsafeMutablePointer<Float>]  // [T, r] per map
+
+    init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) {
+        let Q = shape.headCount * shape.headDimension
+        let KV = shape.keyValueHeadCount * shape.headDimension
+        x = arena.floats(rows * shape.hiddenSize)
+        q = arena.floats(rows * Q)
+        k = arena.floats(rows * KV)
+        v = arena.floats(rows * KV)
+        attention = arena.floats(rows * Q)
+        logSumExp = arena.floats(rows * shape.headCount)
+        h = arena.floats(rows * shape.hiddenSize)
+        gate = arena.floats(rows * shape.feedForwardSize)
+        up = arena.floats(rows * shape.feedForwardSize)
+        inverseRMS = arena.floats(rows)
+        postInverseRMS = arena.floats(rows)
+        u = LinearMap.allCases.map { _ in arena.floats(rows * rank) }
+    }
+}
+
+/// Buffers that every layer uses in turn.
+struct LayerScratch {
+    let normed: UnsafeMutablePointer<Float>  // [T, H]
+    let product: UnsafeMutablePointer<Float>  // [T, F]
+
+    init(_ shape: ModelShape, rows: Int, arena: Arena) {
+        normed = arena.floats(rows * shape.hiddenSize)
+        product = arena.floats(rows * shape.feedForwardSize)
+    }
+}
+
+/// Gradients that every layer uses in turn.
+struct GradientScratch {
+    let dnormed: UnsafeMutablePointer<Float>  // [T, H]
+    let dproduct: UnsafeMutablePointer<Float>  // [T, F]
+    let dattention: UnsafeMutablePointer<Float>  // [T, Q]
+    let dq: UnsafeMutablePointer<Float>  // [T, Q]
+    let dk: UnsafeMutablePointer<Float>  // [T, KV]
+    let dv: UnsafeMutablePointer<Float>  // [T, KV]
+    let du: UnsafeMutablePointer<Float>  // [T, r]
+    let dropped: UnsafeMutablePointer<Float>  // [T, widest input]
+
+    init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) {
+        let Q = shape.headCount * shape.headDimension
+        let KV = shape.keyValueHeadCount * shape.headDimension
+        dnormed = arena.floats(rows * shape.hiddenSize)
+        dproduct = arena.floats(rows * shape.feedForwardSize)
+        dattention = arena.floats(rows * Q)
+        dq = arena.floats(rows * Q)
+        dk = arena.floats(rows * KV)
+        dv = arena.floats(rows * KV)
+        du = arena.floats(rows * rank)
+        dropped = arena.floats(rows * shape.widestRow)
+    }
+}
+
+/// The frozen and adapted parts of one layer.
+struct LayerMaps {
+    let maps: [AdaptedMap]  // in LinearMap.allCases order
+    let inputNorm: UnsafePointer<Float>  // [H]
+    let postAttentionNorm: UnsafePointer<Float>  // [H]
+    let epsilon: Float
+    let attention: AttentionShape
+
+    subscript(map: LinearMap) -> AdaptedMap { maps[map.place] }
+    var H: Int { self[.q].inputs }
+    var F: Int { self[.gate].outputs }
+}
+
+/// The rows of a pass.
+struct PassRows {
+    let T: Int
+    let positions: UnsafePointer<Int32>  // [T]
+    let segments: [Segment]
+    let cosine: UnsafePointer<Float>  // [positions, D/2]
+    let sine: UnsafePointer<Float>
+}
+
+enum DecoderLayer {
+    /// out [T, H], which may be saved.x itself. keys and values are the store that segments name: saved.k and saved.v
+    /// themselves in training, a cache in generation.
+    static func forward(
+        _ out: UnsafeMutablePointer<Float>, _ keys: UnsafeMutablePointer<Float>, _ values: UnsafeMutablePointer<Float>,
+        layer: LayerMaps, saved: LayerActivations, scratch: LayerScratch, rows: PassRows, workers: Workers
+    ) {
+        let T = rows.T
+        let H = layer.H
+        let F = layer.F
+        let shape = layer.attention
+        let normed = scratch.normed
+        let product = scratch.product
+
+        workers.rows(T) { block, worker in
+            let at = block.lowerBound * H
+            kernel_rmsnorm_forward(
+                normed + at, saved.inverseRMS + block.lowerBound, saved.x + at, layer.inputNorm, layer.epsilon,
+                block.count, H)
+            for map in [LinearMap.q, .k, .v] {
+                LoRALinear.project(
+                    saved.u[map.place], x: normed, map: layer[map], rows: block, worker: worker, workers: workers)
+            }
+        }
+        multiply([(.q, saved.q), (.k, saved.k), (.v, saved.v)], accumulate: false, normed, layer, saved, T, workers)
+        workers.rows(T) { block, _ in
+            rotate(saved.q, saved.k, block, direction: 1, shape, rows)
+        }
+        if keys != saved.k {
+            for segment in rows.segments {
+                let from = segment.rows.lowerBound * shape.KV
+                let to = (segment.ownRow + segment.ownOffset) * shape.KV
+                (keys + to).update(from: saved.k + from, count: segment.rows.count * shape.KV)
+                (values + to).update(from: saved.v + from, count: segment.rows.count * shape.KV)
+            }
+        }
+        Attention.forward(
+            saved.attention, saved.logSumExp, q: saved.q, keys: keys, values: values, segments: rows.segments,
+            shape: shape, T: T, workers: workers)
+        workers.rows(T) { block, worker in
+            let at = block.lowerBound * H
+            (saved.h + at).update(from: saved.x + at, count: block.count * H)
+            LoRALinear.project(
+                saved.u[LinearMap.o.place], x: saved.attention, map: layer[.o], rows: block, worker: worker,
+                workers: workers)
+        }
+        multiply([(.o, saved.h)], accumulate: true, saved.attention, layer, saved, T, workers)
+        workers.rows(T) { block, worker in
+            let at = block.lowerBound * H
+            kernel_rmsnorm_forward(
+                normed + at, saved.postInverseRMS + block.lowerBound, saved.h + at, layer.postAttentionNorm,
+                layer.epsilon, block.count, H)
+            for map in [LinearMap.gate, .up] {
+                LoRALinear.project(
+                    saved.u[map.place], x: normed, map: layer[map], rows: block, worker: worker, workers: workers)
+            }
+        }
+        multiply([(.gate, saved.gate), (.up, saved.up)], accumulate: false, normed, layer, saved, T, workers)
+        workers.rows(T) { block, worker in
+            let at = block.lowerBound * F
+            kernel_swiglu_forward(product + at, saved.gate + at, saved.up + at, block.count * F)
+            (out + block.lowerBound * H).update(from: saved.h + block.lowerBound * H, count: block.count * H)
+            LoRALinear.project(
+                saved.u[LinearMap.down.place], x: product, map: layer[.down], rows: block, worker: worker,
+                workers: workers)
+        }
+        multiply([(.down, out)], accumulate: true, product, layer, saved, T, workers)
+    }
+
+    /// dx [T, H] holds the gradient of out and is turned into the gradient of x, or left unfinished where nothing below
+    /// needs it (`needsInput` false). Adds to the gradients of A and B; overwrites saved.gate and saved.up.
+    static func backward(
+        _ dx: UnsafeMutablePointer<Float>, needsInput: Bool, layer: LayerMaps, saved: LayerActivations,
+        scratch: LayerScratch, gradients: GradientScratch, rows: PassRows, groups: [Range<Int>], workers: Workers
+    ) {
+        let T = rows.T
+        let H = layer.H
+        let F = layer.F
+        let shape = layer.attention
+        let normed = scratch.normed
+        let dnormed = gradients.dnormed
+        func backward(
+            _ map: LinearMap, _ dinput: UnsafeMutablePointer<Float>?, dy: UnsafePointer<Float>, x: UnsafePointer<Float>
+        ) {
+            LoRALinear.backward(
+                dinput, gradients.du, gradients.dropped, dy: dy, x: x, u: saved.u[map.place], map: layer[map], T: T,
+                workers: workers)
+        }
+
+        workers.rows(T) { block, _ in
+            let at = block.lowerBound * F
+            kernel_swiglu_forward(scratch.product + at, saved.gate + at, saved.up + at, block.count * F)
+            (gradients.dproduct + at).update(repeating: 0, count: block.count * F)
+        }
+        backward(.down, gradients.dproduct, dy: dx, x: scratch.product)
+        workers.rows(T) { block, _ in
+            let at = block.lowerBound * F
+            kernel_swiglu_backward(
+                saved.gate + at, saved.up + at, gradients.dproduct + at, saved.gate + at, saved.up + at, block.count * F)
+            let hidden = block.lowerBound * H
+            kernel_rmsnorm_forward(
+                normed + hidden, saved.postInverseRMS + block.lowerBound, saved.h + hidden, layer.postAttentionNorm,
+                layer.epsilon, block.count, H)
+            (dnormed + hidden).update(repeating: 0, count: block.count * H)
+        }
+        backward(.gate, dnormed, dy: saved.gate, x: normed)
+        backward(.up, dnormed, dy: saved.up, x: normed)
+        workers.rows(T) { block, _ in
+            let at = block.lowerBound * H
+            kernel_rmsnorm_backward(
+                dx + at, dnormed + at, saved.h + at, layer.postAttentionNorm, saved.postInverseRMS + block.lowerBound,
+                block.count, H)
+            (gradients.dattention + block.lowerBound * shape.Q).update(repeating: 0, count: block.count * shape.Q)
+            (gradients.dq + block.lowerBound * shape.Q).update(repeating: 0, count: block.count * shape.Q)
+            (gradients.dk + block.lowerBound * shape.KV).update(repeating: 0, count: block.count * shape.KV)
+            (gradients.dv + block.lowerBound * shape.KV).update(repeating: 0, count: block.count * shape.KV)
+        }
+        backward(.o, gradients.dattention, dy: dx, x: saved.attention)
+        Attention.backward(
+            gradients.dq, gradients.dk, gradients.dv, dout: gradients.dattention, out: saved.attention, q: saved.q,
+            keys: saved.k, values: saved.v, logSumExp: saved.logSumExp, segments: rows.segments, groups: groups,
+            shape: shape, T: T, workers: workers)
+        workers.rows(T) { block, _ in
+            rotate(gradients.dq, gradients.dk, block, direction: -1, shape, rows)
+            let at = block.lowerBound * H
+            kernel_rmsnorm_forward(
+                normed + at, saved.inverseRMS + block.lowerBound, saved.x + at, layer.inputNorm, layer.epsilon,
+                block.count, H)
+            (dnormed + at).update(repeating: 0, count: block.count * H)
+        }
+        backward(.q, needsInput ? dnormed : nil, dy: gradients.dq, x: normed)
+        backward(.k, needsInput ? dnormed : nil, dy: gradients.dk, x: normed)
+        backward(.v, needsInput ? dnormed : nil, dy: gradients.dv, x: normed)
+        guard needsInput else { return }
+        workers.rows(T) { block, _ in
+            let at = block.lowerBound * H
+            kernel_rmsnorm_backward(
+                dx + at, dnormed + at, saved.x + at, layer.inputNorm, saved.inverseRMS + block.lowerBound, block.count, H)
+        }
+    }
+
+    /// The products of maps that read the same input, split over threads together.
+    private static func multiply(
+        _ outputs: [(map: LinearMap, y: UnsafeMutablePointer<Float>)], accumulate: Bool, _ x: UnsafePointer<Float>,
+        _ layer: LayerMaps, _ saved: LayerActivations, _ T: Int, _ workers: Workers
+    ) {
+        workers.columns(outputs.map { layer[$0.map].outputs }) { place, columns, worker in
+            let (map, y) = outputs[place]
+            LoRALinear.multiply(
+                y, accumulate: accumulate, saved.u[map.place], x: x, map: layer[map], T: T, columns: columns,
+                workspace: workers.gemmWorkspace(worker))
+        }
+    }
+
+    /// Rotates (or, for gradients, rotates back) a block of rows of q and k.
+    private static func rotate(
+        _ q: UnsafeMutablePointer<Float>, _ k: UnsafeMutablePointer<Float>, _ block: Range<Int>, direction: Int32,
+        _ shape: AttentionShape, _ rows: PassRows
+    ) {
+        let positions = rows.positions + block.lowerBound
+        kernel_rope(
+            q + block.lowerBound * shape.Q, shape.Q, rows.cosine, rows.sine, positions, block.count, shape.heads, shape.D,
+            direction)
+        kernel_rope(
+            k + block.lowerBound * shape.KV, shape.KV, rows.cosine, rows.sine, positions, block.count,
+            shape.keyValueHeads, shape.D, direction)
+    }
+}

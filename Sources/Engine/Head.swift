@@ -1,0 +1,106 @@
+// Head: the last norm, the vocabulary projection and cross-entropy, in chunks of rows so that [T, V] never exists.
+
+import CKernels
+
+/// The frozen end of the model.
+struct HeadWeights {
+    let weight: kernel_matrix  // [V, H]
+    let norm: UnsafePointer<Float>  // [H]
+    let epsilon: Float
+
+    var H: Int { weight.columns }
+    var V: Int { weight.rows }
+}
+
+/// Buffers for one chunk of rows that go through the head.
+struct HeadScratch {
+    let rows: Int
+    let x: UnsafeMutablePointer<Float>  // [rows, H] gathered
+    let normed: UnsafeMutablePointer<Float>  // [rows, H]
+    let dx: UnsafeMutablePointer<Float>  // [rows, H]
+    let inverseRMS: UnsafeMutablePointer<Float>  // [rows]
+    let logits: UnsafeMutablePointer<Float>  // [rows, V]
+    let losses: UnsafeMutablePointer<Float>  // [rows]
+
+    /// At most `limit` rows, and at most 2^23 logits (32 MB) unless the vocabulary asks for more in 32 rows.
+    init(_ head: HeadWeights, limit: Int, arena: Arena) {
+        rows = max(1, min(limit, max(32, (1 << 23) / head.V)))
+        x = arena.floats(rows * head.H)
+        normed = arena.floats(rows * head.H)
+        dx = arena.floats(rows * head.H)
+        inverseRMS = arena.floats(rows)
+        logits = arena.floats(rows * head.V)
+        losses = arena.floats(rows)
+    }
+}
+
+enum Head {
+    /// scratch.logits [rows.count, V] of the given rows of x [T, H].
+    static func logits(
+        x: UnsafePointer<Float>, rows: [Int], head: HeadWeights, scratch: HeadScratch, workers: Workers
+    ) {
+        let H = head.H
+        for (place, row) in rows.enumerated() { (scratch.x + place * H).update(from: x + row * H, count: H) }
+        kernel_rmsnorm_forward(
+            scratch.normed, scratch.inverseRMS, scratch.x, head.norm, head.epsilon, rows.count, H)
+        workers.columns([head.V]) { _, columns, worker in
+            gemm(
+                scratch.logits, row: head.V, accumulate: false, scratch.normed, aRow: H, head.weight, transposed: true,
+                M: rows.count, columns: columns, K: H, workers.gemmWorkspace(worker))
+        }
+    }
+
+    /// The cross-entropy of every label, in nats, in label order.
+    static func losses(
+        x: UnsafePointer<Float>, labels: [Label], head: HeadWeights, scratch: HeadScratch, workers: Workers
+    ) -> [Float] {
+        var losses: [Float] = []
+        losses.reserveCapacity(labels.count)
+        for first in stride(from: 0, to: labels.count, by: scratch.rows) {
+            let chunk = labels[first..<min(labels.count, first + scratch.rows)]
+            logits(x: x, rows: chunk.map(\.row), head: head, scratch: scratch, workers: workers)
+            workers.run(chunk.count) { place, _ in
+                scratch.losses[place] = kernel_cross_entropy(
+                    scratch.logits + place * head.V, labels[first + place].token, head.V)
+            }
+            losses.append(contentsOf: UnsafeBufferPointer(start: scratch.losses, count: chunk.count))
+        }
+        return losses
+    }
+
+    /// The same, and sets (not adds) the rows of dx [T, H] that carry a label to the gradient of the mean over all labels,
+    /// a label shared by n records counting n times.
+    static func lossesAndGradient(
+        _ dx: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, labels: [Label], labelCount: Int, head: HeadWeights,
+        scratch: HeadScratch, workers: Workers
+    ) -> [Float] {
+        let H = head.H
+        let V = head.V
+        var losses: [Float] = []
+        losses.reserveCapacity(labels.count)
+        for first in stride(from: 0, to: labels.count, by: scratch.rows) {
+            let chunk = labels[first..<min(labels.count, first + scratch.rows)]
+            logits(x: x, rows: chunk.map(\.row), head: head, scratch: scratch, workers: workers)
+            workers.run(chunk.count) { place, _ in
+                let label = labels[first + place]
+                kernel_cross_entropy_backward(
+                    scratch.losses + place, scratch.logits + place * V, label.token,
+                    Float(Double(label.records.count) / Double(labelCount)), V)
+            }
+            losses.append(contentsOf: UnsafeBufferPointer(start: scratch.losses, count: chunk.count))
+            // dnormed takes the place of normed, which the norm's backward pass does not read.
+            workers.columns([H]) { _, columns, worker in
+                gemm(
+                    scratch.normed, row: H, accumulate: false, scratch.logits, aRow: V, head.weight, transposed: false,
+                    M: chunk.count, columns: columns, K: V, workers.gemmWorkspace(worker))
+            }
+            scratch.dx.update(repeating: 0, count: chunk.count * H)
+            kernel_rmsnorm_backward(
+                scratch.dx, scratch.normed, scratch.x, head.norm, scratch.inverseRMS, chunk.count, H)
+            for (place, label) in chunk.enumerated() {
+                (dx + label.row * H).update(from: scratch.dx + place * H, count: H)
+            }
+        }
+        return losses
+    }
+}

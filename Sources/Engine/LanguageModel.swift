@@ -1,0 +1,146 @@
+// LanguageModel: the frozen weights of a LLaMA-family decoder, checked once and read where the file stores them.
+
+import CKernels
+import Faults
+import Federation
+import ModelFiles
+
+/// A LLaMA-family model whose weights stay in their stored form, memory mapped.
+///
+/// Unchecked Sendable: every stored property is written in `init` alone, the pointers lead into the file's read-only
+/// mapping, which `file` keeps alive, and into `norms`, which nobody writes after `init`.
+public final class LanguageModel: @unchecked Sendable {
+    /// The sizes of the model.
+    public let shape: ModelShape
+
+    let embedding: kernel_matrix  // [V, H]
+    let head: kernel_matrix  // [V, H]
+    let layers: [LayerWeights]
+    let finalNorm: UnsafePointer<Float>  // [H]
+    private let file: ModelFile
+    private let norms = Arena()
+
+    /// The frozen weights of one decoder layer.
+    struct LayerWeights {
+        let maps: [kernel_matrix]  // [out, in] each, in LinearMap.allCases order
+        let inputNorm: UnsafePointer<Float>  // [H]
+        let postAttentionNorm: UnsafePointer<Float>  // [H]
+    }
+
+    /// Checks every tensor against the file's shape. Faults: engine.tensor-missing, engine.tensor-shape,
+    /// engine.tensor-bytes, engine.model-setting.
+    public init(_ file: ModelFile) throws(Fault) {
+        let shape = file.shape
+        try Self.check(shape)
+        let norms = norms
+        let H = shape.hiddenSize
+        self.file = file
+        self.shape = shape
+        embedding = try Self.weight(
+            file, "model.embed_tokens.weight", rows: shape.vocabularySize, columns: H)
+        head =
+            shape.tiedHead
+            ? embedding : try Self.weight(file, "lm_head.weight", rows: shape.vocabularySize, columns: H)
+        finalNorm = try Self.norm(file, "model.norm.weight", H, norms)
+        var layers: [LayerWeights] = []
+        for layer in 0..<shape.layerCount {
+            let name = "model.layers.\(layer)"
+            var maps: [kernel_matrix] = []
+            for map in LinearMap.allCases {
+                maps.append(
+                    try Self.weight(
+                        file, "\(name).\(map.block).\(map.rawValue).weight", rows: shape.outputs(of: map),
+                        columns: shape.inputs(of: map)))
+            }
+            layers.append(
+                LayerWeights(
+                    maps: maps, inputNorm: try Self.norm(file, "\(name).input_layernorm.weight", H, norms),
+                    postAttentionNorm: try Self.norm(file, "\(name).post_attention_layernorm.weight", H, norms)))
+        }
+        self.layers = layers
+    }
+
+    private static func check(_ shape: ModelShape) throws(Fault) {
+        let sizes = [
+            ("hiddenSize", shape.hiddenSize), ("layerCount", shape.layerCount), ("headCount", shape.headCount),
+            ("keyValueHeadCount", shape.keyValueHeadCount), ("headDimension", shape.headDimension),
+            ("feedForwardSize", shape.feedForwardSize), ("vocabularySize", shape.vocabularySize),
+            ("contextLength", shape.contextLength),
+        ]
+        for (name, value) in sizes where value < 1 || value > 1 << 24 {
+            throw .modelSetting(name, "\(value)", expected: "1 to \(1 << 24)")
+        }
+        if shape.headDimension % 2 != 0 {
+            throw .modelSetting("headDimension", "\(shape.headDimension)", expected: "an even number")
+        }
+        if shape.headCount % shape.keyValueHeadCount != 0 {
+            throw .modelSetting(
+                "headCount", "\(shape.headCount)", expected: "a multiple of \(shape.keyValueHeadCount) key-value heads")
+        }
+        guard shape.ropeTheta.isFinite, shape.ropeTheta > 0 else {
+            throw .modelSetting("ropeTheta", "\(shape.ropeTheta)", expected: "a positive number")
+        }
+    }
+
+    private static func weight(
+        _ file: ModelFile, _ name: String, rows: Int, columns: Int
+    ) throws(Fault) -> kernel_matrix {
+        guard let tensor = file.tensor(name) else { throw .modelTensorMissing(name) }
+        guard tensor.shape == [rows, columns] else {
+            throw .modelTensorShape(name, found: tensor.shape, expected: [rows, columns])
+        }
+        return try stored(tensor, rows: rows, columns: columns)
+    }
+
+    /// A norm's weight [H], copied as float32.
+    private static func norm(
+        _ file: ModelFile, _ name: String, _ H: Int, _ arena: Arena
+    ) throws(Fault) -> UnsafePointer<Float> {
+        guard let tensor = file.tensor(name) else { throw .modelTensorMissing(name) }
+        guard tensor.shape == [H] else { throw .modelTensorShape(name, found: tensor.shape, expected: [H]) }
+        let matrix = try stored(tensor, rows: 1, columns: H)
+        let values = arena.floats(H)
+        withUnsafePointer(to: matrix) { kernel_matrix_row(values, $0, 0) }
+        return UnsafePointer(values)
+    }
+
+    private static func stored(_ tensor: StoredTensor, rows: Int, columns: Int) throws(Fault) -> kernel_matrix {
+        let rowBytes =
+            switch tensor.type {
+            case .f32: 4 * columns
+            case .f16, .bf16: 2 * columns
+            case .q4_0: (columns + 31) / 32 * 18
+            case .q4_1: (columns + 31) / 32 * 20
+            case .q8_0: (columns + 31) / 32 * 34
+            }
+        guard let data = tensor.bytes.baseAddress, tensor.bytes.count == rows * rowBytes else {
+            throw .modelTensorBytes(tensor.name, found: tensor.bytes.count, expected: rows * rowBytes)
+        }
+        return kernel_matrix(
+            data: data, rows: rows, columns: columns, row_bytes: rowBytes, type: tensor.type.rawValue)
+    }
+}
+
+extension ModelShape {
+    /// Columns of a map's weight.
+    func inputs(of map: LinearMap) -> Int {
+        switch map {
+        case .q, .k, .v, .gate, .up: hiddenSize
+        case .o: headCount * headDimension
+        case .down: feedForwardSize
+        }
+    }
+
+    /// Rows of a map's weight.
+    func outputs(of map: LinearMap) -> Int {
+        switch map {
+        case .q: headCount * headDimension
+        case .k, .v: keyValueHeadCount * headDimension
+        case .o, .down: hiddenSize
+        case .gate, .up: feedForwardSize
+        }
+    }
+
+    /// The widest row of activations.
+    var widestRow: Int { max(hiddenSize, headCount * headDimension, feedForwardSize) }
+}

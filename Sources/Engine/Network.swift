@@ -1,0 +1,182 @@
+// Network: a model with one adapter and the memory to run it: forward for scoring and decoding, gradients for training.
+
+import CKernels
+import Faults
+import Federation
+import ModelFiles
+
+/// What stays the same from pass to pass: the weights, the adapter's vector, tables and threads.
+final class Network {
+    let model: LanguageModel
+    let workers: Workers
+    let head: HeadWeights
+    let layout: LoRALayout?
+    let rank: Int
+    /// The adapter's vector and, where it trains, its gradient; [layout.count] each.
+    let parameters: UnsafeMutablePointer<Float>
+    let gradient: UnsafeMutablePointer<Float>?
+    let arena = Arena()
+    private let rotary: RotaryTable
+    private let positions: UnsafeMutablePointer<Int32>
+    private let capacity: Int
+
+    /// Room for passes of at most `rows` rows at positions below `positionCount`.
+    init(
+        _ model: LanguageModel, adapter: Adapter?, configuration: LoRAConfiguration?, trains: Bool, rows: Int,
+        positionCount: Int, threads: Int
+    ) throws(Fault) {
+        guard (1...1024).contains(threads) else { throw .setting("threads", "\(threads)", range: "1...1024") }
+        let shape = model.shape
+        self.model = model
+        capacity = rows
+        workers = Workers(count: threads, headDimension: shape.headDimension, width: shape.widestRow)
+        head = HeadWeights(weight: model.head, norm: model.finalNorm, epsilon: shape.rmsEpsilon)
+        rotary = RotaryTable(shape: shape, count: positionCount)
+        positions = arena.bytes(rows * MemoryLayout<Int32>.stride).initializeMemory(
+            as: Int32.self, repeating: 0, count: rows)
+        if let adapter {
+            let layout = try LoRALayout(configuration ?? adapter.configuration, shape: shape)
+            parameters = arena.floats(layout.count)
+            gradient = trains ? arena.floats(layout.count) : nil
+            rank = layout.configuration.rank
+            try layout.read(adapter, into: parameters)
+            self.layout = layout
+        } else {
+            layout = nil
+            parameters = arena.floats(0)
+            gradient = nil
+            rank = 0
+        }
+    }
+
+    /// The maps of every layer; `dropout` gives each its random numbers, nil leaves dropout out.
+    func layers(dropout: ((_ layer: Int, _ map: LinearMap) -> kernel_random)? = nil) -> [LayerMaps] {
+        let shape = model.shape
+        var adapted = model.layers.map { $0.maps.map { AdaptedMap(weight: $0, low: nil) } }
+        for entry in layout?.entries ?? [] {
+            guard let configuration = layout?.configuration else { break }
+            adapted[entry.layer][entry.map.place].low = AdaptedMap.LowRank(
+                rank: rank, scale: Float(configuration.scale), a: parameters + entry.a, b: parameters + entry.b,
+                da: gradient.map { $0 + entry.a }, db: gradient.map { $0 + entry.b },
+                dropout: dropout == nil ? 0 : Float(configuration.dropout),
+                random: dropout?(entry.layer, entry.map) ?? kernel_random())
+        }
+        return zip(model.layers, adapted).map { layer, maps in
+            LayerMaps(
+                maps: maps, inputNorm: layer.inputNorm, postAttentionNorm: layer.postAttentionNorm,
+                epsilon: shape.rmsEpsilon,
+                attention: AttentionShape(
+                    heads: shape.headCount, keyValueHeads: shape.keyValueHeadCount, D: shape.headDimension))
+        }
+    }
+
+    /// Writes the embeddings of the tokens to x [T, H] and returns the rows' description.
+    func begin(_ x: UnsafeMutablePointer<Float>, tokens: [Int32], segments: [Segment]) -> PassRows {
+        precondition(tokens.count <= capacity, "\(tokens.count) rows in a network for \(capacity)")
+        let H = model.shape.hiddenSize
+        withUnsafePointer(to: model.embedding) { embedding in
+            for (row, token) in tokens.enumerated() { kernel_matrix_row(x + row * H, embedding, Int(token)) }
+        }
+        for segment in segments {
+            for (place, row) in segment.rows.enumerated() { positions[row] = Int32(segment.position + place) }
+        }
+        return PassRows(
+            T: tokens.count, positions: positions, segments: segments, cosine: rotary.cosine, sine: rotary.sine)
+    }
+}
+
+/// Forward passes that keep nothing but keys and values.
+final class Inference {
+    let network: Network
+    private let layers: [LayerMaps]
+    private let saved: LayerActivations
+    private let scratch: LayerScratch
+    private let keys: [UnsafeMutablePointer<Float>]  // per layer [store rows, KV]
+    private let values: [UnsafeMutablePointer<Float>]
+
+    /// `storeRows` is the size of the key-value store of each layer; nil where a pass needs no keys but its own.
+    init(_ network: Network, rows: Int, storeRows: Int?) {
+        let shape = network.model.shape
+        let saved = LayerActivations(shape, rank: network.rank, rows: rows, arena: network.arena)
+        self.network = network
+        self.saved = saved
+        layers = network.layers()
+        scratch = LayerScratch(shape, rows: rows, arena: network.arena)
+        let KV = shape.keyValueHeadCount * shape.headDimension
+        func stores(_ own: UnsafeMutablePointer<Float>) -> [UnsafeMutablePointer<Float>] {
+            (0..<shape.layerCount).map { _ in
+                guard let storeRows else { return own }
+                // Left uninitialised, so that pages nobody uses cost nothing.
+                return network.arena.bytes(storeRows * KV * MemoryLayout<Float>.stride).bindMemory(
+                    to: Float.self, capacity: storeRows * KV)
+            }
+        }
+        keys = stores(saved.k)
+        values = stores(saved.v)
+    }
+
+    /// The last layer's output [T, H], valid until the next pass.
+    func run(_ tokens: [Int32], _ segments: [Segment]) -> UnsafePointer<Float> {
+        let rows = network.begin(saved.x, tokens: tokens, segments: segments)
+        for (index, layer) in layers.enumerated() {
+            DecoderLayer.forward(
+                saved.x, keys[index], values[index], layer: layer, saved: saved, scratch: scratch, rows: rows,
+                workers: network.workers)
+        }
+        return UnsafePointer(saved.x)
+    }
+}
+
+/// Loss and gradient of one batch.
+final class Differentiation {
+    let network: Network
+    private let saved: [LayerActivations]
+    private let last: UnsafeMutablePointer<Float>  // [T, H]
+    private let dx: UnsafeMutablePointer<Float>  // [T, H]
+    private let scratch: LayerScratch
+    private let gradients: GradientScratch
+    private let head: HeadScratch
+
+    init(_ network: Network, rows: Int) {
+        let shape = network.model.shape
+        let arena = network.arena
+        self.network = network
+        saved = (0..<shape.layerCount).map { _ in
+            LayerActivations(shape, rank: network.rank, rows: rows, arena: arena)
+        }
+        last = arena.floats(rows * shape.hiddenSize)
+        dx = arena.floats(rows * shape.hiddenSize)
+        scratch = LayerScratch(shape, rows: rows, arena: arena)
+        gradients = GradientScratch(shape, rank: network.rank, rows: rows, arena: arena)
+        head = HeadScratch(network.head, limit: rows, arena: arena)
+    }
+
+    /// The mean cross-entropy over the labels of the batch; sets network.gradient to its gradient.
+    func run(_ packing: Packing, dropout: ((_ layer: Int, _ map: LinearMap) -> kernel_random)?) -> Double {
+        let network = network
+        let workers = network.workers
+        let H = network.model.shape.hiddenSize
+        let layers = network.layers(dropout: dropout)
+        let rows = network.begin(saved[0].x, tokens: packing.tokens, segments: packing.segments)
+        for (index, layer) in layers.enumerated() {
+            DecoderLayer.forward(
+                index + 1 < saved.count ? saved[index + 1].x : last, saved[index].k, saved[index].v, layer: layer,
+                saved: saved[index], scratch: scratch, rows: rows, workers: workers)
+        }
+        dx.update(repeating: 0, count: rows.T * H)
+        if let gradient = network.gradient, let count = network.layout?.count {
+            gradient.update(repeating: 0, count: count)
+        }
+        let losses = Head.lossesAndGradient(
+            dx, x: last, labels: packing.labels, labelCount: packing.labelCount, head: network.head, scratch: head,
+            workers: workers)
+        for index in layers.indices.reversed() {
+            DecoderLayer.backward(
+                dx, needsInput: index > 0, layer: layers[index], saved: saved[index], scratch: scratch,
+                gradients: gradients, rows: rows, groups: packing.groups, workers: workers)
+        }
+        var sum = 0.0
+        for (label, loss) in zip(packing.labels, losses) { sum += Double(loss) * Double(label.records.count) }
+        return sum / Double(packing.labelCount)
+    }
+}

@@ -1,0 +1,120 @@
+// Packing: how the records of a batch become rows. No padding, and a prefix that several records share stands once.
+//
+//   group 1: [prefix][suffix of record a][suffix of record c]    group 2: [record b]
+//
+// A suffix attends to all of its group's prefix and causally to itself. A prefix ends one token before the records part,
+// so that each suffix opens with its own copy of the last common token and every row predicts one token at most; a
+// prefix row's label counts once for every record that has it as a label. The last token of a record predicts nothing and
+// has no row.
+
+/// A run of rows that attends to a shared prefix and causally to its own keys.
+struct Segment {
+    /// The rows of the pass.
+    var rows: Range<Int>
+    /// Where the prefix's keys and values stand, as rows of the key-value store.
+    var prefix: Range<Int>
+    /// The row of the store that holds the first of the segment's own keys.
+    var ownRow: Int
+    /// How many of its own keys were there before this pass.
+    var ownOffset: Int
+
+    /// The position of the first row.
+    var position: Int { prefix.count + ownOffset }
+}
+
+/// A row that predicts a token.
+struct Label {
+    let row: Int
+    let token: Int32
+    /// The records (places in the batch) whose label this is: one, or several in a shared prefix.
+    let records: [Int]
+}
+
+/// The rows, segments and labels of one batch.
+struct Packing {
+    /// The shortest prefix worth sharing, in tokens.
+    static let shortestPrefix = 16
+
+    private(set) var tokens: [Int32] = []
+    private(set) var segments: [Segment] = []
+    /// The segments of each group, a prefix first; groups share nothing.
+    private(set) var groups: [Range<Int>] = []
+    private(set) var labels: [Label] = []
+
+    /// How many labels the batch has, shared ones counted for each record.
+    var labelCount: Int { labels.reduce(0) { $0 + $1.records.count } }
+
+    /// Packs a batch; `sharing: false` keeps every record apart.
+    init(_ batch: [TokenSequence], sharing: Bool = true) {
+        let groups = sharing ? Self.groups(batch) : batch.indices.map { Group(records: [$0], prefix: 0) }
+        for group in groups {
+            let firstSegment = segments.count
+            let prefix = self.tokens.count..<self.tokens.count + group.prefix
+            if group.prefix > 0 {
+                appendSegment(batch, group.records, from: 0, to: group.prefix, after: prefix.lowerBound..<prefix.lowerBound)
+            }
+            for record in group.records {
+                appendSegment(batch, [record], from: group.prefix, to: batch[record].tokens.count - 1, after: prefix)
+            }
+            self.groups.append(firstSegment..<segments.count)
+        }
+    }
+
+    private mutating func appendSegment(
+        _ batch: [TokenSequence], _ records: [Int], from: Int, to: Int, after prefix: Range<Int>
+    ) {
+        let first = tokens.count
+        let sequence = batch[records[0]].tokens
+        tokens.append(contentsOf: sequence[from..<to])
+        segments.append(Segment(rows: first..<tokens.count, prefix: prefix, ownRow: first, ownOffset: 0))
+        for place in from..<to {
+            let labelled = records.filter { batch[$0].lossStart <= place + 1 }
+            if !labelled.isEmpty {
+                labels.append(Label(row: first + place - from, token: sequence[place + 1], records: labelled))
+            }
+        }
+    }
+
+    /// Records that share a prefix, in record order, and its length in tokens.
+    struct Group {
+        var records: [Int]
+        var prefix: Int
+    }
+
+    /// Sorts the sequences and splits the sorted list where that saves the most rows: a range either shares its common
+    /// prefix as a whole or falls apart at its (first) least common neighbours. Groups stand in the order of their first
+    /// records.
+    static func groups(_ batch: [TokenSequence]) -> [Group] {
+        let order = batch.indices.sorted {
+            if batch[$0].tokens == batch[$1].tokens { return $0 < $1 }
+            return batch[$0].tokens.lexicographicallyPrecedes(batch[$1].tokens)
+        }
+        let common = zip(order, order.dropFirst()).map { commonPrefix(batch[$0].tokens, batch[$1].tokens) }
+
+        func best(_ range: Range<Int>) -> (saved: Int, groups: [Group]) {
+            let alone = Group(records: Array(order[range]), prefix: 0)
+            guard range.count > 1 else { return (0, [alone]) }
+            var least = range.lowerBound
+            for place in range.lowerBound..<range.upperBound - 1 where common[place] < common[least] { least = place }
+            // A record's last token has no row: where one record is the whole prefix, its suffix is that row.
+            let shortest = order[range].reduce(Int.max) { min($0, batch[$1].tokens.count - 1) }
+            let prefix = min(common[least], shortest) - 1
+            let together = prefix >= shortestPrefix ? prefix * (range.count - 1) : 0
+            let left = best(range.lowerBound..<least + 1)
+            let right = best(least + 1..<range.upperBound)
+            if together >= left.saved + right.saved && together > 0 {
+                return (together, [Group(records: order[range].sorted(), prefix: prefix)])
+            }
+            return (left.saved + right.saved, left.groups + right.groups)
+        }
+        guard !batch.isEmpty else { return [] }
+        return best(0..<order.count).groups.sorted { $0.records[0] < $1.records[0] }
+    }
+
+    /// How many tokens two sequences share at their start.
+    static func commonPrefix(_ a: [Int32], _ b: [Int32]) -> Int {
+        var count = 0
+        while count < min(a.count, b.count) && a[count] == b[count] { count += 1 }
+        return count
+    }
+}

@@ -1,0 +1,115 @@
+// Scoring: the cross-entropy of records under model and adapter, without gradients.
+
+import CKernels
+import Faults
+import Federation
+
+/// The cross-entropy of a set of records.
+public struct Score: Sendable, Equatable {
+    /// The sum over all labels, in nats.
+    public var total: Double
+    /// How many labels there are.
+    public var labels: Int
+    /// The sum of each record, in nats, in record order.
+    public var sequences: [Double]
+
+    /// The mean over all labels, in nats.
+    public var mean: Double { total / Double(labels) }
+}
+
+/// Scores records; those of a chunk of 4,096 tokens that share a prefix have it computed once. `adapter` nil scores the
+/// base model alone.
+///
+/// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
+/// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.loss-not-finite.
+public func score(
+    _ model: LanguageModel, adapter: Adapter?, sequences: [TokenSequence], threads: Int
+) throws(Fault) -> Score {
+    try model.shape.check(sequences, work: "score")
+    let chunks = chunks(of: sequences, tokens: 4096)
+    let rows = chunks.reduce(0) { max($0, Packing(Array(sequences[$1])).tokens.count) }
+    let network = try Network(
+        model, adapter: adapter, configuration: nil, trains: false, rows: rows,
+        positionCount: sequences.reduce(0) { max($0, $1.tokens.count) }, threads: threads)
+    let inference = Inference(network, rows: rows, storeRows: nil)
+    let scratch = HeadScratch(network.head, limit: rows, arena: network.arena)
+    var score = Score(total: 0, labels: 0, sequences: [Double](repeating: 0, count: sequences.count))
+    for chunk in chunks {
+        let packing = Packing(Array(sequences[chunk]))
+        let x = inference.run(packing.tokens, packing.segments)
+        let losses = Head.losses(
+            x: x, labels: packing.labels, head: network.head, scratch: scratch, workers: network.workers)
+        for (label, loss) in zip(packing.labels, losses) {
+            for record in label.records { score.sequences[chunk.lowerBound + record] += Double(loss) }
+        }
+        score.labels += packing.labelCount
+    }
+    score.total = score.sequences.reduce(0, +)
+    guard score.total.isFinite else { throw .lossNotFinite(score.total, step: 0) }
+    return score
+}
+
+/// Ranges of consecutive sequences with at most so many tokens together, or a single longer one.
+private func chunks(of sequences: [TokenSequence], tokens limit: Int) -> [Range<Int>] {
+    var chunks: [Range<Int>] = []
+    var first = 0
+    var tokens = 0
+    for (index, sequence) in sequences.enumerated() {
+        if index > first, tokens + sequence.tokens.count > limit {
+            chunks.append(first..<index)
+            first = index
+            tokens = 0
+        }
+        tokens += sequence.tokens.count
+    }
+    chunks.append(first..<sequences.count)
+    return chunks
+}
+
+/// What `probe` tells of one text.
+public struct Probe: Sendable {
+    /// Mean cross-entropy of every token but the first, in nats; nil for a single token.
+    public var crossEntropy: Double?
+    /// log(sum(exp(logits))) of the last position.
+    public var logSumExp: Float
+    /// The ids with the largest logits of the last position, largest first, the lower id first among equals.
+    public var top: [(token: Int32, logit: Float)]
+}
+
+/// Runs one text, for comparison with other implementations.
+///
+/// Faults: engine.sequence-too-short, engine.sequence-too-long, engine.token-outside-vocabulary, engine.adapter-*,
+/// engine.setting.
+public func probe(
+    _ model: LanguageModel, adapter: Adapter?, tokens: [Int32], threads: Int, top: Int
+) throws(Fault) -> Probe {
+    let logits = try allLogits(model, adapter: adapter, tokens: tokens, threads: threads, positions: [tokens.count - 1])
+    let order = logits.indices.sorted { logits[$0] == logits[$1] ? $0 < $1 : logits[$0] > logits[$1] }
+    let mean =
+        tokens.count < 2
+        ? nil : try score(model, adapter: adapter, sequences: [TokenSequence(tokens: tokens)], threads: threads).mean
+    return Probe(
+        crossEntropy: mean, logSumExp: kernel_log_sum_exp(logits, logits.count),
+        top: order.prefix(max(0, top)).map { (Int32($0), logits[$0]) })
+}
+
+/// The logits [positions, V] of a text at the given positions.
+package func allLogits(
+    _ model: LanguageModel, adapter: Adapter?, tokens: [Int32], threads: Int, positions: [Int]
+) throws(Fault) -> [Float] {
+    try model.shape.check(tokens, minimum: 1, index: 0)
+    let network = try Network(
+        model, adapter: adapter, configuration: nil, trains: false, rows: tokens.count, positionCount: tokens.count,
+        threads: threads)
+    let inference = Inference(network, rows: tokens.count, storeRows: nil)
+    let scratch = HeadScratch(network.head, limit: positions.count, arena: network.arena)
+    let x = inference.run(
+        tokens, [Segment(rows: 0..<tokens.count, prefix: 0..<0, ownRow: 0, ownOffset: 0)])
+    var logits: [Float] = []
+    for first in stride(from: 0, to: positions.count, by: scratch.rows) {
+        let chunk = Array(positions[first..<min(positions.count, first + scratch.rows)])
+        Head.logits(x: x, rows: chunk, head: network.head, scratch: scratch, workers: network.workers)
+        logits.append(contentsOf: UnsafeBufferPointer(start: scratch.logits, count: chunk.count * network.head.V))
+    }
+    return logits
+}

@@ -1,0 +1,200 @@
+// Training: one site's local epochs of a round, from a starting adapter to a final one. Nothing here reads a clock.
+
+import CKernels
+import Faults
+import Federation
+
+/// All that decides the result of a training call, and the number of threads, which does not.
+public struct TrainingJob: Sendable {
+    /// The frozen model.
+    public var model: LanguageModel
+    /// Epochs, batch size, learning rate and the like. `maxLength` cuts longer sequences at their end.
+    public var configuration: TrainingConfiguration
+    /// Rank, alpha, dropout and targets; rank, alpha and targets must be those of `start`.
+    public var lora: LoRAConfiguration
+    /// The site's records, in the site's order.
+    public var sequences: [TokenSequence]
+    /// Where training starts.
+    public var start: Adapter
+    /// The workflow's seed.
+    public var seed: UInt64
+    /// The round, from 1.
+    public var round: Int
+    /// The site's name, which its random numbers depend on.
+    public var site: String
+    /// Threads to use; the result does not depend on it.
+    public var threads: Int
+
+    /// Makes a job.
+    public init(
+        model: LanguageModel, configuration: TrainingConfiguration, lora: LoRAConfiguration, sequences: [TokenSequence],
+        start: Adapter, seed: UInt64, round: Int, site: String, threads: Int
+    ) {
+        self.model = model
+        self.configuration = configuration
+        self.lora = lora
+        self.sequences = sequences
+        self.start = start
+        self.seed = seed
+        self.round = round
+        self.site = site
+        self.threads = threads
+    }
+}
+
+/// What a training call tells after every step.
+public struct TrainingProgress: Sendable {
+    /// Steps done, from 1.
+    public var step: Int
+    /// Steps in all.
+    public var steps: Int
+    /// The epoch of the step, from 0.
+    public var epoch: Int
+    /// Mean cross-entropy over the labels of the step's batch, in nats, before its update.
+    public var loss: Double
+    /// The learning rate of the step.
+    public var learningRate: Double
+    /// The gradient's norm before clipping.
+    public var gradientNorm: Double
+    /// Tokens of all records seen so far (a shared prefix counted for each record).
+    public var tokens: Int
+}
+
+/// What came of a training call.
+public struct TrainingOutcome: Sendable {
+    /// The trained adapter, with the job's configuration.
+    public var adapter: Adapter
+    /// The mean cross-entropy of every step, in nats, before its update.
+    public var losses: [Double]
+    /// The mean over the labels of the first epoch.
+    public var firstEpochLoss: Double
+    /// The mean over the labels of the last epoch.
+    public var lastEpochLoss: Double
+    /// Tokens of all records seen, over all epochs.
+    public var tokens: Int
+    /// Rows actually computed, shared prefixes counted once.
+    public var rows: Int
+    /// Optimiser steps.
+    public var steps: Int
+    /// Records cut to `maxLength`.
+    public var truncated: Int
+}
+
+/// Trains an adapter: shuffled epochs, the last short batch kept, a fresh AdamW. `progress` may throw to cancel.
+///
+/// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
+/// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.loss-not-finite, engine.gradient-not-finite.
+public func train(
+    _ job: TrainingJob, progress: (TrainingProgress) throws(Fault) -> Void = { _ in }
+) throws(Fault) -> TrainingOutcome {
+    let configuration = job.configuration
+    let (sequences, truncated) = try prepare(job)
+    let perEpoch = (sequences.count + configuration.batchSize - 1) / configuration.batchSize
+    let steps = configuration.epochs * perEpoch
+
+    var batches: [[TokenSequence]] = []
+    for epoch in 0..<configuration.epochs {
+        let order = Seeds.order(
+            count: sequences.count, seed: job.seed, round: job.round, site: job.site, epoch: epoch)
+        for first in stride(from: 0, to: order.count, by: configuration.batchSize) {
+            batches.append(order[first..<min(order.count, first + configuration.batchSize)].map { sequences[$0] })
+        }
+    }
+    let mostRows = batches.reduce(0) { max($0, Packing($1).tokens.count) }
+    let network = try Network(
+        job.model, adapter: job.start, configuration: job.lora, trains: true, rows: mostRows,
+        positionCount: sequences.reduce(0) { max($0, $1.tokens.count) }, threads: job.threads)
+    guard let layout = network.layout, let gradient = network.gradient else {
+        preconditionFailure("a network that trains has an adapter")
+    }
+    let differentiation = Differentiation(network, rows: mostRows)
+    var optimizer = Optimizer(
+        count: layout.count, weights: network.parameters, gradient: gradient, arena: network.arena,
+        workers: network.workers)
+    var outcome = TrainingOutcome(
+        adapter: job.start, losses: [], firstEpochLoss: 0, lastEpochLoss: 0, tokens: 0, rows: 0, steps: steps,
+        truncated: truncated)
+    var epochs = [(sum: Double, labels: Int)](repeating: (0, 0), count: configuration.epochs)
+
+    for (step, batch) in batches.enumerated() {
+        let packing = Packing(batch)
+        let loss = differentiation.run(packing, dropout: dropout(of: job, step: step))
+        guard loss.isFinite else { throw .lossNotFinite(loss, step: step) }
+        let norm = optimizer.gradientNorm()
+        guard norm.isFinite else { throw .gradientNotFinite(step: step) }
+        let rate = LearningRate.rate(step, of: steps, configuration)
+        optimizer.step(
+            learningRate: rate, decay: configuration.weightDecay, norm: norm, clip: configuration.clipNorm)
+        let epoch = step / perEpoch
+        epochs[epoch].sum += loss * Double(packing.labelCount)
+        epochs[epoch].labels += packing.labelCount
+        outcome.losses.append(loss)
+        outcome.rows += packing.tokens.count
+        outcome.tokens += batch.reduce(0) { $0 + $1.tokens.count }
+        try progress(
+            TrainingProgress(
+                step: step + 1, steps: steps, epoch: epoch, loss: loss, learningRate: rate, gradientNorm: norm,
+                tokens: outcome.tokens))
+    }
+    guard kernel_all_finite(network.parameters, layout.count) == 1 else { throw .gradientNotFinite(step: steps - 1) }
+    outcome.adapter = layout.adapter(network.parameters)
+    outcome.firstEpochLoss = epochs.first.map { $0.sum / Double($0.labels) } ?? 0
+    outcome.lastEpochLoss = epochs.last.map { $0.sum / Double($0.labels) } ?? 0
+    return outcome
+}
+
+/// Checks a job and cuts its sequences to maxLength.
+private func prepare(_ job: TrainingJob) throws(Fault) -> (sequences: [TokenSequence], truncated: Int) {
+    let configuration = job.configuration
+    guard configuration.epochs >= 1 else { throw .setting("epochs", "\(configuration.epochs)", range: "1...") }
+    guard configuration.batchSize >= 1 else { throw .setting("batch size", "\(configuration.batchSize)", range: "1...") }
+    guard configuration.maxLength >= 2 else { throw .setting("max length", "\(configuration.maxLength)", range: "2...") }
+    let start = job.start.configuration
+    if start.rank != job.lora.rank {
+        throw .adapterConfiguration("rank", found: "\(start.rank)", expected: "\(job.lora.rank)")
+    }
+    if start.alpha != job.lora.alpha {
+        throw .adapterConfiguration("alpha", found: "\(start.alpha)", expected: "\(job.lora.alpha)")
+    }
+    if Set(start.targets) != Set(job.lora.targets) {
+        throw .adapterConfiguration(
+            "target list", found: start.targets.map(\.rawValue).joined(separator: " "),
+            expected: job.lora.targets.map(\.rawValue).joined(separator: " "))
+    }
+    var truncated = 0
+    let sequences = job.sequences.map { sequence in
+        guard sequence.tokens.count > configuration.maxLength else { return sequence }
+        truncated += 1
+        var cut = sequence
+        cut.tokens.removeLast(sequence.tokens.count - configuration.maxLength)
+        return cut
+    }
+    try job.model.shape.check(sequences, work: "train on")
+    return (sequences, truncated)
+}
+
+/// The dropout streams of a step, nil without dropout.
+private func dropout(of job: TrainingJob, step: Int) -> ((Int, LinearMap) -> kernel_random)? {
+    guard job.lora.dropout > 0 else { return nil }
+    return { layer, map in
+        Seeds.random(
+            seed: job.seed, purpose: .dropout, round: job.round, site: job.site,
+            stream: (step, layer * LinearMap.allCases.count + map.place))
+    }
+}
+
+/// The loss of one batch without dropout and its gradient under the adapter's own names and shapes.
+package func lossAndGradient(
+    _ model: LanguageModel, adapter: Adapter, batch: [TokenSequence], sharing: Bool, threads: Int
+) throws(Fault) -> (loss: Double, gradient: Adapter) {
+    try model.shape.check(batch, work: "differentiate")
+    let packing = Packing(batch, sharing: sharing)
+    let network = try Network(
+        model, adapter: adapter, configuration: nil, trains: true, rows: packing.tokens.count,
+        positionCount: batch.reduce(0) { max($0, $1.tokens.count) }, threads: threads)
+    guard let layout = network.layout, let gradient = network.gradient else {
+        preconditionFailure("a network that trains has an adapter")
+    }
+    let loss = Differentiation(network, rows: packing.tokens.count).run(packing, dropout: nil)
+    return withExtendedLifetime(network) { (loss, layout.adapter(gradient)) }
+}

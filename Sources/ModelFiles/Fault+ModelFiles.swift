@@ -1,0 +1,151 @@
+// The faults of model and adapter files: every code is worded here and nowhere else.
+
+import Faults
+
+extension Fault {
+    /// `model.not-found`: no such file or folder.
+    static func modelNotFound(_ path: String) -> Fault {
+        Fault(
+            .model, "model.not-found", "no such file or folder", at: Place(file: path),
+            mend: "Give the path of a .gguf file or of a Hugging Face folder with config.json and model.safetensors.")
+    }
+
+    /// `model.no-permission`: the file is there but may not be read.
+    static func modelNotPermitted(_ path: String) -> Fault {
+        Fault(
+            .model, "model.no-permission", "permission to read is denied", at: Place(file: path),
+            mend: "Let the account that runs MedRounds read the file.")
+    }
+
+    /// `model.not-a-file`: a folder or device stands where a file is expected.
+    static func modelNotAFile(_ path: String) -> Fault {
+        Fault(
+            .model, "model.not-a-file", "this is not a regular file", at: Place(file: path),
+            mend: "Give the path of the file itself.")
+    }
+
+    /// `model.io`: the operating system failed, with its number.
+    static func modelInputOutput(_ path: String, _ call: String, _ number: Int32) -> Fault {
+        Fault(
+            .model, "model.io", "\(call) failed with errno \(number)", at: Place(file: path),
+            mend: "Check the disk and the path, then try again.")
+    }
+
+    /// `model.empty`: a file without a byte.
+    static func modelEmpty(_ path: String) -> Fault {
+        Fault(
+            .model, "model.empty", "the file is empty", at: Place(file: path),
+            mend: "Fetch the file again: an interrupted download may have left it empty.")
+    }
+
+    /// `model.unknown-format`: the first bytes are of no format that is read here.
+    static func modelUnknownFormat(_ path: String) -> Fault {
+        Fault(
+            .model, "model.unknown-format", "the file does not start with the four bytes GGUF", at: Place(file: path),
+            mend: "Give a GGUF file, or a Hugging Face folder with config.json and model.safetensors.")
+    }
+
+    /// `model.truncated`: something reaches beyond the end of the file.
+    static func modelTruncated(_ path: String, _ what: String, needs end: UInt64, has count: Int, tensor: String? = nil)
+        -> Fault
+    {
+        Fault(
+            .model, "model.truncated", "\(what) reaches byte \(end) of a file of \(count) bytes",
+            at: Place(file: path, tensor: tensor.map(shown)),
+            mend: "Fetch the file again and compare its size and digest with the publisher's.")
+    }
+
+    /// `model.malformed`: the file breaks the rules of its format.
+    static func modelMalformed(_ path: String, _ what: String, tensor: String? = nil) -> Fault {
+        Fault(
+            .model, "model.malformed", what, at: Place(file: path, tensor: tensor.map(shown)),
+            mend: "Fetch the file again or convert the model anew.")
+    }
+
+    /// `model.unsupported-version`: a version of GGUF that is not read.
+    static func modelUnsupportedVersion(_ path: String, _ version: UInt32) -> Fault {
+        Fault(
+            .model, "model.unsupported-version", "GGUF version \(version) is not supported; 2 and 3 are",
+            at: Place(file: path), mend: "Convert the model with a current converter.")
+    }
+
+    /// `model.unsupported-architecture`: a model that is no plain llama.
+    static func modelUnsupportedArchitecture(_ path: String, _ architecture: String) -> Fault {
+        Fault(
+            .model, "model.unsupported-architecture",
+            "architecture \(shown(architecture)) is not supported; llama is", at: Place(file: path),
+            mend: "Choose a model of the llama architecture, such as SmolLM2 or Llama 3.")
+    }
+
+    /// `model.unsupported-feature`: a llama with a part that the engine does not compute.
+    static func modelUnsupportedFeature(_ path: String, _ what: String) -> Fault {
+        Fault(
+            .model, "model.unsupported-feature", what, at: Place(file: path),
+            mend: "Choose a llama model without it.")
+    }
+
+    /// `model.unsupported-type`: a tensor in a number format that is not read.
+    static func modelUnsupportedType(_ path: String, _ type: String, tensor: String) -> Fault {
+        Fault(
+            .model, "model.unsupported-type",
+            "type \(shown(type)) is not supported; F32, F16, BF16, Q4_0, Q4_1 and Q8_0 are",
+            at: Place(file: path, tensor: shown(tensor)),
+            mend: "Convert the model to one of the supported types.")
+    }
+
+    /// `model.missing-setting`: a setting without which the shape of the model is unknown.
+    static func modelMissingSetting(_ path: String, _ key: String) -> Fault {
+        Fault(
+            .model, "model.missing-setting", "\(key) is missing or is of the wrong type", at: Place(file: path),
+            mend: "Convert the model anew or fetch it again.")
+    }
+
+    /// `model.setting-range`: a setting with a value that no model can have.
+    static func modelSettingRange(_ path: String, _ key: String, _ value: String, _ range: String) -> Fault {
+        Fault(
+            .model, "model.setting-range", "\(key) is \(shown(value)); it must be \(range)", at: Place(file: path),
+            mend: "Convert the model anew or fetch it again.")
+    }
+
+    /// `model.missing-tensor`: the model lacks a tensor that its settings promise.
+    static func modelMissingTensor(_ path: String, _ name: String) -> Fault {
+        Fault(
+            .model, "model.missing-tensor", "the tensor is missing", at: Place(file: path, tensor: name),
+            mend: "Fetch the model again; check that its settings belong to its weights.")
+    }
+
+    /// `model.unknown-tensor`: a tensor that the engine would silently leave out.
+    static func modelUnknownTensor(_ path: String, _ name: String) -> Fault {
+        Fault(
+            .model, "model.unknown-tensor", "a plain llama model has no such tensor",
+            at: Place(file: path, tensor: shown(name)), mend: "Choose a llama model without it.")
+    }
+
+    /// `model.tensor-shape`: a tensor whose shape contradicts the settings.
+    static func modelTensorShape(_ path: String, _ name: String, _ found: [Int], _ expected: [Int]) -> Fault {
+        Fault(
+            .model, "model.tensor-shape", "shape \(found) where the settings ask for \(expected)",
+            at: Place(file: path, tensor: name),
+            mend: "Fetch the model again; check that its settings belong to its weights.")
+    }
+
+    /// `file.write`: a file could not be written.
+    static func fileWrite(_ path: String, _ call: String, _ number: Int32) -> Fault {
+        Fault(
+            .failed, "file.write", "\(call) failed with errno \(number)", at: Place(file: path),
+            mend: "Check that the folder exists, may be written to and has room.")
+    }
+
+    /// Untrusted text fit for a message: at most 80 scalars, none of them a control character.
+    static func shown(_ text: String) -> String {
+        var out = String.UnicodeScalarView()
+        for (index, scalar) in text.unicodeScalars.enumerated() {
+            if index == 80 {
+                out.append("…")
+                break
+            }
+            out.append(scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? "?" : scalar)
+        }
+        return String(out)
+    }
+}

@@ -1,0 +1,208 @@
+// The llama architecture in GGUF: settings to ModelShape, ggml's tensor names and row order to those of Hugging Face.
+
+import Faults
+import Glibc
+
+extension GGUF {
+    /// An integer setting, nil where absent. Throws `model.missing-setting` for another type.
+    func integer(_ key: String) throws(Fault) -> Int? {
+        guard let value = settings[key] else { return nil }
+        guard case .integer(let number) = value else { throw Fault.modelMissingSetting(path, key) }
+        return Int(number)
+    }
+
+    /// A number setting, nil where absent. Throws `model.missing-setting` for another type.
+    func number(_ key: String) throws(Fault) -> Double? {
+        guard let value = settings[key] else { return nil }
+        switch value {
+        case .number(let number): return number
+        case .integer(let number): return Double(number)
+        default: throw Fault.modelMissingSetting(path, key)
+        }
+    }
+
+    /// A text setting, nil where absent. Throws `model.missing-setting` for another type.
+    func text(_ key: String) throws(Fault) -> String? {
+        guard let value = settings[key] else { return nil }
+        guard case .text(let text) = value else { throw Fault.modelMissingSetting(path, key) }
+        return text
+    }
+
+    /// A truth value, false where absent. Throws `model.missing-setting` for another type.
+    func flag(_ key: String) throws(Fault) -> Bool {
+        guard let value = settings[key] else { return false }
+        guard case .bool(let flag) = value else { throw Fault.modelMissingSetting(path, key) }
+        return flag
+    }
+
+    private func required<T>(_ value: T?, _ key: String) throws(Fault) -> T {
+        guard let value else { throw Fault.modelMissingSetting(path, key) }
+        return value
+    }
+
+    // MARK: Shape
+
+    /// The shape that the settings tell. Throws `model.unsupported-architecture`, `model.unsupported-feature`,
+    /// `model.missing-setting`, `model.setting-range`.
+    func llamaShape() throws(Fault) -> ModelShape {
+        let architecture = try required(try text("general.architecture"), "general.architecture")
+        guard architecture == "llama" else { throw Fault.modelUnsupportedArchitecture(path, architecture) }
+        let hidden = try required(try integer("llama.embedding_length"), "llama.embedding_length")
+        let heads = try required(try integer("llama.attention.head_count"), "llama.attention.head_count")
+        guard heads > 0 else {
+            throw Fault.modelSettingRange(path, "llama.attention.head_count", "\(heads)", "at least 1")
+        }
+        let headDimension = try integer("llama.attention.key_length") ?? hidden / heads
+        for key in ["llama.attention.value_length", "llama.rope.dimension_count"] {
+            if let other = try integer(key), other != headDimension {
+                throw Fault.modelUnsupportedFeature(path, "\(key) is \(other) where a head is \(headDimension) wide")
+            }
+        }
+        if let experts = try integer("llama.expert_count"), experts > 0 {
+            throw Fault.modelUnsupportedFeature(path, "a mixture of \(experts) experts is not supported")
+        }
+        guard let embedding = tensors.first(where: { $0.name == "token_embd.weight" }) else {
+            throw Fault.modelMissingTensor(path, "token_embd.weight")
+        }
+        let epsilonKey = "llama.attention.layer_norm_rms_epsilon"
+        var shape = ModelShape(
+            architecture: architecture, hiddenSize: hidden,
+            layerCount: try required(try integer("llama.block_count"), "llama.block_count"), headCount: heads,
+            keyValueHeadCount: try integer("llama.attention.head_count_kv") ?? heads, headDimension: headDimension,
+            feedForwardSize: try required(try integer("llama.feed_forward_length"), "llama.feed_forward_length"),
+            vocabularySize: embedding.shape[0],
+            rmsEpsilon: Float(try required(try number(epsilonKey), epsilonKey)),
+            ropeTheta: try number("llama.rope.freq_base") ?? 10000, ropeScaling: .none,
+            contextLength: try required(try integer("llama.context_length"), "llama.context_length"),
+            tiedHead: !tensors.contains { $0.name == "output.weight" })
+        guard shape.keyValueHeadCount > 0 else {
+            throw Fault.modelSettingRange(path, "llama.attention.head_count_kv", "\(shape.keyValueHeadCount)", "at least 1")
+        }
+        shape.ropeScaling = try ropeScaling(theta: shape.ropeTheta, headDimension: headDimension)
+        try shape.check(path)
+        return shape
+    }
+
+    private func ropeScaling(theta: Double, headDimension: Int) throws(Fault) -> RopeScaling {
+        if let factors = tensors.first(where: { $0.name == "rope_freqs.weight" }) {
+            return try llama3Scaling(factors, theta: theta, headDimension: headDimension)
+        }
+        let legacy = try number("llama.rope.scale_linear")
+        let type = try text("llama.rope.scaling.type") ?? (legacy == nil ? "none" : "linear")
+        switch type {
+        case "none": return .none
+        case "linear":
+            let factor = try number("llama.rope.scaling.factor") ?? legacy
+            return .linear(factor: try required(factor, "llama.rope.scaling.factor"))
+        default: throw Fault.modelUnsupportedFeature(path, "rope scaling \(Fault.shown(type)) is not supported")
+        }
+    }
+
+    /// GGUF keeps Llama 3's scaling as one factor a frequency; the released models use one of these two settings.
+    private func llama3Scaling(_ factors: GGUFTensor, theta: Double, headDimension: Int) throws(Fault) -> RopeScaling {
+        guard factors.stored == .f32, factors.shape == [headDimension / 2] else {
+            throw Fault.modelTensorShape(path, "rope_freqs.weight", factors.shape, [headDimension / 2])
+        }
+        let half: Int = headDimension / 2
+        for factor in [8.0, 32.0] {
+            var fits = true
+            for index in 0..<half {
+                let expected = Self.llama3Factor(index, half: half, theta: theta, factor: factor)
+                fits = fits && abs(float32(at: factors.start + 4 * index) - expected) <= 1e-3 * expected
+            }
+            if fits {
+                return .llama3(factor: factor, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContext: 8192)
+            }
+        }
+        throw Fault.modelUnsupportedFeature(path, "the rope factors of rope_freqs.weight are not those of Llama 3.1 or 3.2")
+    }
+
+    private static func llama3Factor(_ index: Int, half: Int, theta: Double, factor: Double) -> Double {
+        let frequency: Double = pow(theta, -Double(index) / Double(half))
+        let turns: Double = 8192 * frequency / (2 * Double.pi)
+        let smooth: Double = min(1, max(0, (turns - 1) / 3))
+        return 1 / ((1 - smooth) / factor + smooth)
+    }
+
+    private func float32(at offset: Int) -> Double {
+        withExtendedLifetime(storage) {
+            let bits = storage.bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+            return Double(Float(bitPattern: UInt32(littleEndian: bits)))
+        }
+    }
+
+    // MARK: Tensors
+
+    /// The tensors under Hugging Face names, q and k rows in Hugging Face order.
+    /// Throws `model.unknown-tensor`, `model.tensor-shape`.
+    func llamaTensors(_ shape: ModelShape) throws(Fault) -> [StoredTensor] {
+        var stored: [StoredTensor] = []
+        stored.reserveCapacity(tensors.count)
+        for tensor in tensors where tensor.name != "rope_freqs.weight" {
+            guard let name = Self.huggingFaceName(tensor.name) else {
+                throw Fault.modelUnknownTensor(path, tensor.name)
+            }
+            let bytes = UnsafeRawBufferPointer(rebasing: storage.bytes[tensor.start..<tensor.start + tensor.count])
+            let plain = StoredTensor(
+                name: name, shape: tensor.shape, type: tensor.stored, bytes: bytes, storage: storage)
+            let heads: Int? =
+                if tensor.name.hasSuffix(".attn_q.weight") {
+                    shape.headCount
+                } else if tensor.name.hasSuffix(".attn_k.weight") { shape.keyValueHeadCount } else { nil }
+            guard let heads else {
+                stored.append(plain)
+                continue
+            }
+            guard plain.shape.count == 2, plain.shape[0] == heads * shape.headDimension else {
+                throw Fault.modelTensorShape(
+                    path, name, plain.shape, [heads * shape.headDimension, shape.hiddenSize])
+            }
+            stored.append(plain.withHalfSplitRows(heads: heads))
+        }
+        return stored
+    }
+
+    private static func huggingFaceName(_ name: String) -> String? {
+        switch name {
+        case "token_embd.weight": return "model.embed_tokens.weight"
+        case "output_norm.weight": return "model.norm.weight"
+        case "output.weight": return "lm_head.weight"
+        default: break
+        }
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 4, parts[0] == "blk", parts[3] == "weight", let layer = Int(parts[1]), layer >= 0,
+            String(layer) == parts[1]
+        else { return nil }
+        let names: [Substring: String] = [
+            "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
+            "attn_output": "self_attn.o_proj", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
+            "ffn_down": "mlp.down_proj", "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
+        ]
+        return names[parts[2]].map { "model.layers.\(layer).\($0).weight" }
+    }
+}
+
+extension StoredTensor {
+    /// The rows of q or k in Hugging Face order, as a copy.
+    ///
+    /// Within a head of D rows, GGUF's row 2 j + s is Hugging Face's row s D/2 + j: rotary pairs stand side by side in the
+    /// one and half a head apart in the other. Whole rows move, so that quantised blocks stay as they are.
+    func withHalfSplitRows(heads: Int) -> StoredTensor {
+        let rows = shape[0]
+        let dimension = rows / heads
+        let half = dimension / 2
+        let row = rowBytes
+        let source = bytes
+        let copy = Storage(count: bytes.count) { target in
+            for index in 0..<rows {
+                let (head, inner) = index.quotientAndRemainder(dividingBy: dimension)
+                let from = (head * dimension + 2 * (inner % half) + inner / half) * row
+                let rowBytes = UnsafeRawBufferPointer(rebasing: source[from..<from + row])
+                UnsafeMutableRawBufferPointer(rebasing: target[index * row..<(index + 1) * row]).copyMemory(from: rowBytes)
+            }
+        }
+        return withExtendedLifetime(storage) {
+            StoredTensor(name: name, shape: shape, type: type, bytes: copy.bytes, storage: copy)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+// The tokenizer settings of a GGUF file as a StoredVocabulary.
+
+import Faults
+
+extension GGUF {
+    /// The tokenizer's data; nil where the file has none. Throws `model.missing-setting`, `model.malformed`,
+    /// `model.setting-range`.
+    func vocabulary() throws(Fault) -> StoredVocabulary? {
+        guard let model = try text("tokenizer.ggml.model"), let tokens = try strings("tokenizer.ggml.tokens") else {
+            return nil
+        }
+        let types = try integers("tokenizer.ggml.token_type") ?? []
+        guard types.isEmpty || types.count == tokens.count else {
+            throw Fault.modelMalformed(path, "\(types.count) token types for \(tokens.count) tokens")
+        }
+        return StoredVocabulary(
+            model: model, preTokenizer: try text("tokenizer.ggml.pre") ?? "", tokens: tokens, tokenTypes: types,
+            merges: try strings("tokenizer.ggml.merges") ?? [],
+            beginningID: try tokenID("tokenizer.ggml.bos_token_id", tokens.count),
+            endID: try tokenID("tokenizer.ggml.eos_token_id", tokens.count),
+            unknownID: try tokenID("tokenizer.ggml.unknown_token_id", tokens.count),
+            paddingID: try tokenID("tokenizer.ggml.padding_token_id", tokens.count),
+            addsBeginning: try flag("tokenizer.ggml.add_bos_token"), addsEnd: try flag("tokenizer.ggml.add_eos_token"),
+            addsSpacePrefix: try flag("tokenizer.ggml.add_space_prefix"),
+            chatTemplate: try text("tokenizer.chat_template"), json: nil)
+    }
+
+    private func tokenID(_ key: String, _ count: Int) throws(Fault) -> Int32? {
+        guard let id = try integer(key) else { return nil }
+        guard let small = Int32(exactly: id), (0..<count).contains(id) else {
+            throw Fault.modelSettingRange(path, key, "\(id)", "below the \(count) tokens of the vocabulary")
+        }
+        return small
+    }
+}

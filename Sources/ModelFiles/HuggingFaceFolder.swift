@@ -1,0 +1,156 @@
+// HuggingFaceFolder: config.json, safetensors and tokenizer.json as a ModelFile.
+
+import Faults
+import Federation
+
+/// Reads llama models in Hugging Face form.
+enum HuggingFaceFolder {
+    /// Opens the folder. Throws faults of the family `model.`, each naming the file inside the folder.
+    static func open(_ path: String) throws(Fault) -> ModelFile {
+        let folder = path.hasSuffix("/") ? String(path.dropLast()) : path
+        let configPath = "\(folder)/config.json"
+        let config = try Storage(mapping: configPath)
+        let settings = try json(config, configPath)
+        var parts = [(name: "config.json", storage: config)]
+        let weights = try weightFiles(folder, &parts)
+        let shape = try Configuration(json: settings, path: configPath).shape()
+        var tensors: [StoredTensor] = []
+        for (name, storage) in weights {
+            let file = "\(folder)/\(name)"
+            for entry in try Safetensors.read(storage, path: file) {
+                // A tied head is the embedding, whatever a file stores beside it; inverse frequencies are computed here.
+                if shape.tiedHead && entry.name == "lm_head.weight" { continue }
+                if entry.name.hasSuffix(".rotary_emb.inv_freq") { continue }
+                tensors.append(try entry.stored(file))
+            }
+        }
+        var vocabulary: StoredVocabulary?
+        let tokenizerPath = "\(folder)/tokenizer.json"
+        if Storage.exists(tokenizerPath) {
+            let storage = try Storage(mapping: tokenizerPath)
+            vocabulary = try TokenizerJSON.vocabulary(
+                try json(storage, tokenizerPath), bytes: Array(storage.bytes), config: settings, path: tokenizerPath)
+            parts.append(("tokenizer.json", storage))
+        }
+        return try ModelFile(path: path, shape: shape, vocabulary: vocabulary, tensors: tensors, parts: parts)
+    }
+
+    private static func json(_ storage: Storage, _ path: String) throws(Fault) -> JSONValue {
+        let bytes = withExtendedLifetime(storage) { Array(storage.bytes) }
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: bytes)
+        } catch {
+            throw Fault.modelMalformed(path, "the file is not JSON")
+        }
+        guard value.members != nil else { throw Fault.modelMalformed(path, "the file is not a JSON object") }
+        return value
+    }
+
+    /// model.safetensors, or the files that model.safetensors.index.json names.
+    private static func weightFiles(
+        _ folder: String, _ parts: inout [(name: String, storage: Storage)]
+    ) throws(Fault) -> [(name: String, storage: Storage)] {
+        let indexName = "model.safetensors.index.json"
+        let indexPath = "\(folder)/\(indexName)"
+        var names = ["model.safetensors"]
+        if !Storage.exists("\(folder)/model.safetensors"), Storage.exists(indexPath) {
+            let storage = try Storage(mapping: indexPath)
+            guard let map = try json(storage, indexPath)["weight_map"]?.members else {
+                throw Fault.modelMissingSetting(indexPath, "weight_map")
+            }
+            var unique: Set<String> = []
+            for value in map.values {
+                guard let name = value.text, !name.contains("/"), name.hasSuffix(".safetensors") else {
+                    throw Fault.modelMalformed(indexPath, "weight_map names a file outside the folder or of another format")
+                }
+                unique.insert(name)
+            }
+            names = unique.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+            parts.append((indexName, storage))
+        }
+        var files: [(name: String, storage: Storage)] = []
+        for name in names { files.append((name, try Storage(mapping: "\(folder)/\(name)"))) }
+        parts += files
+        return files
+    }
+}
+
+/// config.json of a llama model, as transformers 4 and 5 write it.
+private struct Configuration {
+    let json: JSONValue
+    let path: String
+
+    func shape() throws(Fault) -> ModelShape {
+        let architecture = try value("model_type") { $0.text }
+        guard architecture == "llama" else { throw Fault.modelUnsupportedArchitecture(path, architecture) }
+        if let activation = try optional("hidden_act", { $0.text }), activation != "silu" {
+            throw Fault.modelUnsupportedFeature(path, "hidden_act \(Fault.shown(activation)) is not supported; silu is")
+        }
+        for key in ["attention_bias", "mlp_bias"] where try optional(key, { $0.bool }) == true {
+            throw Fault.modelUnsupportedFeature(path, "\(key) is not supported")
+        }
+        if let quantization = json["quantization_config"], quantization != .null {
+            throw Fault.modelUnsupportedFeature(path, "quantization_config is not supported")
+        }
+        let hidden = try value("hidden_size") { $0.int }
+        let heads = try value("num_attention_heads") { $0.int }
+        let keyValueHeads = try optional("num_key_value_heads") { $0.int } ?? heads
+        guard heads > 0 else { throw Fault.modelSettingRange(path, "num_attention_heads", "\(heads)", "at least 1") }
+        guard keyValueHeads > 0 else {
+            throw Fault.modelSettingRange(path, "num_key_value_heads", "\(keyValueHeads)", "at least 1")
+        }
+        let rope = try ropeSettings()
+        let shape = ModelShape(
+            architecture: architecture, hiddenSize: hidden, layerCount: try value("num_hidden_layers") { $0.int },
+            headCount: heads, keyValueHeadCount: keyValueHeads,
+            headDimension: try optional("head_dim") { $0.int } ?? hidden / heads,
+            feedForwardSize: try value("intermediate_size") { $0.int },
+            vocabularySize: try value("vocab_size") { $0.int },
+            rmsEpsilon: Float(try value("rms_norm_eps") { $0.double }), ropeTheta: rope.theta,
+            ropeScaling: rope.scaling, contextLength: try value("max_position_embeddings") { $0.int },
+            tiedHead: try optional("tie_word_embeddings") { $0.bool } ?? false)
+        try shape.check(path)
+        return shape
+    }
+
+    /// `rope_parameters` of transformers 5, or `rope_theta` and `rope_scaling` of transformers 4.
+    private func ropeSettings() throws(Fault) -> (theta: Double, scaling: RopeScaling) {
+        let parameters = try optional("rope_parameters") { $0.members == nil ? nil : $0 }
+        let older = try optional("rope_scaling") { $0.members == nil ? nil : $0 }
+        let olderTheta = try optional("rope_theta") { $0.double }
+        let theta = parameters?["rope_theta"]?.double ?? olderTheta ?? 10000
+        guard let scaling = parameters ?? older else { return (theta, .none) }
+        func number(_ key: String) throws(Fault) -> Double {
+            guard let number = scaling[key]?.double else { throw Fault.modelMissingSetting(path, "\(key) of the rope settings") }
+            return number
+        }
+        let type = scaling["rope_type"]?.text ?? scaling["type"]?.text ?? "default"
+        switch type {
+        case "default": return (theta, .none)
+        case "linear": return (theta, .linear(factor: try number("factor")))
+        case "llama3":
+            guard let original = scaling["original_max_position_embeddings"]?.int else {
+                throw Fault.modelMissingSetting(path, "original_max_position_embeddings of the rope settings")
+            }
+            return (
+                theta,
+                .llama3(
+                    factor: try number("factor"), lowFrequencyFactor: try number("low_freq_factor"),
+                    highFrequencyFactor: try number("high_freq_factor"), originalContext: original)
+            )
+        default: throw Fault.modelUnsupportedFeature(path, "rope scaling \(Fault.shown(type)) is not supported")
+        }
+    }
+
+    private func optional<T>(_ key: String, _ read: (JSONValue) -> T?) throws(Fault) -> T? {
+        guard let value = json[key], value != .null else { return nil }
+        guard let result = read(value) else { throw Fault.modelMissingSetting(path, key) }
+        return result
+    }
+
+    private func value<T>(_ key: String, _ read: (JSONValue) -> T?) throws(Fault) -> T {
+        guard let result = try optional(key, read) else { throw Fault.modelMissingSetting(path, key) }
+        return result
+    }
+}

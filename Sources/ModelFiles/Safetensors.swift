@@ -1,0 +1,288 @@
+// Safetensors: reader and writer of the container format. What the tensors mean is left to models and adapters.
+
+import Faults
+import Federation
+
+/// The safetensors format: a 64-bit header length, a JSON header, then the tensors' bytes without a gap.
+public enum Safetensors {
+    /// The element types of the format that are known here.
+    public enum ElementType: String, Sendable, CaseIterable {
+        case f64 = "F64"
+        case f32 = "F32"
+        case f16 = "F16"
+        case bf16 = "BF16"
+        case i64 = "I64"
+        case i32 = "I32"
+        case i16 = "I16"
+        case i8 = "I8"
+        case u64 = "U64"
+        case u32 = "U32"
+        case u16 = "U16"
+        case u8 = "U8"
+        case bool = "BOOL"
+
+        /// Bytes an element.
+        public var bytes: Int {
+            switch self {
+            case .f64, .i64, .u64: 8
+            case .f32, .i32, .u32: 4
+            case .f16, .bf16, .i16, .u16: 2
+            case .i8, .u8, .bool: 1
+            }
+        }
+    }
+
+    /// One tensor of a file, whatever its type.
+    public struct Entry: Sendable {
+        /// The name in the file.
+        public let name: String
+        /// Rows first.
+        public let shape: [Int]
+        /// The element type.
+        public let type: ElementType
+        /// The elements, little-endian and row-major, aligned for the type; valid while this entry lives.
+        ///
+        /// Unchecked because a raw pointer is not Sendable: the memory is never written after the storage is made.
+        public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+        private let storage: Storage
+
+        init(name: String, shape: [Int], type: ElementType, bytes: UnsafeRawBufferPointer, storage: Storage) {
+            self.name = name
+            self.shape = shape
+            self.type = type
+            let address = UInt(bitPattern: bytes.baseAddress)
+            if address % UInt(type.bytes) == 0 {
+                self.bytes = bytes
+                self.storage = storage
+            } else {
+                let copy = Storage(count: bytes.count) { $0.copyMemory(from: bytes) }
+                self.bytes = copy.bytes
+                self.storage = copy
+            }
+        }
+
+        /// The values as float32; nil where the type is not F32, F16 or BF16.
+        public var floats: [Float]? {
+            withExtendedLifetime(storage) {
+                switch type {
+                case .f32: Array(bytes.bindMemory(to: Float.self))
+                case .f16: bytes.bindMemory(to: UInt16.self).map { HalfPrecision.float(fromHalf: $0) }
+                case .bf16: bytes.bindMemory(to: UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
+                default: nil
+                }
+            }
+        }
+
+        /// The values of an I64 or I32 tensor; nil for any other type.
+        public var integers: [Int64]? {
+            withExtendedLifetime(storage) {
+                switch type {
+                case .i64: Array(bytes.bindMemory(to: Int64.self))
+                case .i32: bytes.bindMemory(to: Int32.self).map { Int64($0) }
+                default: nil
+                }
+            }
+        }
+
+        /// The tensor as model weights. Throws `model.unsupported-type` where it is not F32, F16 or BF16.
+        func stored(_ path: String) throws(Fault) -> StoredTensor {
+            let stored: StoredType
+            switch type {
+            case .f32: stored = .f32
+            case .f16: stored = .f16
+            case .bf16: stored = .bf16
+            default: throw Fault.modelUnsupportedType(path, type.rawValue, tensor: name)
+            }
+            return StoredTensor(name: name, shape: shape, type: stored, bytes: bytes, storage: storage)
+        }
+    }
+
+    /// The longest header that is read, in bytes: the limit of the format's own implementation.
+    static let headerLimit = 100_000_000
+
+    // MARK: Reading
+
+    /// Reads a file by mapping it; entries are sorted by name. Throws `model.not-found` and the like,
+    /// `model.truncated`, `model.malformed`, `model.unsupported-type`.
+    public static func read(path: String) throws(Fault) -> [Entry] {
+        try read(try Storage(mapping: path), path: path)
+    }
+
+    /// Reads bytes in memory; the path is for faults.
+    public static func read(_ bytes: [UInt8], path: String) throws(Fault) -> [Entry] {
+        guard !bytes.isEmpty else { throw Fault.modelEmpty(path) }
+        return try read(Storage(copying: bytes), path: path)
+    }
+
+    static func read(_ storage: Storage, path: String) throws(Fault) -> [Entry] {
+        defer { withExtendedLifetime(storage) {} }
+        var reader = ByteReader(storage.bytes, path: path)
+        let length = try reader.integer(UInt64.self, "the header length")
+        guard length <= UInt64(headerLimit) else {
+            throw Fault.modelMalformed(path, "a header of \(length) bytes; at most \(headerLimit) are possible")
+        }
+        let range = try reader.take(length, "the header")
+        let header = Array(storage.bytes[range])
+        guard header.first == 0x7b else { throw Fault.modelMalformed(path, "the header is not a JSON object") }
+        let json: JSONValue
+        do {
+            json = try JSONValue(parsing: header)
+        } catch {
+            throw Fault.modelMalformed(path, "the header is not JSON")
+        }
+        guard let members = json.members else { throw Fault.modelMalformed(path, "the header is not a JSON object") }
+        let data = UnsafeRawBufferPointer(rebasing: storage.bytes[range.upperBound...])
+        var found: [(start: Int, entry: Entry)] = []
+        for (name, value) in members {
+            if name == "__metadata__" {
+                guard let pairs = value.members, pairs.values.allSatisfy({ $0.text != nil }) else {
+                    throw Fault.modelMalformed(path, "__metadata__ is not an object of strings")
+                }
+                continue
+            }
+            found.append(try entry(name, value, data: data, storage: storage, path: path))
+        }
+        // Empty tensors share their start with the next one: the end decides, then the name.
+        found.sort {
+            ($0.start, $0.start + $0.entry.bytes.count, $0.entry.name)
+                < ($1.start, $1.start + $1.entry.bytes.count, $1.entry.name)
+        }
+        var end = 0
+        for (start, entry) in found {
+            guard start == end else {
+                throw Fault.modelMalformed(
+                    path, "data starts at \(start) where \(end) is due: tensors overlap or leave a gap", tensor: entry.name)
+            }
+            end = start + entry.bytes.count
+        }
+        guard end == data.count else {
+            throw Fault.modelMalformed(path, "the tensors take \(end) bytes of \(data.count) bytes of data")
+        }
+        return found.map(\.entry).sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    }
+
+    private static func entry(
+        _ name: String, _ value: JSONValue, data: UnsafeRawBufferPointer, storage: Storage, path: String
+    ) throws(Fault) -> (start: Int, entry: Entry) {
+        guard let dtype = value["dtype"]?.text, let dimensions = value["shape"]?.elements,
+            let offsets = value["data_offsets"]?.elements, offsets.count == 2, let start = offsets[0].int,
+            let end = offsets[1].int
+        else { throw Fault.modelMalformed(path, "dtype, shape or data_offsets is missing or wrong", tensor: name) }
+        guard let type = ElementType(rawValue: dtype) else {
+            throw Fault.modelUnsupportedType(path, dtype, tensor: name)
+        }
+        var shape: [Int] = []
+        var bytes = type.bytes
+        for dimension in dimensions {
+            guard let size = dimension.int, size >= 0 else {
+                throw Fault.modelMalformed(path, "a dimension is no count", tensor: name)
+            }
+            let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
+            guard !overflow else { throw Fault.modelMalformed(path, "the shape is beyond 64 bits", tensor: name) }
+            bytes = product
+            shape.append(size)
+        }
+        guard start >= 0, start <= end else {
+            throw Fault.modelMalformed(path, "data offsets \(start) to \(end)", tensor: name)
+        }
+        guard end <= data.count else {
+            throw Fault.modelTruncated(path, "the data", needs: UInt64(end), has: data.count, tensor: name)
+        }
+        guard end - start == bytes else {
+            throw Fault.modelMalformed(
+                path, "\(end - start) bytes where shape \(shape) of \(dtype) takes \(bytes)", tensor: name)
+        }
+        let range = UnsafeRawBufferPointer(rebasing: data[start..<end])
+        return (start, Entry(name: name, shape: shape, type: type, bytes: range, storage: storage))
+    }
+
+    // MARK: Writing
+
+    /// A tensor to be written.
+    public struct Item: Sendable {
+        /// The name in the file.
+        public var name: String
+        /// Rows first.
+        public var shape: [Int]
+        /// f32, f16 or bf16.
+        public var type: StoredType
+        /// The elements, little-endian and row-major.
+        public var bytes: [UInt8]
+
+        /// Makes an item; the count of bytes must be that of the shape and type.
+        public init(name: String, shape: [Int], type: StoredType, bytes: [UInt8]) {
+            precondition(type.byteCount(shape: shape) == bytes.count, "\(name): \(bytes.count) bytes for shape \(shape)")
+            self.name = name
+            self.shape = shape
+            self.type = type
+            self.bytes = bytes
+        }
+    }
+
+    /// The file's bytes: the same items always give the same bytes.
+    ///
+    /// Tensors stand in the order of their names' UTF-8, the metadata is PEFT's `{"format":"pt"}` and nothing else, and the
+    /// header is padded with spaces to 8 bytes: for tensors of one type these are the bytes PEFT writes. Names must differ.
+    public static func write(_ items: [Item]) -> [UInt8] {
+        let sorted = items.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        for (first, second) in zip(sorted, sorted.dropFirst()) {
+            precondition(first.name != second.name, "two tensors are called \(first.name)")
+        }
+        var header = Array("{\"__metadata__\":{\"format\":\"pt\"}".utf8)
+        var offset = 0
+        for item in sorted {
+            let dimensions = item.shape.map(String.init).joined(separator: ",")
+            header += ",".utf8
+            header += quoted(item.name)
+            header += ":{\"dtype\":\"\(dtype(item.type))\",\"shape\":[\(dimensions)],".utf8
+            header += "\"data_offsets\":[\(offset),\(offset + item.bytes.count)]}".utf8
+            offset += item.bytes.count
+        }
+        header += "}".utf8
+        while header.count % 8 != 0 { header.append(0x20) }
+        var out: [UInt8] = []
+        out.reserveCapacity(8 + header.count + offset)
+        for shift in 0..<8 { out.append(UInt8(truncatingIfNeeded: header.count >> (8 * shift))) }
+        out += header
+        for item in sorted { out += item.bytes }
+        return out
+    }
+
+    private static func dtype(_ type: StoredType) -> String {
+        switch type {
+        case .f32: "F32"
+        case .f16: "F16"
+        case .bf16: "BF16"
+        case .q4_0, .q4_1, .q8_0: preconditionFailure("safetensors has no quantised blocks")
+        }
+    }
+
+    /// The name as a JSON string.
+    private static func quoted(_ name: String) -> [UInt8] {
+        var line = JSONValue.string(name).canonical
+        line.removeLast()
+        return line
+    }
+}
+
+/// The 16-bit number formats.
+enum HalfPrecision {
+    /// IEEE 754 binary16 to float32, exactly.
+    static func float(fromHalf half: UInt16) -> Float {
+        let sign = UInt32(half & 0x8000) << 16
+        let exponent = UInt32(half >> 10) & 0x1f
+        let fraction = UInt32(half & 0x3ff)
+        switch exponent {
+        case 0: return Float(bitPattern: sign | 0x3f80_0000) * (Float(fraction) * 0x1p-24)
+        case 31: return Float(bitPattern: sign | 0x7f80_0000 | fraction << 13)
+        default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+        }
+    }
+
+    /// float32 to bfloat16 by round to nearest even; NaN stays NaN.
+    static func bfloat16(from value: Float) -> UInt16 {
+        let bits = value.bitPattern
+        if bits & 0x7fff_ffff > 0x7f80_0000 { return UInt16(bits >> 16) | 0x40 }
+        return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ (bits >> 16 & 1)) >> 16)
+    }
+}
