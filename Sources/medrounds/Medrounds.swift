@@ -3,6 +3,7 @@
 import ArgumentParser
 import Faults
 import Foundation
+import Rounds
 
 /// The root command.
 struct Medrounds: ParsableCommand {
@@ -13,7 +14,7 @@ struct Medrounds: ParsableCommand {
             Exit codes: 0 done, 1 failed, 2 usage, 3 workflow invalid, 4 data, model or ledger unreadable,
             5 verification or replay mismatch, 70 bug, 130 interrupted.
             """,
-        version: Version.text,
+        version: EngineVersion.text,
         subcommands: [
             RunCommand.self, ValidateCommand.self, PlanCommand.self, LogCommand.self, ShowCommand.self,
             VerifyCommand.self, ReplayCommand.self, ExtractCommand.self, ModelsCommand.self,

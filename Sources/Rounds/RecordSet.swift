@@ -1,0 +1,142 @@
+// RecordSet: the records of a site, a cohort or the coordinator as tokens, with the counts and the commitment that stand for
+// them in the ledger.
+
+import Digests
+import Engine
+import Extraction
+import Faults
+import Federation
+import Tokenization
+import Workflows
+
+/// The records that somebody holds, ready for the engine.
+struct RecordSet: Sendable {
+    /// The records, of every source in order.
+    var records: [Record] = []
+    /// Prompt, completion and end marker as tokens, record by record.
+    var sequences: [TokenSequence] = []
+    /// The prompts alone, for generation.
+    var prompts: [[Int32]] = []
+    /// What the plan says of each source.
+    var summaries: [DatasetSummary] = []
+    /// HMAC-SHA-256 under the owner's key over all records, so that anyone with key and notes can check what was used.
+    var commitment: Digest
+
+    var count: Int { records.count }
+    var truncated: Int { summaries.reduce(0) { $0 + $1.truncated } }
+    var documents: Int { summaries.reduce(0) { $0 + $1.documents } }
+}
+
+/// Turns data sources into record sets.
+struct RecordLoader {
+    let origin: RunOrigin
+    let declaration: FederationDeclaration
+    let template: PromptTemplate
+    let tokenizer: Tokenizer
+    let endToken: Int32
+    let workspace: Workspace
+
+    /// The records of a site.
+    func site(_ site: SiteDeclaration) throws -> RecordSet {
+        let set = try load(site.sources, role: .train, owner: site.id.name, purpose: .training)
+        guard set.count > 0 else { throw Fault.noRecords("site \(site.id)", site.sources.map(\.path).joined(separator: ", ")) }
+        return set
+    }
+
+    /// The records of a cohort.
+    func cohort(_ cohort: CohortDeclaration) throws -> RecordSet {
+        let set = try load([cohort.data], role: .test, owner: cohort.id.name, purpose: .evaluation)
+        guard set.count > 0 else { throw Fault.noRecords("cohort \(cohort.id)", cohort.data.path) }
+        return set
+    }
+
+    /// The coordinator's validation records, drawn by the seed.
+    func validation(_ coordinator: CoordinatorDeclaration) throws -> RecordSet {
+        var source = coordinator.validation
+        source.limit = coordinator.records
+        let set = try load([source], role: .validation, owner: "coordinator", purpose: .training)
+        guard set.count >= coordinator.records else {
+            throw Fault.tooFewRecords("the coordinator", asked: coordinator.records, found: set.count, source.path)
+        }
+        return set
+    }
+
+    private func load(_ sources: [DataSource], role: DatasetRole, owner: String, purpose: RecordPurpose) throws -> RecordSet {
+        let key = try workspace.commitmentKey(of: owner)
+        var set = RecordSet(commitment: Digest.hmac([], key: key))
+        var everything: [JSONValue] = []
+        for (index, source) in sources.enumerated() {
+            let root = origin.path(declaration.dataRoot, key: "data_root")
+            let path = source.path.hasPrefix("/") ? source.path : "\(root)/\(source.path)"
+            let documents = try CorpusReader.read(path: path)
+            let built = try RecordBuilder.records(from: documents, tasks: source.tasks, template: template, purpose: purpose)
+            let order = drawOrder(count: built.records.count, seed: declaration.seed, owner: owner, source: index)
+            let drawn = RecordBuilder.draw(built.records, limit: source.limit, by: order)
+            var labels: [String: Int] = [:]
+            var truncated = 0
+            var parts: [JSONValue] = []
+            for record in drawn {
+                let (fitting, wasCut) = try fit(record)
+                if wasCut { truncated += 1 }
+                for entity in fitting.gold { labels[entity.type, default: 0] += 1 }
+                parts.append(Self.committed(fitting))
+                set.records.append(fitting)
+                let (sequence, prompt) = encode(fitting)
+                set.sequences.append(sequence)
+                set.prompts.append(prompt)
+            }
+            set.summaries.append(
+                DatasetSummary(
+                    role: role, owner: owner, path: source.path, documents: documents.count, records: drawn.count,
+                    truncated: truncated, labels: labels, commitment: Digest.hmac(JSONValue.array(parts).canonical, key: key)))
+            everything += parts
+        }
+        set.commitment =
+            set.summaries.count == 1 ? set.summaries[0].commitment : Digest.hmac(JSONValue.array(everything).canonical, key: key)
+        return set
+    }
+
+    /// What a commitment covers of a record: where it comes from and every character the model sees.
+    private static func committed(_ record: Record) -> JSONValue {
+        [
+            .string(record.document), .integer(Int64(record.range.lowerBound)), .integer(Int64(record.range.upperBound)),
+            .string(record.prompt), .string(record.completion),
+        ]
+    }
+
+    private func encode(_ record: Record) -> (TokenSequence, prompt: [Int32]) {
+        // Prompt and completion are encoded apart, so that what the model is asked in evaluation is a prefix of what it learned.
+        let prompt = tokenizer.encode(record.prompt)
+        let completion = tokenizer.encode(record.completion)
+        let scope = declaration.training?.lossOn ?? .sequence
+        let lossStart: Int
+        switch scope {
+        case .sequence: lossStart = 1
+        case .completion: lossStart = prompt.count
+        }
+        return (TokenSequence(tokens: prompt + completion + [endToken], lossStart: lossStart), prompt)
+    }
+
+    /// The record cut on the input side until prompt and completion fit `max_length`.
+    private func fit(_ record: Record) throws(Fault) -> (Record, wasCut: Bool) {
+        let limit = declaration.training?.maxLength ?? 800
+        var fitting = record
+        var length = encode(fitting).0.tokens.count
+        guard length > limit else { return (record, false) }
+        var low = 1
+        var high = record.text.count
+        while low < high {
+            let middle = (low + high) / 2
+            fitting = RecordBuilder.cut(record, to: middle, template: template)
+            length = encode(fitting).0.tokens.count
+            if length > limit { high = middle } else { low = middle + 1 }
+        }
+        fitting = RecordBuilder.cut(record, to: max(1, low - 1), template: template)
+        guard encode(fitting).0.tokens.count <= limit else {
+            throw Fault(
+                .data, "data.instruction-too-long", "the instruction alone fills max_length \(limit)",
+                at: Place(document: record.document), mend: "Raise max_length or shorten the template.")
+        }
+        return (fitting, true)
+    }
+}

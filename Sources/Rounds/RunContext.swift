@@ -1,0 +1,223 @@
+// RunContext: a plan with everything it names opened: model, tokenizer, template, records. Made once; a run, a replay and an
+// extraction work from it.
+
+import Digests
+import Engine
+import Extraction
+import Faults
+import Federation
+import Foundation
+import ModelFiles
+import Tokenization
+import Workflows
+
+/// A plan and what it stands on. Used by one thread; the engine inside a step uses several.
+public final class RunContext {
+    /// The plan.
+    public let plan: Plan
+    /// The workflow file's bytes.
+    public let workflowBytes: [UInt8]
+    let templateBytes: [UInt8]
+    let template: PromptTemplate
+    let tokenizer: Tokenizer
+    let endToken: Int32
+    let origin: RunOrigin
+    /// Threads to compute with; results do not depend on it.
+    public let threads: Int
+    /// Takes events in order.
+    public let report: (RunEvent) -> Void
+    private let isInterrupted: () -> Bool
+    private let file: ModelFile
+    private var opened: LanguageModel?
+    private let sites: [SiteID: RecordSet]
+    private let validationSet: RecordSet?
+    private let cohorts: [CohortID: RecordSet]
+    private var initial: StartAdapter?
+
+    /// Reads the workflow and opens everything it names.
+    ///
+    /// Throws `FaultReport` with every fault of the workflow, the template or a corpus, and `Fault` for the rest.
+    public static func load(
+        _ origin: RunOrigin, workspace: Workspace, threads: Int, isInterrupted: @escaping () -> Bool,
+        report: @escaping (RunEvent) -> Void
+    ) throws -> RunContext {
+        let (workflow, declaration) = try origin.declaration()
+        let opened = try OpenedModel(declaration, origin: origin)
+        let loader = RecordLoader(
+            origin: origin, declaration: declaration, template: opened.template, tokenizer: opened.tokenizer,
+            endToken: opened.endToken, workspace: workspace)
+        var sites: [SiteID: RecordSet] = [:]
+        var summaries: [DatasetSummary] = []
+        if declaration.rounds > 0 {
+            for site in declaration.sites {
+                let set = try loader.site(site)
+                summaries += set.summaries
+                sites[site.id] = set
+                if set.truncated > 0 {
+                    report(.noted("site \(site.id): \(set.truncated) of \(set.count) records are longer than max_length; their input was cut"))
+                }
+            }
+        }
+        let needsScores = declaration.steps.contains { if case .score = $0 { true } else { false } }
+        let validation = needsScores ? try declaration.coordinator.map(loader.validation) : nil
+        summaries += validation?.summaries ?? []
+        var cohorts: [CohortID: RecordSet] = [:]
+        let evaluated = Set(declaration.steps.flatMap { if case .evaluate(let evaluation) = $0 { evaluation.cohorts } else { [] } })
+        for cohort in declaration.cohorts where evaluated.contains(cohort.id) {
+            let set = try loader.cohort(cohort)
+            summaries += set.summaries
+            cohorts[cohort.id] = set
+        }
+        let plan = Plan(
+            declaration: declaration, overrides: origin.overrides,
+            inputs: PlanInputs(
+                engineVersion: EngineVersion.text, model: opened.summary, tokenizerDigest: opened.tokenizerDigest,
+                templateDigest: Digest.sha256(opened.templateBytes), workflowDigest: Digest.sha256(workflow), datasets: summaries))
+        return RunContext(
+            plan: plan, workflow: workflow, opened: opened, origin: origin, threads: threads, isInterrupted: isInterrupted, report: report,
+            sites: sites, validation: validation, cohorts: cohorts)
+    }
+
+    private init(
+        plan: Plan, workflow: [UInt8], opened: OpenedModel, origin: RunOrigin, threads: Int, isInterrupted: @escaping () -> Bool,
+        report: @escaping (RunEvent) -> Void, sites: [SiteID: RecordSet], validation: RecordSet?, cohorts: [CohortID: RecordSet]
+    ) {
+        self.plan = plan
+        self.workflowBytes = workflow
+        self.templateBytes = opened.templateBytes
+        self.template = opened.template
+        self.tokenizer = opened.tokenizer
+        self.endToken = opened.endToken
+        self.file = opened.file
+        self.origin = origin
+        self.threads = threads
+        self.isInterrupted = isInterrupted
+        self.report = report
+        self.sites = sites
+        self.validationSet = validation
+        self.cohorts = cohorts
+    }
+
+    /// The sizes that an adapter of the base model has.
+    var sizes: BackboneSizes { plan.inputs.model.sizes }
+
+    /// The model, opened on first use.
+    func model() throws(Fault) -> LanguageModel {
+        if let opened { return opened }
+        let model = try LanguageModel(file)
+        opened = model
+        return model
+    }
+
+    /// The adapter that round 1 starts from: PEFT's initial values from the seed.
+    func initialAdapter() throws(Fault) -> StartAdapter {
+        if let initial { return initial }
+        let adapter = try Engine.initialAdapter(
+            shape: file.shape, configuration: plan.declaration.adapter, seed: plan.declaration.seed)
+        let start = StartAdapter(adapter: adapter, digest: Digest.sha256(AdapterFile.bytes(of: adapter, precision: .f32)))
+        initial = start
+        return start
+    }
+
+    func records(of site: SiteID) throws(Fault) -> RecordSet {
+        guard let set = sites[site] else { throw .noRecords("site \(site)", "") }
+        return set
+    }
+
+    func validation() throws(Fault) -> RecordSet {
+        guard let validationSet else { throw .noRecords("the coordinator", "") }
+        return validationSet
+    }
+
+    func records(of cohort: CohortID) throws(Fault) -> RecordSet {
+        guard let set = cohorts[cohort] else { throw .noRecords("cohort \(cohort)", "") }
+        return set
+    }
+
+    /// Throws `run.interrupted` where the person asked to stop.
+    func checkInterruption() throws(Fault) {
+        if isInterrupted() { throw .interrupted() }
+    }
+}
+
+/// The adapter a round starts from, with the digest of the bytes it was handed out as.
+struct StartAdapter {
+    var adapter: Adapter
+    var digest: Digest
+
+    init(adapter: Adapter, digest: Digest) {
+        self.adapter = adapter
+        self.digest = digest
+    }
+
+    /// The published global adapter.
+    init(published bytes: [UInt8], context: RunContext, commit: String) throws(Fault) {
+        adapter = try AdapterFile.read(
+            bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter, path: "\(commit.prefix(9)):\(StepPaths.global)")
+        digest = Digest.sha256(bytes)
+    }
+}
+
+/// The base model, its tokenizer and the prompt template of a workflow.
+struct OpenedModel {
+    let file: ModelFile
+    let summary: ModelSummary
+    let tokenizer: Tokenizer
+    let tokenizerDigest: Digest
+    let template: PromptTemplate
+    let templateBytes: [UInt8]
+    let endToken: Int32
+
+    init(_ declaration: FederationDeclaration, origin: RunOrigin) throws {
+        let base = declaration.model.base
+        let folder = origin.overrides.contains { $0.hasPrefix("model.base=") } ? origin.current : origin.folder
+        let (path, known) = try ModelCatalogue.path(of: base, folder: folder, cache: origin.cache)
+        file = try ModelFile.open(path: path)
+        let digest = Self.digest(of: file)
+        if let known, known.digest != digest {
+            throw Fault(
+                .model, "model.digest", "the file's SHA-256 is \(digest), not the catalogue's \(known.digest)", at: Place(file: path),
+                mend: "Delete the file and run bash scripts/quickstart.sh, which fetches it again.")
+        }
+        var parameters = 0
+        for name in file.tensorNames { parameters += file.tensor(name)?.shape.reduce(1, *) ?? 0 }
+        summary = ModelSummary(
+            name: known?.name ?? (path as NSString).lastPathComponent, digest: digest, parameters: parameters,
+            tensors: file.tensorNames.count, sizes: file.shape.sizes)
+        guard let vocabulary = file.vocabulary else {
+            throw Fault(
+                .model, "model.no-tokenizer", "the model brings no tokenizer", at: Place(file: path),
+                mend: "Use a .gguf file with its tokenizer, or a folder with tokenizer.json.")
+        }
+        tokenizer = try Tokenizer(BPEVocabulary(vocabulary))
+        tokenizerDigest = Self.digest(of: vocabulary)
+        let templatePath = origin.path(declaration.template, key: "template")
+        templateBytes = try Files.read(
+            templatePath, kind: .workflow, code: "template.missing", mend: "Name a template file, such as templates/clinical-extraction.yaml.")
+        let node = try YAMLReader.read(bytes: templateBytes, file: templatePath)
+        template = try PromptTemplate(json: node.plain, file: templatePath)
+        guard let end = tokenizer.id(of: template.end) else {
+            throw Fault(
+                .workflow, "template.end", "\(template.end) is no single token of the base model", at: Place(file: templatePath),
+                mend: "Set end: to a special token of the model's tokenizer.")
+        }
+        endToken = end
+    }
+
+    /// SHA-256 of the file; of a folder, over the digests and names of its files in order.
+    private static func digest(of file: ModelFile) -> Digest {
+        let files = file.files
+        if files.count == 1 { return Digest.sha256(files[0].bytes) }
+        var builder = DigestBuilder()
+        for (name, bytes) in files { builder.update("\(Digest.sha256(bytes)) \(bytes.count) \(name)\n") }
+        return builder.digest()
+    }
+
+    private static func digest(of vocabulary: StoredVocabulary) -> Digest {
+        var builder = DigestBuilder()
+        builder.update("\(vocabulary.model)\n\(vocabulary.preTokenizer)\n")
+        for token in vocabulary.tokens { builder.update("\(token)\n") }
+        for merge in vocabulary.merges { builder.update("\(merge)\n") }
+        return builder.digest()
+    }
+}
