@@ -28,7 +28,8 @@ final class RotaryTable {
     private static func frequencies(_ shape: ModelShape) -> [Float] {
         let logTheta = Elementary.log(shape.ropeTheta)
         return (0..<shape.headDimension / 2).map { i in
-            let plain = Elementary.exp(-logTheta * Double(2 * i) / Double(shape.headDimension))
+            let power = Elementary.exp(logTheta * Double(2 * i) / Double(shape.headDimension))
+            let plain = Double(1 / Float(power))
             switch shape.ropeScaling {
             case .none: return Float(plain)
             case .linear(let factor): return Float(plain / Double(factor))

@@ -44,6 +44,7 @@ public func score(
         }
         score.labels += packing.labelCount
     }
+    withExtendedLifetime(network) {}
     score.total = score.sequences.reduce(0, +)
     guard score.total.isFinite else { throw .lossNotFinite(score.total, step: 0) }
     return score
@@ -111,5 +112,6 @@ package func allLogits(
         Head.logits(x: x, rows: chunk, head: network.head, scratch: scratch, workers: network.workers)
         logits.append(contentsOf: UnsafeBufferPointer(start: scratch.logits, count: chunk.count * network.head.V))
     }
+    withExtendedLifetime(network) {}
     return logits
 }

@@ -136,8 +136,11 @@ public func train(
                 step: step + 1, steps: steps, epoch: epoch, loss: loss, learningRate: rate, gradientNorm: norm,
                 tokens: outcome.tokens))
     }
-    guard kernel_all_finite(network.parameters, layout.count) == 1 else { throw .gradientNotFinite(step: steps - 1) }
-    outcome.adapter = layout.adapter(network.parameters)
+    let finite = withExtendedLifetime(network) {
+        outcome.adapter = layout.adapter(network.parameters)
+        return kernel_all_finite(network.parameters, layout.count) == 1
+    }
+    guard finite else { throw .gradientNotFinite(step: steps - 1) }
     outcome.firstEpochLoss = epochs.first.map { $0.sum / Double($0.labels) } ?? 0
     outcome.lastEpochLoss = epochs.last.map { $0.sum / Double($0.labels) } ?? 0
     return outcome

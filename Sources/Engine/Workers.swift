@@ -43,11 +43,15 @@ final class Workers {
             return
         }
         let next = Atomic<Int>(0)
-        DispatchQueue.concurrentPerform(iterations: workers) { worker in
-            while true {
-                let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                if task >= tasks { break }
-                body(task, worker)
+        withoutActuallyEscaping(body) { body in
+            // Safe: concurrentPerform returns only when all its iterations have, and no two tasks write the same memory.
+            nonisolated(unsafe) let body = body
+            DispatchQueue.concurrentPerform(iterations: workers) { worker in
+                while true {
+                    let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                    if task >= tasks { break }
+                    body(task, worker)
+                }
             }
         }
     }

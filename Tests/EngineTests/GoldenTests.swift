@@ -1,0 +1,131 @@
+// The engine against PyTorch, Transformers and PEFT: logits, losses, every gradient by name, optimiser steps, greedy ids.
+
+import Engine
+import Federation
+import Foundation
+import Testing
+
+/// How often the float32 noise that f64_check.json or the golden itself states is allowed.
+private let noiseFactor = 10.0
+/// float32 losses between 2 and 8 are at best half of 2^-22 apart from the true value; the goldens hold such losses.
+private let lossNoise = 2.4e-7
+/// The golden of smollm2/logits.json itself: its largest |loss_hf - loss_f64| and so float32's noise over 30 layers.
+private let deepNoise = 2e-5
+
+@Suite struct GoldenTests {
+    struct LogitsGolden: Decodable {
+        var ids: [Int32]
+        var loss_hf: Double
+        var loss_f64: Double
+        var lse_last: Double
+        var top_ids: [Int32]
+        var top_values: [Double]
+    }
+    struct GreedyGolden: Decodable {
+        var prompt_ids: [Int32]
+        var new_ids: [Int32]
+        var top1_minus_top2: [Double]
+    }
+    struct TinyGolden: Decodable {
+        var input_ids: [[Int32]]
+        var loss: Double
+        var greedy_prompt: [Int32]
+        var greedy_new: [Int32]
+    }
+
+    @Test(.enabled(if: Golden.hasBase, "the base model is not in the cache"))
+    func baseModelMeetsLogits() throws {
+        let model = try Golden.base()
+        let goldens: [LogitsGolden] = try Golden.json(Golden.folder.appendingPathComponent("smollm2/logits.json"))
+        for golden in goldens {
+            let found = try probe(model, adapter: nil, tokens: golden.ids, threads: 2, top: 50)
+            let loss = try #require(found.crossEntropy)
+            print("loss", loss - golden.loss_f64, golden.loss_hf - golden.loss_f64, "lse", Double(found.logSumExp) - golden.lse_last)
+            #expect(abs(loss - golden.loss_f64) <= noiseFactor * deepNoise)
+            #expect(abs(Double(found.logSumExp) - golden.lse_last) <= noiseFactor * deepNoise)
+            let logits = Dictionary(uniqueKeysWithValues: found.top.map { ($0.token, Double($0.logit)) })
+            var worst = 0.0
+            for (id, value) in zip(golden.top_ids.prefix(45), golden.top_values) {
+                worst = max(worst, abs((logits[id] ?? -.infinity) - value))
+            }
+            print("worst logit", worst)
+            #expect(worst <= noiseFactor * deepNoise)
+        }
+    }
+
+    @Test func tinyLlama3MeetsLossAndGreedy() throws {
+        let model = try Golden.tiny()
+        let golden: TinyGolden = try Golden.json(Golden.folder.appendingPathComponent("tiny-llama3/golden.json"))
+        let score = try score(
+            model, adapter: nil, sequences: golden.input_ids.map { TokenSequence(tokens: $0) }, threads: 2)
+        print("tiny loss", score.mean - golden.loss)
+        #expect(abs(score.mean - golden.loss) <= noiseFactor * lossNoise)
+        let generated = try generate(
+            model, adapter: nil, prompts: [golden.greedy_prompt], maxNewTokens: golden.greedy_new.count, stop: [],
+            batchSize: 1, threads: 2)
+        #expect(generated[0].tokens == golden.greedy_new)
+    }
+
+    @Test func tinyLlama3MeetsEveryGradient() throws {
+        try meetsGradients(try Golden.tiny(), LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-llama3")))
+    }
+
+    @Test(.enabled(if: Golden.hasBase && Golden.hasShared, "the base model or the shared goldens are absent"))
+    func baseModelMeetsEveryGradient() throws {
+        try meetsGradients(try Golden.base(), LoRAGolden(Golden.shared.appendingPathComponent("smollm2/lora")))
+    }
+
+    private func meetsGradients(_ model: LanguageModel, _ golden: LoRAGolden) throws {
+        let expected = try Golden.adapter(golden.folder.appendingPathComponent("grads.safetensors"))
+        let (loss, gradient) = try lossAndGradient(
+            model, adapter: golden.start(), batch: golden.sequences, sharing: true, threads: 2)
+        let worst = largestRelativeDistance(gradient, expected)
+        print("loss", loss - golden.noise.loss_f64, "gradient", worst, golden.noise.grad_max_rel_l2_f32_vs_f64)
+        #expect(abs(loss - golden.noise.loss_f64) <= noiseFactor * lossNoise)
+        #expect(
+            worst.distance <= noiseFactor * golden.noise.grad_max_rel_l2_f32_vs_f64,
+            "\(worst.name) is \(worst.distance) away")
+    }
+
+    @Test(arguments: [1, 5])
+    func tinyLlama3MeetsAdapterAfter(steps: Int) throws {
+        let golden = try LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-llama3"))
+        let outcome = try train(golden.job(try Golden.tiny(), steps: steps))
+        let expected = try Golden.adapter(golden.folder.appendingPathComponent("adapter_after\(steps).safetensors"))
+        for (found, wanted) in zip(outcome.losses, golden.losses.loss_before_step) {
+            print("step loss", found - wanted)
+            #expect(abs(found - wanted) <= noiseFactor * lossNoise)
+        }
+        let worst = largestRelativeDistance(outcome.adapter, expected)
+        print("adapter after", steps, worst)
+        #expect(worst.distance <= noiseFactor * golden.noise.grad_max_rel_l2_f32_vs_f64)
+    }
+
+    @Test(.enabled(if: Golden.hasBase && Golden.hasShared, "the base model or the shared goldens are absent"))
+    func baseModelMeetsFiveLosses() throws {
+        let golden = try LoRAGolden(Golden.shared.appendingPathComponent("smollm2/lora"))
+        let outcome = try train(golden.job(try Golden.base(), steps: 5))
+        for (found, wanted) in zip(outcome.losses, golden.losses.loss_before_step) {
+            print("step loss", found - wanted)
+            #expect(abs(found - wanted) <= noiseFactor * lossNoise)
+        }
+        let after = try score(try Golden.base(), adapter: outcome.adapter, sequences: golden.sequences, threads: 2)
+        print("after", after.mean - golden.losses.loss_after_5)
+        #expect(abs(after.mean - golden.losses.loss_after_5) <= noiseFactor * lossNoise)
+    }
+
+    @Test(.enabled(if: Golden.hasBase, "the base model is not in the cache"))
+    func baseModelMeetsGreedy() throws {
+        let goldens: [GreedyGolden] = try Golden.json(Golden.folder.appendingPathComponent("smollm2/greedy.json"))
+        let found = try generate(
+            try Golden.base(), adapter: nil, prompts: goldens.map(\.prompt_ids), maxNewTokens: 48, stop: [2],
+            batchSize: 4, threads: 2)
+        for (generation, golden) in zip(found, goldens) {
+            var tokens = generation.tokens
+            if case .stopToken(let token) = generation.ending { tokens.append(token) }
+            // Below this margin float32 may fall either way, and what follows is another text.
+            let sure = golden.top1_minus_top2.firstIndex { $0 < 1e-3 } ?? golden.new_ids.count
+            #expect(tokens.prefix(sure).elementsEqual(golden.new_ids.prefix(sure)))
+        }
+    }
+}
