@@ -3,3 +3,11 @@
 #include <git2/sys/commit.h>
 #include <git2/sys/odb_backend.h>
 #include <git2/sys/repository.h>
+
+// git_libgit2_opts for the options that take one int.
+static inline int shim_git_option_int(int option, int value) { return git_libgit2_opts(option, value); }
+
+// GIT_OPT_SET_SEARCH_PATH: where the configuration files of a level are looked for; "" for nowhere.
+static inline int shim_git_search_path(int level, const char *path) {
+    return git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, path);
+}

@@ -1,0 +1,77 @@
+// CommitMessage: subject, body and trailers as git's own tools read them.
+
+import Faults
+
+enum CommitMessage {
+    /// The message of the draft with the given trailers. Faults: ledger.invalid-message.
+    static func write(_ draft: CommitDraft, trailers: [Trailer]) throws(Fault) -> String {
+        func require(_ holds: Bool, _ fact: String) throws(Fault) {
+            if !holds { throw .ledgerInvalidMessage(fact, on: draft.line) }
+        }
+        try require(isLine(draft.subject), "the subject is not one line of text without white space at its ends")
+        for line in draft.body.split(separator: "\n", omittingEmptySubsequences: false) {
+            try require(line.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }, "the body holds a control character")
+            // git interpret-trailers takes such a line for the start of a patch and looks no further.
+            try require(!line.hasPrefix("---"), "a line of the body starts with ---")
+        }
+        for trailer in trailers {
+            try require(isKey(trailer.key), "`\(trailer.key)` is no trailer key")
+            try require(isLine(trailer.value), "the trailer \(trailer.key) is not one line of text")
+        }
+        for part in [draft.author.name, draft.author.email] {
+            try require(
+                isLine(part) && !part.contains("<") && !part.contains(">"), "the author is not a name and an address")
+        }
+        try require(draft.time >= 0, "the time \(draft.time) lies before 1970")
+        let body = trimmed(draft.body)
+        let paragraphs = [draft.subject] + (body.isEmpty ? [] : [body])
+        return (paragraphs + [trailers.map { "\($0.key): \($0.value)" }.joined(separator: "\n") + "\n"])
+            .joined(separator: "\n\n")
+    }
+
+    /// Takes a message apart. The last paragraph is trailers if every line of it is one and it is not the subject.
+    static func read(_ message: String) -> (subject: String, body: String, trailers: [Trailer]) {
+        let lines = trimmed(message).split(separator: "\n", omittingEmptySubsequences: false)
+        let subject = lines.first.map(String.init) ?? ""
+        var rest = Array(lines.dropFirst())
+        var trailers: [Trailer] = []
+        if let gap = rest.lastIndex(where: \.isEmpty) {
+            let parsed = rest[(gap + 1)...].map(trailer)
+            if parsed.allSatisfy({ $0 != nil }) {
+                trailers = parsed.compactMap { $0 }
+                rest = Array(rest[..<gap])
+            }
+        }
+        return (subject, trimmed(rest.joined(separator: "\n")), trailers)
+    }
+
+    private static func trailer(_ line: Substring) -> Trailer? {
+        let bytes = Array(line.utf8)
+        guard let colon = bytes.firstIndex(of: 0x3a) else { return nil }
+        let key = String(decoding: bytes[..<colon], as: UTF8.self)
+        let value = String(decoding: bytes[(colon + 1)...].drop { $0 == 0x20 }, as: UTF8.self)
+        return isKey(key) && isLine(value) ? Trailer(key, value) : nil
+    }
+
+    private static func isKey(_ key: String) -> Bool {
+        !key.isEmpty
+            && key.utf8.allSatisfy {
+                $0 == 0x2d || (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0)
+            }
+    }
+
+    private static func isLine(_ text: String) -> Bool {
+        let bytes = text.utf8
+        return !bytes.isEmpty && bytes.first != 0x20 && bytes.last != 0x20
+            && bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        let bytes = Array(text.utf8)
+        guard let first = bytes.firstIndex(where: { $0 != 0x0a }), let last = bytes.lastIndex(where: { $0 != 0x0a })
+        else {
+            return ""
+        }
+        return String(decoding: bytes[first...last], as: UTF8.self)
+    }
+}

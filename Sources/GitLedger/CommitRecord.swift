@@ -1,0 +1,38 @@
+// CommitRecord and FileEntry: what is read back from a commit.
+
+import Federation
+
+/// A commit as it was read.
+public struct CommitRecord: Sendable, Equatable {
+    /// The commit's id.
+    public var id: CommitID
+    /// The parents in order.
+    public var parents: [CommitID]
+    /// The id of the tree.
+    public var tree: ObjectID
+    /// The first line of the message.
+    public var subject: String
+    /// What stands between the subject and the trailers, without blank lines around it.
+    public var body: String
+    /// The trailers in order.
+    public var trailers: [Trailer]
+    /// The author.
+    public var author: CommitAuthor
+    /// The committer's time in seconds since 1970.
+    public var time: Int64
+    /// The `gpgsig` header as stored, or nil for an unsigned commit. It is carried, not checked.
+    public var signature: String?
+
+    /// The value of the first trailer of that key.
+    public func trailer(_ key: String) -> String? { trailers.first { $0.key == key }?.value }
+}
+
+/// A file of a commit's tree.
+public struct FileEntry: Sendable, Hashable {
+    /// The path from the root.
+    public var path: String
+    /// The id of the content.
+    public var blob: ObjectID
+    /// The content's length in bytes.
+    public var size: Int
+}

@@ -1,0 +1,141 @@
+// The wording of every fault of the ledger, one factory a code.
+
+import Faults
+import Federation
+
+extension Fault {
+    /// `ledger.missing`: nothing stands at the path.
+    static func ledgerMissing(_ path: String) -> Fault {
+        Fault(
+            .ledger, "ledger.missing", "there is no ledger here", at: Place(file: path),
+            mend: "Name the ledger's folder, or run a workflow, which creates it.")
+    }
+
+    /// `ledger.not-a-repository`: something else stands at the path.
+    static func ledgerNotARepository(_ path: String, _ fact: String) -> Fault {
+        Fault(
+            .ledger, "ledger.not-a-repository", fact, at: Place(file: path),
+            mend: "Name the folder of a bare git repository, or a path that does not exist yet.")
+    }
+
+    /// `ledger.not-bare`: a repository with a work tree.
+    static func ledgerNotBare(_ path: String) -> Fault {
+        Fault(
+            .ledger, "ledger.not-bare", "this git repository has a work tree; a ledger is bare", at: Place(file: path),
+            mend: "Clone it with `git clone --mirror` and name that clone.")
+    }
+
+    /// `ledger.unreadable`: the system refused to read.
+    static func ledgerUnreadable(_ path: String, _ reason: String) -> Fault {
+        Fault(
+            .ledger, "ledger.unreadable", "the ledger cannot be read: \(reason)", at: Place(file: path),
+            mend: "Give this user the right to read the folder and all in it.")
+    }
+
+    /// `ledger.not-writable`: a read-only or full disk, or a path where nothing can be written.
+    static func ledgerNotWritable(_ path: String, _ reason: String) -> Fault {
+        Fault(
+            .ledger, "ledger.not-writable", "the ledger cannot be written: \(reason)", at: Place(file: path),
+            mend:
+                "Free disk space or give the right to write, then run the same command again; no committed step is lost."
+        )
+    }
+
+    /// `ledger.corrupt`: an object, a ref or the repository itself is not what it was written as.
+    static func ledgerCorrupt(_ what: String, at place: Place) -> Fault {
+        Fault(
+            .ledger, "ledger.corrupt", what, at: place,
+            mend: "Restore it from a clone of the ledger; what git wrote never changes by itself.")
+    }
+
+    /// `ledger.missing-object`: an id that names nothing.
+    static func ledgerMissingObject(_ id: ObjectID, kind: String, at place: Place) -> Fault {
+        Fault(
+            .ledger, "ledger.missing-object", "the ledger holds no \(kind) \(id)", at: place,
+            mend: "Check the id, or fetch the missing object from a full clone of the ledger.")
+    }
+
+    /// `ledger.no-such-run`: a run without a main line.
+    static func ledgerNoSuchRun(_ run: RunName) -> Fault {
+        Fault(
+            .ledger, "ledger.no-such-run", "the ledger holds no run named \(run)",
+            at: Place(commit: LineRef.main(run).ref), mend: "List the runs and name one of them.")
+    }
+
+    /// `ledger.missing-file`: a path that a draft takes over or removes, but the tree does not hold.
+    static func ledgerMissingFile(_ path: String, in commit: CommitID?) -> Fault {
+        Fault(
+            .ledger, "ledger.missing-file", "the tree holds no such file or folder",
+            at: Place(file: path, commit: commit?.hex), mend: "Name a path that the commit holds.")
+    }
+
+    /// `ledger.invalid-path`: a path no tree of ours may hold.
+    static func ledgerInvalidPath(_ path: String, _ fact: String, in commit: CommitID? = nil) -> Fault {
+        Fault(
+            .ledger, "ledger.invalid-path", fact, at: Place(file: path, commit: commit?.hex),
+            mend:
+                "Use names of UTF-8 without control characters, joined by single slashes, none of them `.`, `..` or `.git`."
+        )
+    }
+
+    /// `ledger.foreign-entry`: a link, an executable or a submodule, which State-SHA256 does not cover.
+    static func ledgerForeignEntry(_ path: String, mode: String, at place: Place) -> Fault {
+        Fault(
+            .ledger, "ledger.foreign-entry", "mode \(mode) is neither a plain file (100644) nor a folder (40000)",
+            at: place,
+            mend: "Do not commit to a ledger by hand; restore the line from a clone.")
+    }
+
+    /// `ledger.invalid-message`: a subject, body, trailer or author that git would read back as something else.
+    static func ledgerInvalidMessage(_ fact: String, on line: LineRef) -> Fault {
+        Fault(
+            .ledger, "ledger.invalid-message", fact, at: Place(commit: line.ref),
+            mend: "Use one line of plain text; trailer keys are letters, digits and hyphens.")
+    }
+
+    /// `ledger.raced`: the ref does not stand where the draft expects it.
+    static func ledgerRaced(_ line: LineRef, expected: CommitID?, found: CommitID?) -> Fault {
+        Fault(
+            .ledger, "ledger.raced",
+            "expected \(expected?.hex ?? "no commit") at the tip and found \(found?.hex ?? "no commit")",
+            at: Place(commit: line.ref),
+            mend: "Let only one process work on a run, then run the same command again to resume.")
+    }
+
+    /// `ledger.not-forward`: the new commit would drop the old tip from the line.
+    static func ledgerNotForward(_ line: LineRef, tip: CommitID) -> Fault {
+        Fault(
+            .ledger, "ledger.not-forward", "the new commit does not descend from the tip \(tip) and would drop it",
+            at: Place(commit: line.ref), mend: "Add the old tip, or a commit that merged it, to the parents.")
+    }
+
+    /// `ledger.locked`: somebody, or something that died, holds the ref's lock file.
+    static func ledgerLocked(_ lockFile: String, line: LineRef, milliseconds: Int) -> Fault {
+        Fault(
+            .ledger, "ledger.locked", "\(line) stayed locked for \(milliseconds) ms by this file",
+            at: Place(file: lockFile),
+            mend: "Make sure that no other process is writing to the ledger, then delete the lock file.")
+    }
+
+    /// `ledger.state-mismatch`: the State-SHA256 trailer is not that of the tree.
+    static func ledgerStateMismatch(_ commit: CommitID, stated: String, found: Digest) -> Fault {
+        Fault(
+            .mismatch, "ledger.state-mismatch", "State-SHA256 says \(stated) and the tree gives \(found)",
+            at: Place(commit: commit.hex),
+            mend: "Restore the line from a clone; this commit was not written by the ledger.")
+    }
+
+    /// `ledger.trailer`: a trailer is absent or not of its form.
+    static func ledgerTrailer(_ commit: CommitID, _ fact: String) -> Fault {
+        Fault(
+            .mismatch, "ledger.trailer", fact, at: Place(commit: commit.hex),
+            mend: "Restore the line from a clone; this commit was not written by the ledger.")
+    }
+
+    /// `ledger.broken-chain`: the commits of a run do not form one history with one root.
+    static func ledgerBrokenChain(_ line: LineRef, _ fact: String) -> Fault {
+        Fault(
+            .mismatch, "ledger.broken-chain", fact, at: Place(commit: line.ref),
+            mend: "Restore the line from a clone of the ledger.")
+    }
+}

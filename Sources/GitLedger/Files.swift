@@ -1,0 +1,60 @@
+// Files: the few questions to the file system that libgit2 does not answer.
+
+import Faults
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+enum Files {
+    /// Whether anything stands at the path.
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Faults: ledger.missing, ledger.not-a-repository, ledger.unreadable.
+    static func requireFolder(_ path: String) throws(Fault) {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            let code = errno
+            if code == ENOENT { throw .ledgerMissing(path) }
+            if code == ENOTDIR { throw .ledgerNotARepository(path, "a part of this path is a file") }
+            throw .ledgerUnreadable(path, reason(code))
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw .ledgerNotARepository(path, "this is a file, not a folder")
+        }
+        guard access(path, R_OK | X_OK) == 0 else { throw .ledgerUnreadable(path, reason(errno)) }
+    }
+
+    /// The names in a folder in byte order, without `.` and `..`; empty where the folder does not exist.
+    static func names(in folder: String) -> [String] {
+        guard let directory = opendir(folder) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted(by: TreePath.precedes)
+    }
+
+    /// Whether a folder stands at the path; a link to one is none.
+    static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Makes a file's content, or a folder's entries, survive a power cut.
+    static func synchronise(_ path: String) throws(Fault) {
+        let descriptor = open(path, O_RDONLY)
+        guard descriptor >= 0 else { throw .ledgerNotWritable(path, reason(errno)) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw .ledgerNotWritable(path, reason(errno)) }
+    }
+
+    /// The system's words for an error number.
+    static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+}

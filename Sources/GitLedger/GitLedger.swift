@@ -1,1 +1,0 @@
-// GitLedger: placeholder until the first file lands.

@@ -1,0 +1,103 @@
+// Checking without trusting: every reachable object against its id, every commit against its trailers.
+
+import Faults
+import Federation
+
+extension Ledger {
+    /// The trailers every commit of a run carries.
+    public static let requiredTrailers = ["Run", "Round", "Step", "Plan-SHA256", "State-SHA256"]
+
+    /// Reads every object that can be reached from the commits and lists each that is damaged or missing, once, with the
+    /// first path and commit that lead to it. Empty means that all is as it was written.
+    public func checkObjects(reachableFrom commits: [CommitID]) throws(Fault) -> [Fault] {
+        try reading { (repository) throws(Fault) in repository.checkObjects(reachableFrom: commits) }
+    }
+
+    /// Lists what is wrong with a run's structure: on all its lines, every commit has the required trailers, names this
+    /// run, and states the State-SHA256 its tree gives; and all commits go back to one root. What the steps mean is not
+    /// checked here. Faults thrown: ledger.no-such-run, and those of reading refs.
+    public func checkRun(_ run: RunName) throws(Fault) -> [Fault] {
+        try reading { (repository) throws(Fault) in try repository.checkRun(run) }
+    }
+}
+
+extension Repository {
+    func checkObjects(reachableFrom commits: [CommitID]) -> [Fault] {
+        let (records, unreadable) = ancestryWithFaults(of: commits)
+        var faults = unreadable
+        var seen: Set<ObjectID> = []
+        for record in records {
+            check(tree: record.tree, folder: "", in: record.id, seen: &seen, faults: &faults)
+        }
+        return faults
+    }
+
+    private func check(
+        tree: ObjectID, folder: String, in commit: CommitID, seen: inout Set<ObjectID>, faults: inout [Fault]
+    ) {
+        guard seen.insert(tree).inserted else { return }
+        do {
+            for entry in try entries(of: tree, at: folder, in: commit) {
+                let name = String(decoding: entry.name, as: UTF8.self)
+                let path = folder.isEmpty ? name : "\(folder)/\(name)"
+                if entry.mode == TreeEntry.folderMode {
+                    check(tree: entry.id, folder: path, in: commit, seen: &seen, faults: &faults)
+                } else if entry.mode != TreeEntry.fileMode {
+                    faults.append(
+                        .ledgerForeignEntry(path, mode: entry.mode, at: Place(file: path, commit: commit.hex)))
+                } else if seen.insert(entry.id).inserted {
+                    do {
+                        _ = try read(entry.id, .blob, at: Place(file: path, commit: commit.hex))
+                    } catch {
+                        faults.append(error)
+                    }
+                }
+            }
+        } catch {
+            faults.append(error)
+        }
+    }
+
+    mutating func checkRun(_ run: RunName) throws(Fault) -> [Fault] {
+        let main = LineRef.main(run)
+        var tips: [CommitID] = []
+        for line in try lines() where line.run == run {
+            if let tip = try tip(line) { tips.append(tip) }
+        }
+        guard try tip(main) != nil else { throw .ledgerNoSuchRun(run) }
+        let (records, unreadable) = ancestryWithFaults(of: tips)
+        var faults = unreadable
+        let roots = records.filter { $0.parents.isEmpty }.map(\.id)
+        if roots.count != 1 {
+            let names = roots.map(\.hex).joined(separator: ", ")
+            faults.append(
+                .ledgerBrokenChain(main, "the run has \(roots.count) root commits (\(names)); it must have one"))
+        }
+        for record in records { faults += check(record, of: run) }
+        return faults
+    }
+
+    private mutating func check(_ record: CommitRecord, of run: RunName) -> [Fault] {
+        var faults: [Fault] = []
+        for key in Ledger.requiredTrailers {
+            let count = record.trailers.count { $0.key == key }
+            if count != 1 {
+                faults.append(.ledgerTrailer(record.id, "the trailer \(key) stands \(count) times, not once"))
+            }
+        }
+        if let named = record.trailer("Run"), named != run.name {
+            faults.append(.ledgerTrailer(record.id, "the commit names the run \(named) and stands on \(run)"))
+        }
+        if let plan = record.trailer("Plan-SHA256"), Digest(hex: plan) == nil {
+            faults.append(.ledgerTrailer(record.id, "Plan-SHA256 is not 64 lower-case hexadecimal digits"))
+        }
+        guard let stated = record.trailer(StateLayout.trailer) else { return faults }
+        do {
+            let found = try stateDigest(of: try blobs(of: record.id), in: record.id)
+            if stated != found.hex { faults.append(.ledgerStateMismatch(record.id, stated: stated, found: found)) }
+        } catch {
+            faults.append(error)
+        }
+        return faults
+    }
+}

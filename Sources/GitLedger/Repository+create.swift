@@ -1,0 +1,111 @@
+// Creating a ledger: made whole beside its place, then renamed into it, so that no half ledger is ever seen.
+
+import CLibgit2
+import Faults
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+extension Repository {
+    /// What the ledger's own config says besides git's defaults. Same-path adapters make bad deltas: without these, pushing
+    /// and packing take minutes.
+    static let settings = [
+        ("pack.deltaCacheSize", "1048576"),
+        ("pack.compression", "0"),
+        ("core.bigFileThreshold", "1m"),
+    ]
+
+    /// Makes a repository at a path where nothing or an empty folder stands. Faults: ledger.not-writable.
+    static func create(_ path: String) throws(Fault) {
+        Git.prepare()
+        var name = path
+        while name.count > 1 && name.hasSuffix("/") { name.removeLast() }
+        let parent = name.lastIndex(of: "/").map { String(name[...$0]) } ?? "./"
+        try makeFolders(parent)
+
+        var template = Array("\(name).new-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, Files.reason(errno)) }
+        let fresh = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+        chmod(fresh, 0o755)
+        do {
+            try initialise(fresh)
+            try synchroniseAll(fresh)
+        } catch {
+            remove(tree: fresh)
+            throw error
+        }
+        guard rename(fresh, name) == 0 else {
+            let code = errno
+            remove(tree: fresh)
+            // Somebody else created it in the meantime: theirs is as good.
+            if code == ENOTEMPTY || code == EEXIST { return }
+            throw .ledgerNotWritable(path, Files.reason(code))
+        }
+        try Files.synchronise(parent)
+    }
+
+    private static func initialise(_ folder: String) throws(Fault) {
+        var options = git_repository_init_options()
+        git_repository_init_options_init(&options, UInt32(GIT_REPOSITORY_INIT_OPTIONS_VERSION))
+        options.flags = GIT_REPOSITORY_INIT_BARE.rawValue | GIT_REPOSITORY_INIT_NO_REINIT.rawValue
+        var made: OpaquePointer?
+        let code = "main".withCString { head in
+            options.initial_head = head
+            return git_repository_init_ext(&made, folder, &options)
+        }
+        git_repository_free(made)
+        if code < 0 { throw .ledgerNotWritable(folder, GitFailure(code: code).message) }
+        try Repository(opening: folder).configure()
+    }
+
+    /// Writes those of the settings that the ledger's config lacks. Faults: ledger.corrupt, ledger.not-writable.
+    func configure() throws(Fault) {
+        var config: OpaquePointer?
+        defer { git_config_free(config) }
+        do {
+            try Git.attempt(git_repository_config(&config, handle))
+        } catch {
+            throw error.reading(path, at: Place(file: path))
+        }
+        for (key, value) in Self.settings {
+            var entry: UnsafeMutablePointer<git_config_entry>?
+            let code = git_config_get_entry(&entry, config, key)
+            git_config_entry_free(entry)
+            guard code == GIT_ENOTFOUND.rawValue else { continue }
+            do {
+                try Git.attempt(git_config_set_string(config, key, value))
+            } catch {
+                throw .ledgerNotWritable(path, error.message)
+            }
+        }
+    }
+
+    private static func makeFolders(_ folder: String) throws(Fault) {
+        var made = folder.hasPrefix("/") ? "/" : ""
+        for part in folder.split(separator: "/") {
+            made += "\(part)/"
+            if mkdir(made, 0o755) != 0 && errno != EEXIST { throw .ledgerNotWritable(folder, Files.reason(errno)) }
+        }
+    }
+
+    /// Makes a fresh folder and everything in it durable.
+    private static func synchroniseAll(_ folder: String) throws(Fault) {
+        for name in Files.names(in: folder) {
+            let path = "\(folder)/\(name)"
+            if Files.isFolder(path) { try synchroniseAll(path) } else { try Files.synchronise(path) }
+        }
+        try Files.synchronise(folder)
+    }
+
+    /// Removes a folder that this call has made.
+    private static func remove(tree folder: String) {
+        for name in Files.names(in: folder) {
+            let path = "\(folder)/\(name)"
+            if Files.isFolder(path) { remove(tree: path) } else { unlink(path) }
+        }
+        rmdir(folder)
+    }
+}

@@ -1,0 +1,174 @@
+// Reading refs, commits and trees. Commits and trees are taken apart here, from bytes already compared with their ids.
+
+import CLibgit2
+import Faults
+import Federation
+
+extension Repository {
+    /// Where a line's ref stands; nil if it does not exist. Faults: ledger.corrupt, ledger.unreadable.
+    func tip(_ line: LineRef) throws(Fault) -> CommitID? {
+        var reference: OpaquePointer?
+        defer { git_reference_free(reference) }
+        do {
+            try Git.attempt(git_reference_lookup(&reference, handle, line.ref))
+        } catch  where error.isNotFound {
+            return nil
+        } catch {
+            throw error.reading(path, at: Place(commit: line.ref))
+        }
+        guard git_reference_type(reference) == GIT_REFERENCE_DIRECT, let target = git_reference_target(reference) else {
+            throw .ledgerCorrupt("the ref does not hold a commit id", at: Place(commit: line.ref))
+        }
+        return CommitID(ObjectID(target.pointee))
+    }
+
+    /// Every line of every run in byte order of the refs, also those whose ref file is damaged.
+    func lines() throws(Fault) -> [LineRef] {
+        var found: Set<String> = []
+        var iterator: OpaquePointer?
+        defer { git_reference_iterator_free(iterator) }
+        do {
+            try Git.attempt(git_reference_iterator_glob_new(&iterator, handle, LineRef.folder + "*"))
+            var name: UnsafePointer<CChar>?
+            while true {
+                let code = git_reference_next_name(&name, iterator)
+                if code == GIT_ITEROVER.rawValue { break }
+                try Git.attempt(code)
+                if let name { found.insert(String(cString: name)) }
+            }
+        } catch {
+            throw error.reading(path, at: Place(file: path))
+        }
+        // libgit2 passes over a loose ref that it cannot parse; a damaged ref must not look like an absent one.
+        let runs = "\(folder)/\(LineRef.folder)"
+        for name in Files.names(in: runs) {
+            found.insert(LineRef.folder + name)
+            for site in Files.names(in: runs + name) { found.insert("\(LineRef.folder)\(name)/\(site)") }
+        }
+        return found.sorted(by: TreePath.precedes).compactMap { LineRef(ref: $0) }
+    }
+
+    /// Reads a commit. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable.
+    func commit(_ id: CommitID) throws(Fault) -> CommitRecord {
+        let place = Place(commit: id.hex)
+        let bytes = try read(id.object, .commit, at: place)
+        guard let record = CommitRecord(id: id, parsing: bytes) else {
+            throw .ledgerCorrupt("object \(id) (commit) is not laid out as a commit", at: place)
+        }
+        return record
+    }
+
+    /// The entries of one tree object.
+    func entries(of tree: ObjectID, at folder: String, in commit: CommitID) throws(Fault) -> [TreeEntry] {
+        let place = Place(file: folder.isEmpty ? nil : folder, commit: commit.hex)
+        let bytes = try read(tree, .tree, at: place)
+        guard let entries = TreeEntry.parse(bytes) else {
+            throw .ledgerCorrupt("object \(tree) (tree) is not laid out as a tree", at: place)
+        }
+        return entries
+    }
+
+    /// Every file of a commit's tree in byte order of the paths. Faults: those of reading, ledger.invalid-path,
+    /// ledger.foreign-entry.
+    func blobs(of commit: CommitID) throws(Fault) -> [TreeFile] {
+        try blobs(below: try self.commit(commit).tree, folder: "", in: commit)
+            .sorted { TreePath.precedes($0.path, $1.path) }
+    }
+
+    private func blobs(below tree: ObjectID, folder: String, in commit: CommitID) throws(Fault) -> [TreeFile] {
+        var files: [TreeFile] = []
+        for entry in try entries(of: tree, at: folder, in: commit) {
+            let bytes = (folder.isEmpty ? [] : Array(folder.utf8) + [0x2f]) + entry.name
+            let path = String(decoding: bytes, as: UTF8.self)
+            if let flaw = TreePath.flaw(bytes) { throw .ledgerInvalidPath(path, flaw, in: commit) }
+            switch entry.mode {
+            case TreeEntry.folderMode: files += try blobs(below: entry.id, folder: path, in: commit)
+            case TreeEntry.fileMode: files.append(TreeFile(path: path, blob: entry.id))
+            default: throw .ledgerForeignEntry(path, mode: entry.mode, at: Place(file: path, commit: commit.hex))
+            }
+        }
+        return files
+    }
+
+    /// The length of a blob, from its header.
+    func size(of file: TreeFile, in commit: CommitID) throws(Fault) -> Int {
+        if let known = blobDigests[file.blob] { return known.size }
+        let place = Place(file: file.path, commit: commit.hex)
+        var oid = file.blob.oid
+        var length = 0
+        var type = GIT_OBJECT_INVALID
+        do {
+            try Git.attempt(git_odb_read_header(&length, &type, objects, &oid))
+        } catch  where error.isNotFound {
+            throw .ledgerMissingObject(file.blob, kind: "blob", at: place)
+        } catch {
+            throw error.reading(path, at: place)
+        }
+        return length
+    }
+
+    /// The content of a file of a commit; nil if the tree does not hold it.
+    func file(_ path: String, of commit: CommitID) throws(Fault) -> [UInt8]? {
+        let names = path.utf8.split(separator: 0x2f, omittingEmptySubsequences: false)
+        var tree = try self.commit(commit).tree
+        for (index, name) in names.enumerated() {
+            let isLast = index == names.count - 1
+            let mode = isLast ? TreeEntry.fileMode : TreeEntry.folderMode
+            let entries = try entries(of: tree, at: path, in: commit)
+            guard let entry = entries.first(where: { $0.name.elementsEqual(name) && $0.mode == mode }) else {
+                return nil
+            }
+            if isLast { return try read(entry.id, .blob, at: Place(file: path, commit: commit.hex)) }
+            tree = entry.id
+        }
+        return nil
+    }
+
+    /// The commits from which only first parents are followed, the oldest first.
+    func firstParents(from tip: CommitID) throws(Fault) -> [CommitRecord] {
+        var records: [CommitRecord] = []
+        var next: CommitID? = tip
+        while let id = next {
+            let record = try commit(id)
+            records.append(record)
+            next = record.parents.first
+        }
+        return records.reversed()
+    }
+
+    /// Every commit that can be reached, each once, parents before children; branches in order of the tips and parents.
+    func ancestry(of tips: [CommitID]) throws(Fault) -> [CommitRecord] {
+        let (records, faults) = ancestryWithFaults(of: tips)
+        if let fault = faults.first { throw fault }
+        return records
+    }
+
+    /// As `ancestry`, going on past commits that cannot be read.
+    func ancestryWithFaults(of tips: [CommitID]) -> (records: [CommitRecord], faults: [Fault]) {
+        var ordered: [CommitRecord] = []
+        var faults: [Fault] = []
+        var seen: Set<CommitID> = []
+        // Depth first without recursion: a record on the stack is one whose parents have all been pushed above it.
+        var stack: [(id: CommitID, record: CommitRecord?)] = tips.reversed().map { ($0, nil) }
+        while let top = stack.popLast() {
+            if let record = top.record {
+                ordered.append(record)
+            } else if seen.insert(top.id).inserted {
+                do {
+                    let record = try commit(top.id)
+                    stack.append((top.id, record))
+                    stack += record.parents.reversed().map { ($0, nil) }
+                } catch {
+                    faults.append(error)
+                }
+            }
+        }
+        return (ordered, faults)
+    }
+}
+
+/// A path and the id of its content.
+struct TreeFile {
+    let path: String
+    let blob: ObjectID
+}

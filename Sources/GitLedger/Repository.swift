@@ -1,0 +1,131 @@
+// Repository: the one owner of the libgit2 handles, with object reading and writing. Not safe for two threads at once:
+// Ledger keeps it behind a lock.
+
+import CLibgit2
+import Faults
+import Federation
+
+struct Repository: ~Copyable {
+    /// The ledger's folder as the person named it.
+    let path: String
+    let handle: OpaquePointer
+    let objects: OpaquePointer
+    /// SHA-256 and size of every blob hashed so far: a blob's content cannot change under its id.
+    var blobDigests: [ObjectID: BlobDigest] = [:]
+
+    struct BlobDigest {
+        let digest: Digest
+        let size: Int
+    }
+
+    /// Opens a bare repository. Faults: ledger.missing, ledger.not-a-repository, ledger.not-bare, ledger.unreadable,
+    /// ledger.corrupt.
+    init(opening path: String) throws(Fault) {
+        Git.prepare()
+        try Files.requireFolder(path)
+        var opened: OpaquePointer?
+        let flags = GIT_REPOSITORY_OPEN_NO_SEARCH.rawValue | GIT_REPOSITORY_OPEN_NO_DOTGIT.rawValue
+        do {
+            try Git.attempt(git_repository_open_ext(&opened, path, flags, nil))
+        } catch  where error.isNotFound {
+            if Files.exists("\(path)/.git") { throw .ledgerNotBare(path) }
+            throw .ledgerNotARepository(path, "this folder is no git repository")
+        } catch {
+            throw error.reading(path, at: Place(file: path))
+        }
+        guard let opened else { throw .ledgerCorrupt("the repository does not open", at: Place(file: path)) }
+        guard git_repository_is_bare(opened) == 1 else {
+            git_repository_free(opened)
+            throw .ledgerNotBare(path)
+        }
+        var database: OpaquePointer?
+        guard git_repository_odb(&database, opened) == 0, let database else {
+            let failure = GitFailure(code: -1)
+            git_repository_free(opened)
+            throw failure.reading(path, at: Place(file: path))
+        }
+        self.path = path
+        self.handle = opened
+        self.objects = database
+    }
+
+    deinit {
+        git_odb_free(objects)
+        git_repository_free(handle)
+    }
+
+    /// Reads an object and compares its content with its id. Faults: ledger.corrupt, ledger.missing-object,
+    /// ledger.unreadable.
+    func read(_ id: ObjectID, _ kind: ObjectKind, at place: Place) throws(Fault) -> [UInt8] {
+        var oid = id.oid
+        var object: OpaquePointer?
+        do {
+            try Git.attempt(git_odb_read(&object, objects, &oid))
+        } catch  where error.isNotFound {
+            throw .ledgerMissingObject(id, kind: kind.rawValue, at: place)
+        } catch  where error.isPermission {
+            throw .ledgerUnreadable(path, error.message)
+        } catch {
+            throw .ledgerCorrupt("object \(id) (\(kind)) is damaged: \(error.message)", at: place)
+        }
+        guard let object else { throw .ledgerMissingObject(id, kind: kind.rawValue, at: place) }
+        defer { git_odb_object_free(object) }
+        let found = git_odb_object_type(object)
+        guard found == kind.type else {
+            throw .ledgerCorrupt("object \(id) is no \(kind) but of git's type \(found.rawValue)", at: place)
+        }
+        return Array(UnsafeRawBufferPointer(start: git_odb_object_data(object), count: git_odb_object_size(object)))
+    }
+
+    /// Writes an object, durably, and gives its id. A copy that is already there is read first: git never writes over one,
+    /// so a damaged copy would stay. Faults: ledger.not-writable, ledger.corrupt.
+    func write(_ bytes: [UInt8], _ kind: ObjectKind, at place: Place) throws(Fault) -> ObjectID {
+        do {
+            var oid = git_oid()
+            try Git.attempt(git_odb_hash(&oid, bytes, bytes.count, kind.type))
+            if git_odb_exists(objects, &oid) == 1 {
+                let id = ObjectID(oid)
+                _ = try read(id, kind, at: place)
+                return id
+            }
+            try Git.attempt(git_odb_write(&oid, objects, bytes, bytes.count, kind.type))
+            return ObjectID(oid)
+        } catch let failure as GitFailure {
+            throw .ledgerNotWritable(path, failure.message)
+        } catch let fault as Fault {
+            throw fault
+        } catch {
+            preconditionFailure("libgit2 calls throw nothing else")
+        }
+    }
+
+    /// The folder git calls its common directory, without a slash at the end.
+    var folder: String {
+        guard let folder = git_repository_commondir(handle) else { return path }
+        let text = String(cString: folder)
+        return text.hasSuffix("/") ? String(text.dropLast()) : text
+    }
+}
+
+/// The kinds of objects a ledger holds.
+enum ObjectKind: String, CustomStringConvertible {
+    case blob, tree, commit
+
+    var type: git_object_t {
+        switch self {
+        case .blob: GIT_OBJECT_BLOB
+        case .tree: GIT_OBJECT_TREE
+        case .commit: GIT_OBJECT_COMMIT
+        }
+    }
+    var description: String { rawValue }
+}
+
+extension GitFailure {
+    var isPermission: Bool { message.contains("Permission denied") || message.contains("Operation not permitted") }
+
+    /// The fault of a failed read that concerns the repository or a ref.
+    func reading(_ path: String, at place: Place) -> Fault {
+        isPermission ? .ledgerUnreadable(path, message) : .ledgerCorrupt(message, at: place)
+    }
+}
