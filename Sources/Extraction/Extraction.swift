@@ -1,1 +1,0 @@
-// Extraction: placeholder until the first file lands.

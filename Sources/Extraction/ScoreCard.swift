@@ -1,0 +1,171 @@
+// ScoreCard: counts of right and wrong mentions that add up over records, and the scores that follow from them.
+
+import Federation
+
+/// Right and wrong mentions under one measure.
+public struct MatchCounts: Sendable, Equatable {
+    /// Predictions matched with gold.
+    public var truePositives: Int
+    /// Predictions without gold.
+    public var falsePositives: Int
+    /// Gold without a prediction.
+    public var falseNegatives: Int
+
+    /// TP / (TP + FP), 0 where nothing was predicted.
+    public var precision: Double { Self.ratio(truePositives, truePositives + falsePositives) }
+    /// TP / (TP + FN), 0 where there is no gold.
+    public var recall: Double { Self.ratio(truePositives, truePositives + falseNegatives) }
+    /// 2 TP / (2 TP + FP + FN), 0 where there is neither gold nor prediction.
+    public var f1: Double { Self.ratio(2 * truePositives, 2 * truePositives + falsePositives + falseNegatives) }
+
+    /// Counts and scores for a record.
+    public var json: JSONValue {
+        .object([
+            "true_positives": .integer(Int64(truePositives)), "false_positives": .integer(Int64(falsePositives)),
+            "false_negatives": .integer(Int64(falseNegatives)), "precision": .number(precision),
+            "recall": .number(recall),
+            "f1": .number(f1),
+        ])
+    }
+
+    private static func ratio(_ part: Int, _ whole: Int) -> Double { whole == 0 ? 0 : Double(part) / Double(whole) }
+}
+
+/// When a prediction is right.
+public enum MatchMeasure: String, Sendable, CaseIterable {
+    /// Same type and same boundaries.
+    case strict
+    /// Same type and a code point in common; one to one, by a maximum matching.
+    case lenient
+}
+
+/// The counts of one type.
+public struct TypeTally: Sendable, Equatable {
+    /// Gold mentions.
+    public var gold = 0
+    /// Predicted mentions.
+    public var predicted = 0
+    /// Predictions right by type and boundaries.
+    public var strict = 0
+    /// Predictions right by type and overlap.
+    public var lenient = 0
+
+    /// Nothing counted.
+    public init() {}
+
+    /// The tally as right and wrong mentions.
+    public func counts(_ measure: MatchMeasure) -> MatchCounts {
+        let right = measure == .strict ? strict : lenient
+        return MatchCounts(truePositives: right, falsePositives: predicted - right, falseNegatives: gold - right)
+    }
+
+    /// Adds another tally.
+    public static func += (sum: inout TypeTally, other: TypeTally) {
+        sum.gold += other.gold
+        sum.predicted += other.predicted
+        sum.strict += other.strict
+        sum.lenient += other.lenient
+    }
+}
+
+/// The scores of a cohort: per type, micro and macro, from counts that add up over records.
+public struct ScoreCard: Sendable, Equatable {
+    /// The types that the cohort annotates, in the template's order.
+    public let types: [String]
+    /// The task.
+    public let task: ExtractionTask
+    /// The tallies, one a type, in the order of `types`.
+    public private(set) var tallies: [TypeTally]
+    /// Records scored.
+    public private(set) var records = 0
+    /// Predictions of a class that is no type of the task: false positives of the micro average, of no type.
+    public private(set) var foreign = 0
+    /// Predictions of a type of the task that the cohort does not annotate: neither right nor wrong, left out of every score.
+    public private(set) var notAnnotated = 0
+    /// Predictions that stand nowhere in the source: false positives of their type.
+    public private(set) var nowhere = 0
+    /// What was wrong with the generated marks.
+    public private(set) var faults = MarkupFaults()
+
+    /// An empty card for the types that a cohort annotates.
+    public init(task: ExtractionTask, types: [String]) {
+        self.task = task
+        self.types = types
+        tallies = Array(repeating: TypeTally(), count: types.count)
+    }
+
+    /// Scores one record.
+    public mutating func add(_ prediction: RecordPrediction, for record: Record) {
+        add(predictions: prediction.predictions, gold: record.gold, faults: prediction.faults)
+    }
+
+    /// Scores predictions against gold in the same document. Gold mentions with the same type and spans count once; repeated predictions count
+    /// as often as they were made.
+    public mutating func add(predictions: [Prediction], gold: [Entity], faults: MarkupFaults = MarkupFaults()) {
+        records += 1
+        self.faults += faults
+        let vocabulary = task == .ner ? AnnotationType.entities : AnnotationType.modifiers
+        for prediction in predictions {
+            if !types.contains(prediction.type) {
+                if vocabulary.contains(prediction.type) { notAnnotated += 1 } else { foreign += 1 }
+            } else if prediction.range == nil {
+                nowhere += 1
+            }
+        }
+        for (index, type) in types.enumerated() {
+            var wanted: [[Range<Int>]] = []
+            for entity in gold where entity.type == type && !wanted.contains(entity.spans) {
+                wanted.append(entity.spans)
+            }
+            let made = predictions.filter { $0.type == type }
+            let found = made.compactMap(\.range)
+            tallies[index].gold += wanted.count
+            tallies[index].predicted += made.count
+            tallies[index].strict += wanted.count { spans in spans.count == 1 && found.contains(spans[0]) }
+            tallies[index].lenient += Matching.largest(found.count, wanted.count) { made, gold in
+                wanted[gold].contains { $0.overlaps(found[made]) }
+            }
+        }
+    }
+
+    /// Adds the card of other records of the same task and types.
+    public static func += (sum: inout ScoreCard, other: ScoreCard) {
+        precondition(
+            sum.task == other.task && sum.types == other.types, "cards of different tasks or types do not add up")
+        for index in sum.tallies.indices { sum.tallies[index] += other.tallies[index] }
+        sum.records += other.records
+        sum.foreign += other.foreign
+        sum.notAnnotated += other.notAnnotated
+        sum.nowhere += other.nowhere
+        sum.faults += other.faults
+    }
+
+    /// The counts over all types; predictions of foreign classes are false positives here.
+    public func micro(_ measure: MatchMeasure) -> MatchCounts {
+        var sum = TypeTally()
+        for tally in tallies { sum += tally }
+        sum.predicted += foreign
+        return sum.counts(measure)
+    }
+
+    /// The mean F1 of the types that occur in gold or predictions, 0 where none does.
+    public func macroF1(_ measure: MatchMeasure) -> Double {
+        let present = tallies.filter { $0.gold + $0.predicted > 0 }
+        return present.isEmpty ? 0 : present.reduce(0) { $0 + $1.counts(measure).f1 } / Double(present.count)
+    }
+
+    /// Counts and scores for a record of the ledger; no text and no class that a model made up.
+    public var json: JSONValue {
+        func both(_ value: (MatchMeasure) -> JSONValue) -> JSONValue {
+            .object(["strict": value(.strict), "lenient": value(.lenient)])
+        }
+        var byType: [String: JSONValue] = [:]
+        for (type, tally) in zip(types, tallies) { byType[type] = both { tally.counts($0).json } }
+        return .object([
+            "task": .string(task.rawValue), "records": .integer(Int64(records)), "types": .object(byType),
+            "micro": both { micro($0).json }, "macro_f1": both { .number(macroF1($0)) },
+            "foreign_class": .integer(Int64(foreign)), "not_annotated": .integer(Int64(notAnnotated)),
+            "nowhere": .integer(Int64(nowhere)), "markup_faults": faults.json,
+        ])
+    }
+}
