@@ -13,6 +13,7 @@ A modifier inside a head belongs to that head; one that stands alone follows the
 or the other one where no head stands that way.
 A leading article stays outside its span. A line `# topic` opens a topic; a note keeps to one topic and to `any`.
 
+`make.py --check` writes nothing and fails where the notes on disk differ.
 Only the standard library is used, and random choices come from SHA-256, so no Python version changes the notes.
 """
 
@@ -20,6 +21,7 @@ import hashlib
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -271,14 +273,15 @@ def fresh(folder):
     return folder
 
 
-def main():
+def compose(data):
+    """Writes every note below the folder `data`."""
     # One set for everything: no sentence stands twice, so none is shared between training, test and validation.
     spoken = set()
-    validation = fresh(DATA / "validation")
+    validation = fresh(data / "validation")
     number = 0
     for site, (prefix, types, modifiers, layout) in SITES.items():
         for split in ("train", "test"):
-            folder = fresh(DATA / site / split)
+            folder = fresh(data / site / split)
             notes = Notes(site, split, spoken)
             for index in range(COUNTS[split]):
                 name = f"synthetic-{prefix}-{split}-{index + 1:03d}"
@@ -288,6 +291,24 @@ def main():
             number += 1
             name = f"synthetic-validation-{number:03d}"
             write(validation, name, notes.note(index), HEADS, True, layout, notes.chance)
+
+
+def bytes_by_name(data):
+    return {path.relative_to(data): path.read_bytes() for path in data.rglob("synthetic-*.*")}
+
+
+def main():
+    if sys.argv[1:] == ["--check"]:
+        with tempfile.TemporaryDirectory() as scratch:
+            compose(Path(scratch))
+            wanted, found = bytes_by_name(Path(scratch)), bytes_by_name(DATA)
+        differing = sorted(str(name) for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        if differing:
+            sys.exit(f"{len(differing)} of {len(wanted)} notes are not what the bank gives, {differing[0]} first; run make.py")
+    elif sys.argv[1:]:
+        sys.exit("usage: make.py [--check]")
+    else:
+        compose(DATA)
 
 
 if __name__ == "__main__":
