@@ -13,6 +13,7 @@ A modifier inside a head belongs to that head; one that stands alone follows the
 or the other one where no head stands that way.
 A leading article stays outside its span. A line `# topic` opens a topic; a note keeps to one topic and to `any`.
 
+`make.py --check` writes nothing and fails where the notes on disk differ; `--counts` prints the table of docs/data.md.
 Only the standard library is used, and random choices come from SHA-256, so no Python version changes the notes.
 """
 
@@ -20,6 +21,7 @@ import hashlib
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -271,14 +273,15 @@ def fresh(folder):
     return folder
 
 
-def main():
+def compose(data):
+    """Writes every note below the folder `data`."""
     # One set for everything: no sentence stands twice, so none is shared between training, test and validation.
     spoken = set()
-    validation = fresh(DATA / "validation")
+    validation = fresh(data / "validation")
     number = 0
     for site, (prefix, types, modifiers, layout) in SITES.items():
         for split in ("train", "test"):
-            folder = fresh(DATA / site / split)
+            folder = fresh(data / site / split)
             notes = Notes(site, split, spoken)
             for index in range(COUNTS[split]):
                 name = f"synthetic-{prefix}-{split}-{index + 1:03d}"
@@ -288,6 +291,40 @@ def main():
             number += 1
             name = f"synthetic-validation-{number:03d}"
             write(validation, name, notes.note(index), HEADS, True, layout, notes.chance)
+
+
+def bytes_by_name(data):
+    return {path.relative_to(data): path.read_bytes() for path in data.rglob("synthetic-*.*")}
+
+
+def counts(data):
+    """The table of docs/data.md: notes, sentences and annotations of every folder."""
+    print("| folder | notes | sentences | problem | treatment | test | drug | modifiers | relations |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for folder in sorted({path.parent for path in data.rglob("*.ann")}):
+        rows = [row for path in folder.glob("*.ann") for row in path.read_text("utf-8").splitlines()]
+        kinds = [row.split("\t")[1].split(" ")[0] for row in rows]
+        notes = [path.read_bytes().decode("utf-8") for path in folder.glob("*.txt")]
+        sentences = sum(len(re.findall(r"[.?](?=\r?\n| [A-Z0-9])", note)) for note in notes)
+        figures = [len(notes), sentences] + [kinds.count(kind) for kind in ("problem", "treatment", "test", "drug")]
+        figures += [sum(kind in FORWARD | BACKWARD for kind in kinds), kinds.count("hasAttr")]
+        print(f"| `{folder.relative_to(data)}` | " + " | ".join(map(str, figures)) + " |")
+
+
+def main():
+    if sys.argv[1:] == ["--check"]:
+        with tempfile.TemporaryDirectory() as scratch:
+            compose(Path(scratch))
+            wanted, found = bytes_by_name(Path(scratch)), bytes_by_name(DATA)
+        differing = sorted(str(name) for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        if differing:
+            sys.exit(f"{len(differing)} of {len(wanted)} notes are not what the bank gives, {differing[0]} first; run make.py")
+    elif sys.argv[1:] == ["--counts"]:
+        counts(DATA)
+    elif sys.argv[1:]:
+        sys.exit("usage: make.py [--check | --counts]")
+    else:
+        compose(DATA)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# From a clean clone to a finished federation: sets up, builds, runs workflows/quickstart.yaml. Arguments go to `medrounds run`.
+# Called again it starts the next run; earlier ones stay in the ledger.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib/setup.sh
+. scripts/lib/setup.sh
+
+setup
+swift build -c release
+
+status=0
+.build/release/medrounds run workflows/quickstart.yaml "$@" || status=$?
+if [ "$status" -ne 0 ]; then
+    printf 'quickstart: the run ended with exit code %s; what it says above tells how to go on\n' "$status" >&2
+    exit "$status"
+fi
+
+# The newest run's main line, by number.
+run="$(git --git-dir=rounds/ledger.git for-each-ref --sort=-version:refname --count=1 \
+    --format='%(refname:lstrip=3)' 'refs/heads/runs/quickstart-*' 2>/dev/null || true)"
+run="${run:-quickstart-1}"
+cat <<END
+
+Done: $run is in rounds/ledger.git. What to do next, from this folder:
+
+  .build/release/medrounds log                     every run and its commits
+  .build/release/medrounds show $run        what each round did
+  .build/release/medrounds verify $run      check digests, weights and the chain
+  .build/release/medrounds replay $run      recompute every step and compare the bits
+  .build/release/medrounds extract --run $run workflows/data/harbour-ed/test/synthetic-ed-test-001.txt
+  git --git-dir=rounds/ledger.git log --graph --oneline --all
+
+Other workflows: workflows/fed-medlora.yaml, zero-shot.yaml, single-site.yaml, centralised.yaml.
+END
