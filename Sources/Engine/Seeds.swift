@@ -10,6 +10,7 @@
 //   purpose 1, initial adapter   round 0, site ""      stream (layer, map)           element row * in + column of A
 //   purpose 2, record order      round and site        stream (epoch, 0)             word i for the swap of place i
 //   purpose 3, dropout           round and site        stream (step, layer * 7 + map)  element token row * in + column
+//   purpose 4, records drawn     round 0, owner        stream (source, 0)             word i for the swap of place i
 //
 // `map` is the place of the map in LinearMap.allCases. `token row` is the row of the packed batch, in which a prefix that
 // several records share stands once: so those records share its mask.
@@ -24,6 +25,7 @@ enum Seeds {
         case initialAdapter = 1
         case recordOrder = 2
         case dropout = 3
+        case recordsDrawn = 4
     }
 
     /// A generator with its stream.
@@ -46,16 +48,28 @@ enum Seeds {
         return z ^ (z >> 31)
     }
 
-    /// The order of the records in an epoch: Fisher and Yates from the last place down, place i swapped with
-    /// (word i * (i + 1)) >> 32.
+    /// The order of the records in an epoch.
     static func order(count: Int, seed: UInt64, round: Int, site: String, epoch: Int) -> [Int] {
+        return permutation(
+            count: count,
+            random: random(seed: seed, purpose: .recordOrder, round: round, site: site, stream: (epoch, 0)))
+    }
+
+    /// Fisher and Yates from the last place down, place i swapped with (word i * (i + 1)) >> 32.
+    static func permutation(count: Int, random: kernel_random) -> [Int] {
         var order = Array(0..<count)
         var words = [UInt32](repeating: 0, count: count)
-        let random = random(seed: seed, purpose: .recordOrder, round: round, site: site, stream: (epoch, 0))
         kernel_random_words(&words, random, 0, count)
         for i in stride(from: count - 1, to: 0, by: -1) {
             order.swapAt(i, Int((UInt64(words[i]) * UInt64(i + 1)) >> 32))
         }
         return order
     }
+}
+
+/// A permutation of 0..<count from the workflow's seed, for drawing some of the records of an owner's data source; `Seeds`
+/// tells the numbers.
+public func drawOrder(count: Int, seed: UInt64, owner: String, source: Int) -> [Int] {
+    Seeds.permutation(
+        count: count, random: Seeds.random(seed: seed, purpose: .recordsDrawn, site: owner, stream: (source, 0)))
 }

@@ -29,7 +29,12 @@ extension JSONValue {
         case .integer(let value): out += String(value).utf8
         case .number(let value):
             precondition(value.isFinite, "canonical JSON holds finite numbers only")
-            out += "\(value)".utf8
+            // A whole number is written without a fraction, so that it reads back as what it was written from.
+            if let whole = Int64(exactly: value), abs(whole) < 1 << 53 {
+                out += String(whole).utf8
+            } else {
+                out += "\(value)".utf8
+            }
         case .string(let value): Self.write(value, to: &out)
         case .array(let elements):
             if elements.allSatisfy(\.isScalar) {

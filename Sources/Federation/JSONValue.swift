@@ -9,7 +9,7 @@ import Faults
 #endif
 
 /// A JSON value. Objects have no order of their own; the canonical form sorts keys.
-public enum JSONValue: Sendable, Equatable {
+public enum JSONValue: Sendable {
     case null
     case bool(Bool)
     /// A number written without fraction or exponent that fits in 64 bits.
@@ -53,6 +53,24 @@ extension JSONValue {
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
     /// The member of that name where this is an object that has it.
     public subscript(_ key: String) -> JSONValue? { members?[key] }
+}
+
+extension JSONValue: Equatable {
+    /// Whether both are the same JSON: 64 and 64.0 are one number.
+    public static func == (left: JSONValue, right: JSONValue) -> Bool {
+        switch (left, right) {
+        case (.null, .null): true
+        case (.bool(let left), .bool(let right)): left == right
+        case (.integer(let left), .integer(let right)): left == right
+        case (.string(let left), .string(let right)): left == right
+        case (.array(let left), .array(let right)): left == right
+        case (.object(let left), .object(let right)): left == right
+        case (.number(let left), .number(let right)): left == right
+        case (.integer(let whole), .number(let number)), (.number(let number), .integer(let whole)):
+            Int64(exactly: number) == whole
+        default: false
+        }
+    }
 }
 
 extension JSONValue: Codable {

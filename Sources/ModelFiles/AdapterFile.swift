@@ -34,15 +34,15 @@ public enum AdapterFile {
         }
     }
 
-    /// Reads an adapter for that model and configuration; the path is for faults.
+    /// Reads an adapter for a model of those sizes and that configuration; the path is for faults.
     ///
     /// Values become float32. Throws `adapter.missing-tensor`, `adapter.unknown-tensor`, `adapter.shape`,
     /// `adapter.not-finite`, and the `model.` faults of a broken safetensors file.
     public static func read(
-        _ bytes: [UInt8], shape: ModelShape, configuration: LoRAConfiguration, path: String
+        _ bytes: [UInt8], sizes: BackboneSizes, configuration: LoRAConfiguration, path: String
     ) throws(Fault) -> Adapter {
         let entries = try Safetensors.read(bytes, path: path)
-        return try adapter(entries, shape: shape, configuration: configuration, path: path)
+        return try adapter(entries, sizes: sizes, configuration: configuration, path: path)
     }
 
     /// Throws `adapter.not-finite` naming the first tensor that holds a NaN or an infinity; the path is for the fault.
@@ -51,10 +51,10 @@ public enum AdapterFile {
     }
 
     static func adapter(
-        _ entries: [Safetensors.Entry], shape: ModelShape, configuration: LoRAConfiguration, path: String
+        _ entries: [Safetensors.Entry], sizes: BackboneSizes, configuration: LoRAConfiguration, path: String
     ) throws(Fault) -> Adapter {
         var wanted: [String: [Int]] = [:]
-        for (name, dimensions) in expected(shape: shape, configuration: configuration) { wanted[name] = dimensions }
+        for (name, dimensions) in expected(sizes: sizes, configuration: configuration) { wanted[name] = dimensions }
         var tensors: [NamedTensor] = []
         tensors.reserveCapacity(wanted.count)
         for entry in entries {
@@ -76,18 +76,16 @@ public enum AdapterFile {
         return Adapter(configuration: configuration, tensors: tensors)
     }
 
-    /// The tensors that an adapter of that model has, with their shapes: A [rank, in], B [out, rank].
-    public static func expected(shape: ModelShape, configuration: LoRAConfiguration) -> [(name: String, shape: [Int])] {
+    /// The tensors that an adapter of a model of those sizes has, with their shapes: A [rank, in], B [out, rank].
+    public static func expected(
+        sizes: BackboneSizes, configuration: LoRAConfiguration
+    ) -> [(name: String, shape: [Int])] {
         var tensors: [(name: String, shape: [Int])] = []
-        for layer in 0..<shape.layerCount {
+        for layer in 0..<sizes.layers {
             for map in configuration.targets {
-                guard let weight = shape.shape(of: map.rawValue) else {
-                    preconditionFailure("\(map.rawValue) has no shape in a llama model")
-                }
-                tensors.append(
-                    (Adapter.tensorName(layer: layer, map: map, matrix: .a), [configuration.rank, weight[1]]))
-                tensors.append(
-                    (Adapter.tensorName(layer: layer, map: map, matrix: .b), [weight[0], configuration.rank]))
+                let weight = sizes.shape(of: map)
+                tensors.append((Adapter.tensorName(layer: layer, map: map, matrix: .a), [configuration.rank, weight.in]))
+                tensors.append((Adapter.tensorName(layer: layer, map: map, matrix: .b), [weight.out, configuration.rank]))
             }
         }
         return tensors

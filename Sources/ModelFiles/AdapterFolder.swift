@@ -17,13 +17,13 @@ public enum AdapterFolder {
             configurationBytes(adapter.configuration, baseModel: baseModel), at: "\(folder)/adapter_config.json")
     }
 
-    /// Reads a PEFT folder for that model. Throws `adapter.configuration`, the faults of `AdapterFile.read` and those of
+    /// Reads a PEFT folder for a model of those sizes. Throws `adapter.configuration`, the faults of `AdapterFile.read` and those of
     /// missing or unreadable files.
-    public static func read(_ folder: String, shape: ModelShape) throws(Fault) -> Adapter {
+    public static func read(_ folder: String, sizes: BackboneSizes) throws(Fault) -> Adapter {
         let configuration = try readConfiguration(folder)
         let path = "\(folder)/adapter_model.safetensors"
         return try AdapterFile.adapter(
-            try Safetensors.read(path: path), shape: shape, configuration: configuration, path: path)
+            try Safetensors.read(path: path), sizes: sizes, configuration: configuration, path: path)
     }
 
     /// Reads adapter_config.json alone. Throws `adapter.configuration` and those of missing or unreadable files.

@@ -1,6 +1,7 @@
 // ModelShape: the sizes and constants of a llama model, and which tensors of which shapes they promise.
 
 import Faults
+import Federation
 
 /// How rotary frequencies are scaled for longer contexts.
 public enum RopeScaling: Sendable, Equatable {
@@ -102,18 +103,11 @@ extension ModelShape {
         }
     }
 
-    /// The shape [out, in] of the weight of a linear map of a layer.
-    public func shape(of map: String) -> [Int]? {
-        let queries = headCount * headDimension
-        let keys = keyValueHeadCount * headDimension
-        return switch map {
-        case "q_proj": [queries, hiddenSize]
-        case "k_proj", "v_proj": [keys, hiddenSize]
-        case "o_proj": [hiddenSize, queries]
-        case "gate_proj", "up_proj": [feedForwardSize, hiddenSize]
-        case "down_proj": [hiddenSize, feedForwardSize]
-        default: nil
-        }
+    /// The sizes that decide the shapes of adapters.
+    public var sizes: BackboneSizes {
+        BackboneSizes(
+            layers: layerCount, hidden: hiddenSize, queries: headCount * headDimension,
+            keyValues: keyValueHeadCount * headDimension, feedForward: feedForwardSize)
     }
 
     /// The tensors outside the layers and their shapes, by Hugging Face name.
@@ -126,12 +120,10 @@ extension ModelShape {
     /// The tensors of a layer and their shapes, by Hugging Face name.
     func tensors(ofLayer layer: Int) -> [(name: String, shape: [Int])] {
         let start = "model.layers.\(layer)."
-        let maps = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"]
-            + ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]
         var tensors: [(name: String, shape: [Int])] = []
-        for map in maps {
-            let short = String(map[map.index(after: map.firstIndex(of: ".") ?? map.startIndex)...])
-            tensors.append((start + map + ".weight", shape(of: short) ?? []))
+        for map in LinearMap.allCases {
+            let shape = sizes.shape(of: map)
+            tensors.append(("\(start)\(map.block).\(map.rawValue).weight", [shape.out, shape.in]))
         }
         tensors.append((start + "input_layernorm.weight", [hiddenSize]))
         tensors.append((start + "post_attention_layernorm.weight", [hiddenSize]))

@@ -19,7 +19,7 @@ public enum Machine {
     /// The largest resident set of this process so far, in bytes.
     public static var peakMemory: Int {
         var usage = rusage()
-        guard getrusage(RUSAGE_SELF, &usage) == 0 else { return 0 }
+        guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
         return Int(usage.ru_maxrss) * 1024
     }
 

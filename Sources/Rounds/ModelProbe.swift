@@ -19,7 +19,7 @@ public struct ModelProbe {
         let (path, _) = try ModelCatalogue.path(of: base, folder: current, cache: cache)
         file = try ModelFile.open(path: path)
         model = try LanguageModel(file)
-        adapter = if let folder { try AdapterFolder.read(path: folder, sizes: file.shape.sizes) } else { nil }
+        adapter = if let folder { try AdapterFolder.read(folder, sizes: file.shape.sizes) } else { nil }
     }
 
     /// The ids of a text. Throws `model.no-tokenizer` and the tokenizer's faults.
@@ -46,8 +46,9 @@ public struct ModelProbe {
 extension BPEVocabulary {
     /// The tokenizer's own form of what a model file stores.
     init(_ stored: StoredVocabulary) throws(Fault) {
-        try self.init(
-            tokens: stored.tokens, merges: stored.merges, tokenTypes: stored.tokenTypes, preTokenizer: stored.preTokenizer,
-            beginningID: stored.beginningID, endID: stored.endID)
+        let preTokenizer = try PreTokenizer(named: stored.preTokenizer)
+        self.init(
+            tokens: stored.tokens, tokenTypes: stored.tokenTypes, merges: stored.merges, preTokenizer: preTokenizer,
+            beginningID: stored.beginningID, endID: stored.endID, unknownID: stored.unknownID, paddingID: stored.paddingID)
     }
 }

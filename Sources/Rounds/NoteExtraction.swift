@@ -61,7 +61,7 @@ public struct NoteExtractor {
         var faults = MarkupFaults()
         guard !built.records.isEmpty else { return (result, faults) }
         let generations = try generate(
-            model, adapter: adapter, prompts: built.records.map { opened.tokenizer.encode($0.prompt) }, maxNewTokens: maxNewTokens,
+            model, adapter: adapter, prompts: built.records.map { opened.tokenizer.encode($0.prompt, specials: false) }, maxNewTokens: maxNewTokens,
             stop: [opened.endToken], batchSize: batchSize, threads: threads
         ) { (state: GenerationProgress) throws(Fault) in try progress(state.finished, state.prompts) }
         var predictions: [Prediction] = []

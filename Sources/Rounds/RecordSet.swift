@@ -105,9 +105,9 @@ struct RecordLoader {
     }
 
     private func encode(_ record: Record) -> (TokenSequence, prompt: [Int32]) {
-        // Prompt and completion are encoded apart, so that what the model is asked in evaluation is a prefix of what it learned.
-        let prompt = tokenizer.encode(record.prompt)
-        let completion = tokenizer.encode(record.completion)
+        // Special tokens are never read out of a note's text. Prompt and completion are encoded apart, so that what the model is asked in evaluation is a prefix of what it learned.
+        let prompt = tokenizer.encode(record.prompt, specials: false)
+        let completion = tokenizer.encode(record.completion, specials: false)
         let scope = declaration.training?.lossOn ?? .sequence
         let lossStart: Int
         switch scope {

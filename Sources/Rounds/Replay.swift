@@ -151,7 +151,7 @@ public struct Replayer {
     }
 
     private func aggregateCommit(of round: Int) throws(Fault) -> CommitID {
-        for commit in try ledger.history(from: tip)
+        for commit in try ledger.firstParents(from: tip)
         where commit.trailer("Step") == "aggregate" && commit.trailer("Round") == String(round) {
             return commit.id
         }
@@ -184,7 +184,7 @@ public struct Replayer {
     ) throws(Fault) -> (uploads: [ReceivedUpload], leftOut: [LeftOut]) {
         try UploadStep.received(
             round: round, sites: plan.declaration.sites.map(\.id), declaration: plan.declaration,
-            scoreRecord: withScores ? try ledger.file(StepPaths.record(round: round, step: "score"), of: commit) : nil
+            sizes: plan.inputs.model.sizes, scoreRecord: withScores ? try ledger.file(StepPaths.record(round: round, step: "score"), of: commit) : nil
         ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in try ledger.file(path, of: commit) }
     }
 
@@ -194,7 +194,7 @@ public struct Replayer {
         let received = try received(plan, round, commit, ledger)
         return try AggregateStep.compute(
             rule: rule, round: round, uploads: received.uploads, leftOut: received.leftOut,
-            precision: plan.declaration.uploadPrecision, modelParameters: plan.inputs.modelParameters, clock: StepClock(),
+            precision: plan.declaration.uploadPrecision, model: plan.inputs.model, clock: StepClock(),
             threads: 1)
     }
 
@@ -222,10 +222,11 @@ public struct Replayer {
             return mismatch("the file was recomputed but is not committed", path, commit)
         }
         guard recomputed != committed else { return nil }
-        let place = Place(file: path, commit: commit.hex)
         if path.hasSuffix(".safetensors"),
-            let mine = try? AdapterFile.decode(recomputed, configuration: plan.declaration.adapter, at: place),
-            let theirs = try? AdapterFile.decode(committed, configuration: plan.declaration.adapter, at: place)
+            let mine = try? AdapterFile.read(
+                recomputed, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path),
+            let theirs = try? AdapterFile.read(
+                committed, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
         {
             guard let difference = mine.firstDifference(from: theirs) else {
                 return mismatch("the tensors agree, the file around them does not", path, commit)

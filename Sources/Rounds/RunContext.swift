@@ -22,6 +22,7 @@ public final class RunContext {
     let tokenizer: Tokenizer
     let endToken: Int32
     let origin: RunOrigin
+    private let workspace: Workspace
     /// Threads to compute with; results do not depend on it.
     public let threads: Int
     /// Takes events in order.
@@ -62,7 +63,7 @@ public final class RunContext {
         let validation = needsScores ? try declaration.coordinator.map(loader.validation) : nil
         summaries += validation?.summaries ?? []
         var cohorts: [CohortID: RecordSet] = [:]
-        let evaluated = Set(declaration.steps.flatMap { if case .evaluate(let evaluation) = $0 { evaluation.cohorts } else { [] } })
+        let evaluated = declaration.evaluatedCohorts
         for cohort in declaration.cohorts where evaluated.contains(cohort.id) {
             let set = try loader.cohort(cohort)
             summaries += set.summaries
@@ -74,12 +75,12 @@ public final class RunContext {
                 engineVersion: EngineVersion.text, model: opened.summary, tokenizerDigest: opened.tokenizerDigest,
                 templateDigest: Digest.sha256(opened.templateBytes), workflowDigest: Digest.sha256(workflow), datasets: summaries))
         return RunContext(
-            plan: plan, workflow: workflow, opened: opened, origin: origin, threads: threads, isInterrupted: isInterrupted, report: report,
+            plan: plan, workflow: workflow, opened: opened, origin: origin, workspace: workspace, threads: threads, isInterrupted: isInterrupted, report: report,
             sites: sites, validation: validation, cohorts: cohorts)
     }
 
     private init(
-        plan: Plan, workflow: [UInt8], opened: OpenedModel, origin: RunOrigin, threads: Int, isInterrupted: @escaping () -> Bool,
+        plan: Plan, workflow: [UInt8], opened: OpenedModel, origin: RunOrigin, workspace: Workspace, threads: Int, isInterrupted: @escaping () -> Bool,
         report: @escaping (RunEvent) -> Void, sites: [SiteID: RecordSet], validation: RecordSet?, cohorts: [CohortID: RecordSet]
     ) {
         self.plan = plan
@@ -90,6 +91,7 @@ public final class RunContext {
         self.endToken = opened.endToken
         self.file = opened.file
         self.origin = origin
+        self.workspace = workspace
         self.threads = threads
         self.isInterrupted = isInterrupted
         self.report = report
@@ -133,6 +135,14 @@ public final class RunContext {
         guard let set = cohorts[cohort] else { throw .noRecords("cohort \(cohort)", "") }
         return set
     }
+
+    /// The settings of the step of that name, as plan.json writes them.
+    func settings(of step: String) -> JSONValue {
+        plan.declaration.json["steps"]?.elements?.compactMap { $0[step] }.first ?? .null
+    }
+
+    /// The commitment key of a site, a cohort or the coordinator.
+    func commitmentKey(of owner: String) throws(Fault) -> [UInt8] { try workspace.commitmentKey(of: owner) }
 
     /// Throws `run.interrupted` where the person asked to stop.
     func checkInterruption() throws(Fault) {

@@ -7,32 +7,16 @@ import Workflows
 
 /// Reads a run's history.
 public enum RunHistory {
-    /// Every commit of the run, main line and site lines, oldest first as they were made; commits of one second in step order.
+    /// Every commit of the run, main line and site lines, parents before children.
     public static func commits(of run: RunName, ledger: Ledger) throws(Fault) -> [CommitRecord] {
         guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
         guard let bytes = try ledger.file(StepPaths.plan, of: tip) else { throw .missingFile(StepPaths.plan, tip.hex) }
         let plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
-        var seen: Set<CommitID> = []
-        var commits: [CommitRecord] = []
-        // Children are pushed before parents are read, so reversing the visit gives parents first; sites in site order.
-        func visit(_ head: CommitID) throws(Fault) {
-            var stack: [(id: CommitID, expanded: CommitRecord?)] = [(head, nil)]
-            while let (id, expanded) = stack.popLast() {
-                if let expanded {
-                    commits.append(expanded)
-                    continue
-                }
-                guard seen.insert(id).inserted else { continue }
-                let commit = try ledger.read(id)
-                stack.append((id, commit))
-                for parent in commit.parents.reversed() where !seen.contains(parent) { stack.append((parent, nil)) }
-            }
-        }
-        try visit(tip)
+        var tips = [tip]
         for site in plan.declaration.sites.map(\.id) {
-            if let tip = try ledger.tip(.site(run, site)) { try visit(tip) }
+            if let tip = try ledger.tip(.site(run, site)) { tips.append(tip) }
         }
-        return commits
+        return try ledger.ancestry(of: tips)
     }
 
     /// The records of one round by path, those of sites not yet merged included.

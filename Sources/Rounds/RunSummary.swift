@@ -65,7 +65,7 @@ public struct RunSummary: Sendable {
         self.run = run
         self.tip = tip.hex
         self.plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
-        self.steps = (try ledger.history(from: tip).count, Verifier.plannedSteps(plan.declaration).count)
+        self.steps = (try ledger.firstParents(from: tip).count, Verifier.plannedSteps(plan.declaration).count)
         self.sites = []
         self.cohorts = []
         self.exchanges = []

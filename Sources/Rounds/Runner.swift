@@ -5,6 +5,7 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
+import ModelFiles
 import Workflows
 
 /// One execution of a plan. Not for several threads at once: the engine inside a step uses them.
@@ -28,7 +29,7 @@ public final class Runner {
     ///
     /// `name` is the run's name, or nil for the next free `<workflow>-<n>`. Throws `run.exists` for a name that is taken.
     public static func begin(
-        _ context: RunContext, workflow: [UInt8], name: RunName?, ledger: Ledger, workspace: Workspace
+        _ context: RunContext, name: RunName?, ledger: Ledger, workspace: Workspace
     ) throws(Fault) -> Runner {
         let taken = try ledger.runs()
         let chosen: RunName
@@ -42,13 +43,14 @@ public final class Runner {
         var draft = runner.draft(
             .main(chosen), expected: nil, parents: [], base: nil,
             changes: [
-                FileChange(path: StepPaths.workflow, bytes: workflow),
+                FileChange(path: StepPaths.workflow, bytes: context.workflowBytes),
                 FileChange(path: StepPaths.template, bytes: context.templateBytes),
                 FileChange(path: StepPaths.plan, bytes: context.plan.json.canonical),
             ], subject: "plan \(context.plan.declaration.name): \(Self.outline(context.plan.declaration))", round: 0,
             step: "plan", owner: nil)
         draft.body = context.plan.declaration.summary
         _ = try ledger.commit(draft)
+        try context.origin.keep(for: chosen, workspace: workspace)
         context.report(.opened(run: chosen, plan: runner.planDigest, done: 0))
         return runner
     }
@@ -68,8 +70,22 @@ public final class Runner {
             throw .planChanged(run, differences)
         }
         let runner = Runner(run: run, ledger: ledger, workspace: workspace, context: context)
-        context.report(.opened(run: run, plan: runner.planDigest, done: try ledger.history(from: tip).count))
+        context.report(.opened(run: run, plan: runner.planDigest, done: try ledger.firstParents(from: tip).count))
         return runner
+    }
+
+    /// The newest run of a workflow: the one with the highest number. Throws `run.missing`.
+    public static func newest(of workflow: String, ledger: Ledger) throws(Fault) -> RunName {
+        let runs = try ledger.runs()
+        let numbered = runs.compactMap { run -> (Int, RunName)? in
+            guard run.name.hasPrefix("\(workflow)-") else { return nil }
+            return Int(run.name.dropFirst(workflow.count + 1)).map { ($0, run) }
+        }
+        guard let newest = numbered.max(by: { $0.0 < $1.0 }) else {
+            throw Fault(
+                .usage, "run.missing", "the ledger holds no run of \(workflow)", mend: "Start one without --resume.")
+        }
+        return newest.1
     }
 
     /// Executes every step that has no commit yet.
@@ -98,7 +114,7 @@ public final class Runner {
             if let adapter = output.adapter {
                 // The adapter is on disk before the commit that names its digest.
                 let path = workspace.trainedAdapter(run: run, site: site, round: round)
-                try Files.write(try TrainStep.encode(adapter), to: path)
+                try Files.write(TrainStep.encode(adapter), to: path)
             }
             try commit(output, round: round, step: "train", site: site)
         }
@@ -127,7 +143,8 @@ public final class Runner {
         let expected = try record.object("output").digest("adapter_sha256")
         let path = workspace.trainedAdapter(run: run, site: site, round: round)
         if let bytes = Files.readIfPresent(path), Digest.sha256(bytes) == expected {
-            return try AdapterFile.decode(bytes, configuration: context.plan.declaration.adapter, at: Place(file: path))
+            return try AdapterFile.read(
+                bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter, path: path)
         }
         context.report(.noted("site \(site): the trained adapter of round \(round) is not in the work folder; training it again"))
         guard let configuration = context.plan.declaration.training else { return nil }
@@ -135,7 +152,7 @@ public final class Runner {
         guard let adapter = again.adapter, again.record == record.value else {
             throw .trainedAgainDiffers(site, round)
         }
-        try Files.write(try TrainStep.encode(adapter), to: path)
+        try Files.write(TrainStep.encode(adapter), to: path)
         return adapter
     }
 
@@ -153,7 +170,7 @@ public final class Runner {
         let received = try received(round)
         let output = try AggregateStep.compute(
             rule: rule, round: round, uploads: received.uploads, leftOut: received.leftOut,
-            precision: context.plan.declaration.uploadPrecision, modelParameters: context.plan.inputs.modelParameters,
+            precision: context.plan.declaration.uploadPrecision, model: context.plan.inputs.model,
             clock: StepClock(), threads: context.threads)
         // The merge carries every site's line of this round, those left out included: nothing a site said is lost.
         let main = try mainTip()
@@ -214,7 +231,7 @@ public final class Runner {
         let scores = try ledger.file(StepPaths.record(round: round, step: "score"), of: mainTip())
         return try UploadStep.received(
             round: round, sites: context.plan.declaration.sites.map(\.id), declaration: context.plan.declaration,
-            scoreRecord: scores
+            sizes: context.sizes, scoreRecord: scores
         ) { (site: SiteID, path: String) throws(Fault) -> [UInt8]? in
             guard let tip = try ledger.tip(.site(run, site)) else { return nil }
             return try ledger.file(path, of: tip)
@@ -307,6 +324,12 @@ public final class Runner {
 extension FederationDeclaration {
     /// The rounds in order; round 0 alone where only the base model is evaluated.
     var roundNumbers: ClosedRange<Int> { rounds == 0 ? 0...0 : 1...rounds }
+    /// The cohorts that some step evaluates.
+    var evaluatedCohorts: Set<CohortID> {
+        var cohorts: Set<CohortID> = []
+        for case .evaluate(let evaluation) in steps { cohorts.formUnion(evaluation.cohorts) }
+        return cohorts
+    }
     /// The settings of the train step.
     var training: TrainingConfiguration? {
         for case .train(let configuration) in steps { return configuration }

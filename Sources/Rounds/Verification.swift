@@ -259,7 +259,7 @@ public struct Verifier {
     private func received(_ round: Int, _ commit: CommitRecord) throws(Fault) -> (uploads: [ReceivedUpload], leftOut: [LeftOut]) {
         try UploadStep.received(
             round: round, sites: declaration.sites.map(\.id), declaration: declaration,
-            scoreRecord: try ledger.file(StepPaths.record(round: round, step: "score"), of: commit.id)
+            sizes: plan.inputs.model.sizes, scoreRecord: try ledger.file(StepPaths.record(round: round, step: "score"), of: commit.id)
         ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in try ledger.file(path, of: commit.id) }
     }
 
@@ -286,7 +286,7 @@ public struct Verifier {
                 if try sent.object("input").digest("adapter_sha256") != train.object("output").digest("adapter_sha256") {
                     faults.append(broken("verify.upload", "the upload of \(site) is not made from what the site trained", commit))
                 }
-                if let dataset = plan.inputs.datasets.first(where: { $0.role == "train" && $0.owner == site.name }),
+                if let dataset = plan.inputs.datasets.first(where: { $0.role == .train && $0.owner == site.name }),
                     try train.object("input").digest("dataset_commitment") != dataset.commitment
                 {
                     faults.append(broken("verify.dataset", "\(site) trained on other records than the plan commits to", commit))
@@ -311,8 +311,13 @@ public struct Verifier {
             }
             for (row, weight) in zip(rows, recomputed) {
                 count += 1
-                if try row.site("site") != weight.standing.site || row.double("weight") != weight.weight {
-                    faults.append(broken("verify.weights", "the weight of \(weight.standing.site) is recorded as \(try row.double("weight")), recomputed \(weight.weight)", commit, path))
+                let recorded = (site: try row.site("site"), weight: try row.double("weight"))
+                if recorded.site != weight.standing.site || recorded.weight != weight.weight {
+                    faults.append(
+                        broken(
+                            "verify.weights",
+                            "the weight of \(recorded.site) is recorded as \(recorded.weight), recomputed \(weight.weight)",
+                            commit, path))
                 }
             }
             if try record(path, commit).list("left_out").count != leftOut.count {

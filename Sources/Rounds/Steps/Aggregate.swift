@@ -4,6 +4,7 @@ import Digests
 import Faults
 import Federation
 import ModelFiles
+import Workflows
 
 /// One upload as the coordinator holds it.
 struct ReceivedUpload {
@@ -27,13 +28,14 @@ enum AggregateStep {
     /// Weighs and averages the uploads of one round. Throws `aggregate.nobody-left` where none can be used.
     static func compute(
         rule: AggregationRule, round: Int, uploads: [ReceivedUpload], leftOut: [LeftOut], precision: UploadPrecision,
-        modelParameters: Int, clock: StepClock, threads: Int
+        model: ModelSummary, clock: StepClock, threads: Int
     ) throws(Fault) -> StepOutput {
         let weights = try rule.weights(of: uploads.map(\.standing))
         let ordered = uploads.sorted { $0.standing.site < $1.standing.site }
         let mean = try Adapter.average(zip(ordered, weights).map { ($0.adapter, $1.weight) })
-        let bytes = try AdapterFile.encode(mean, precision: precision)
-        let published = try AdapterFile.decode(bytes, configuration: mean.configuration, at: Place(file: StepPaths.global))
+        let bytes = AdapterFile.bytes(of: mean, precision: precision)
+        let published = try AdapterFile.read(
+            bytes, sizes: model.sizes, configuration: mean.configuration, path: StepPaths.global)
         let digest = Digest.sha256(bytes)
 
         let rows = zip(ordered, weights).map { upload, weight -> JSONValue in
@@ -60,7 +62,7 @@ enum AggregateStep {
                 "left_out": .array(leftOut.map { ["site": .string($0.site.name), "reason": .string($0.reason)] }),
                 "exchange": exchange(
                     uploaded: ordered.map(\.bytes), published: bytes.count, receivers: ordered.count + leftOut.count,
-                    precision: precision, modelParameters: modelParameters),
+                    precision: precision, modelParameters: model.parameters),
                 "output": [
                     "adapter_sha256": .string(digest.hex), "bytes": .integer(Int64(bytes.count)),
                     "precision": .string(precision.rawValue),

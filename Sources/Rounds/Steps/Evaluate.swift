@@ -80,9 +80,35 @@ enum EvaluateStep {
 
     /// Recomputes precision, recall and F1 of a committed record from its counts; what is wrong, or nil.
     static func recheck(_ record: RecordReader) throws(Fault) -> String? {
-        guard let committed = record["scores"] else { return "the record has no scores" }
-        guard let card = ScoreCard(json: committed) else { return "the counts of the scores cannot be read" }
-        guard card.json == committed else { return "precision, recall or F1 does not follow from the counts" }
+        let scores = try record.object("scores")
+        let types = try scores.object("types")
+        for measure in MatchMeasure.allCases {
+            var sum = MatchCounts(truePositives: 0, falsePositives: try scores.int("foreign_class"), falseNegatives: 0)
+            var f1: [Double] = []
+            for type in (types.value.members ?? [:]).keys.sorted() {
+                let committed = try types.object(type).object(measure.rawValue)
+                let counts = try counts(of: committed)
+                guard counts.json == committed.value else { return "\(measure.rawValue) scores of \(type) do not follow from their counts" }
+                sum.truePositives += counts.truePositives
+                sum.falsePositives += counts.falsePositives
+                sum.falseNegatives += counts.falseNegatives
+                if counts.truePositives + counts.falsePositives + counts.falseNegatives > 0 { f1.append(counts.f1) }
+            }
+            guard try sum.json == scores.object("micro").object(measure.rawValue).value else {
+                return "the \(measure.rawValue) micro average is not the sum of the types"
+            }
+            // The mean may be summed in another order than the template's: equal within rounding.
+            let macro = f1.isEmpty ? 0 : f1.reduce(0, +) / Double(f1.count)
+            guard try abs(macro - scores.object("macro_f1").double(measure.rawValue)) < 1e-12 else {
+                return "the \(measure.rawValue) macro average is not the mean of the types"
+            }
+        }
         return nil
+    }
+
+    private static func counts(of record: RecordReader) throws(Fault) -> MatchCounts {
+        MatchCounts(
+            truePositives: try record.int("true_positives"), falsePositives: try record.int("false_positives"),
+            falseNegatives: try record.int("false_negatives"))
     }
 }

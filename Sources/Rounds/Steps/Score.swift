@@ -18,13 +18,13 @@ enum ScoreStep {
             try context.checkInterruption()
             let loss: Double
             let labelTokens: Int
-            do {
+            do throws(Fault) {
                 let score = try Engine.score(
-                    model: model, adapter: upload.adapter, sequences: validation.sequences, threads: context.threads)
-                loss = score.total / Double(score.labelTokens)
-                labelTokens = score.labelTokens
+                    model, adapter: upload.adapter, sequences: validation.sequences, threads: context.threads)
+                loss = score.mean
+                labelTokens = score.labels
                 guard loss.isFinite else { throw .noScore(upload.standing.site) }
-            } catch let fault where fault.code == "engine.not-finite" || fault.code == "aggregate.no-score" {
+            } catch let fault where fault.code == "engine.loss-not-finite" || fault.code == "aggregate.no-score" {
                 // Finite numbers can still be so large that the loss is not; such an upload has no influence to compute.
                 rows.append(["site": .string(upload.standing.site.name), "left_out": .string(fault.code)])
                 summary.append("\(upload.standing.site) left out (\(fault.code))")

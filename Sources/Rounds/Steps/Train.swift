@@ -17,7 +17,7 @@ enum TrainStep {
         let folder = StepPaths.folder(round: round, step: "train", owner: site.name)
         var record: [String: JSONValue] = [
             "step": "train", "round": .integer(Int64(round)), "site": .string(site.name),
-            "settings": configuration.json, "adapter": context.plan.declaration.adapter.json,
+            "settings": context.settings(of: "train"), "adapter": context.plan.declaration.json["adapter"] ?? .null,
             "numerics": .string(context.plan.declaration.model.numerics.rawValue),
             "seed": .string(String(context.plan.declaration.seed)),
             "input": [
@@ -26,25 +26,37 @@ enum TrainStep {
             "records": .integer(Int64(records.count)), "truncated_records": .integer(Int64(records.truncated)),
         ]
         let outcome: TrainingOutcome
-        do {
-            outcome = try train(
-                context: context, round: round, site: site, configuration: configuration, start: start, records: records)
-        } catch let fault where fault.code == "engine.not-finite" {
+        do throws(Fault) {
+            let job = TrainingJob(
+                model: try context.model(), configuration: configuration, lora: context.plan.declaration.adapter,
+                sequences: records.sequences, start: start.adapter, seed: context.plan.declaration.seed, round: round,
+                site: site.name, threads: context.threads)
+            let total = records.count * configuration.epochs
+            outcome = try train(job) { (progress: TrainingProgress) throws(Fault) in
+                try context.checkInterruption()
+                context.report(
+                    .progressed(
+                        done: min(total, progress.step * total / progress.steps), total: total, unit: "records",
+                        detail: "loss \(Figures.fixed(progress.loss, 3))"))
+            }
+        } catch let fault where notFinite.contains(fault.code) {
             record["status"] = "failed"
             record["reason"] = ["code": .string(fault.code), "what": .string(fault.what)]
             return StepOutput(
                 folder: folder, record: .object(record), timing: clock.timing(threads: context.threads),
                 summary: "failed (\(fault.code))")
         }
-        let bytes = try encode(outcome.adapter)
-        let losses = outcome.stepLosses
+        let bytes = encode(outcome.adapter)
+        let losses = outcome.losses
         let first = tenth(losses.prefix(max(1, losses.count / 10)))
         let last = tenth(losses.suffix(max(1, losses.count / 10)))
         record["status"] = "done"
         record["steps"] = .integer(Int64(losses.count))
         record["tokens"] = .integer(Int64(outcome.tokens))
-        record["label_tokens"] = .integer(Int64(outcome.labelTokens))
-        record["loss"] = ["first_tenth": .number(first), "last_tenth": .number(last)]
+        record["loss"] = [
+            "first_tenth": .number(first), "last_tenth": .number(last), "first_epoch": .number(outcome.firstEpochLoss),
+            "last_epoch": .number(outcome.lastEpochLoss),
+        ]
         record["step_losses"] = .array(losses.map { .number($0) })
         record["output"] = ["adapter_sha256": .string(Digest.sha256(bytes).hex), "precision": "f32"]
         let epochs = configuration.epochs
@@ -59,9 +71,10 @@ enum TrainStep {
     }
 
     /// The trained adapter as the work folder keeps it: float32 safetensors.
-    static func encode(_ adapter: Adapter) throws(Fault) -> [UInt8] {
-        try AdapterFile.encode(adapter, precision: .f32)
-    }
+    static func encode(_ adapter: Adapter) -> [UInt8] { AdapterFile.bytes(of: adapter, precision: .f32) }
+
+    /// The faults of a training that diverged: the site is left out of the round, the round goes on.
+    private static let notFinite: Set<String> = ["engine.loss-not-finite", "engine.gradient-not-finite"]
 
     private static func tenth(_ losses: some Collection<Double>) -> Double {
         losses.reduce(0, +) / Double(max(1, losses.count))

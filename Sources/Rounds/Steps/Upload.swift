@@ -25,8 +25,8 @@ enum UploadStep {
         if let tensor = trained.firstNonFiniteTensor {
             return leftOut(record, folder, reason: "adapter.not-finite", tensor: tensor, clock.timing(threads: 1))
         }
-        let bytes = try AdapterFile.encode(trained, precision: precision)
-        let whole = context.plan.inputs.modelParameters * precision.bytesPerNumber
+        let bytes = AdapterFile.bytes(of: trained, precision: precision)
+        let whole = context.plan.inputs.model.parameters * precision.bytesPerNumber
         record["status"] = "sent"
         record["adapter_sha256"] = .string(Digest.sha256(bytes).hex)
         record["bytes"] = .integer(Int64(bytes.count))
@@ -54,7 +54,8 @@ enum UploadStep {
     ///
     /// `file` reads a path of a site's line, or of the merged tree.
     static func received(
-        round: Int, sites: [SiteID], declaration: FederationDeclaration, scoreRecord: [UInt8]?,
+        round: Int, sites: [SiteID], declaration: FederationDeclaration, sizes: BackboneSizes,
+        scoreRecord: [UInt8]?,
         file: (SiteID, String) throws(Fault) -> [UInt8]?
     ) throws(Fault) -> (uploads: [ReceivedUpload], leftOut: [LeftOut]) {
         var losses: [SiteID: Double] = [:]
@@ -92,12 +93,8 @@ enum UploadStep {
                     mend: "Fetch the run again from a copy whose verification passes.")
             }
             do {
-                let adapter = try AdapterFile.decode(bytes, configuration: declaration.adapter, at: Place(file: blobPath))
-                if let tensor = adapter.firstNonFiniteTensor {
-                    throw Fault(
-                        .data, "adapter.not-finite", "the upload holds a value that is not finite",
-                        at: Place(file: blobPath, tensor: tensor), mend: "Train the site again.")
-                }
+                let adapter = try AdapterFile.read(
+                    bytes, sizes: sizes, configuration: declaration.adapter, path: blobPath)
                 let records = try RecordReader(parsing: trainBytes, path: trainPath).int("records")
                 uploads.append(
                     ReceivedUpload(

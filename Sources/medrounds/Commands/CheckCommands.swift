@@ -11,15 +11,15 @@ struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check a run's history without training again: no model, notes or network needed.")
 
-    @Argument(help: "The run.")
-    var run: String
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"))
+    var runText: String
     @OptionGroup var place: PlaceOptions
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() throws {
         let ledger = try Ledger.open(path: place.ledger)
-        let report = try Verifier(run: runName(run), ledger: ledger).report()
+        let report = try Verifier(run: runName(runText), ledger: ledger).report()
         if json {
             Console.result(raw: Self.json(report).canonical)
         } else {
@@ -56,8 +56,8 @@ struct ReplayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay", abstract: "Recompute what a run committed and compare it byte by byte.")
 
-    @Argument(help: "The run.")
-    var run: String
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"))
+    var runText: String
     @Option(help: "One round (default: all).")
     var round: Int?
     @Option(help: "aggregate: the averages, from the ledger alone; full: every step, with model and notes.")
@@ -74,7 +74,7 @@ struct ReplayCommand: ParsableCommand {
     func run() throws {
         Interruption.watch()
         let ledger = try Ledger.open(path: place.ledger)
-        let name = try runName(run)
+        let name = try runName(runText)
         let replayer = try Replayer(run: name, ledger: ledger)
         let console = Console(quiet: quiet)
         let progress = ProgressPrinter(console)

@@ -20,8 +20,8 @@ struct ExtractCommand: ParsableCommand {
 
     @Argument(help: "The notes, UTF-8 text.", completion: .file())
     var notes: [String]
-    @Option(help: "The run whose adapter is used.")
-    var run: String
+    @Option(name: .customLong("run"), help: ArgumentHelp("The run whose adapter is used.", valueName: "run"))
+    var runText: String
     @Option(help: "The round whose adapter is used; 0 for the base model (default: the newest).")
     var round: Int?
     @Option(help: "table, jsonl or brat.")
@@ -43,7 +43,7 @@ struct ExtractCommand: ParsableCommand {
     func run() throws {
         Interruption.watch()
         let ledger = try Ledger.open(path: place.ledger)
-        let name = try runName(run)
+        let name = try runName(runText)
         let documents = try notes.map { try CorpusReader.readNote(path: $0) }
         let origin = try RunOrigin.of(name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
         let extractor = try NoteExtractor(run: name, round: round, ledger: ledger, origin: origin, threads: machine.count)

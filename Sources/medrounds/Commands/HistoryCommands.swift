@@ -11,16 +11,16 @@ struct LogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "List the runs of the ledger, or the commits of one.")
 
-    @Argument(help: "The run; all runs where it is left out.")
-    var run: String?
+    @Argument(help: ArgumentHelp("The run; all runs where it is left out.", valueName: "run"))
+    var runText: String?
     @OptionGroup var place: PlaceOptions
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() throws {
         let ledger = try Ledger.open(path: place.ledger)
-        guard let run else { return try listRuns(ledger) }
-        let name = try runName(run)
+        guard let runText else { return try listRuns(ledger) }
+        let name = try runName(runText)
         let commits = try RunHistory.commits(of: name, ledger: ledger)
         if json {
             Console.result(
@@ -69,8 +69,8 @@ struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Print a run's figures, or one round's records.")
 
-    @Argument(help: "The run.")
-    var run: String
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"))
+    var runText: String
     @Argument(help: "A round; its records are printed as committed.")
     var round: Int?
     @OptionGroup var place: PlaceOptions
@@ -79,7 +79,7 @@ struct ShowCommand: ParsableCommand {
 
     func run() throws {
         let ledger = try Ledger.open(path: place.ledger)
-        let name = try runName(run)
+        let name = try runName(runText)
         if let round {
             let records = try RunHistory.records(of: name, round: round, ledger: ledger)
             if json {
