@@ -41,7 +41,7 @@ extension FederationDeclaration {
 
     /// A whole value is written as an integer, as a JSON parser would give it back.
     private static func json(_ value: Double) -> JSONValue {
-        value.magnitude < 0x1p53 ? Int64(exactly: value).map { .integer($0) } ?? .number(value) : .number(value)
+        Int64(exactly: value).map { .integer($0) } ?? .number(value)
     }
 
     private static func json(_ site: SiteDeclaration) -> JSONValue {

@@ -34,13 +34,8 @@ public struct Override: Sendable {
         var source: YAMLSource?
         do {
             let padding = try YAMLSource(bytes: Array(padded.utf8), file: file)
-            var shown = [text]
-            var number = 2
-            while !padding.line(number).isEmpty {
-                shown.append(padding.line(number))
-                number += 1
-            }
-            if shown.count > 1, let first = text.split(whereSeparator: \.isNewline).first { shown[0] = String(first) }
+            var shown = padding.lines
+            if !shown.isEmpty { shown[0] = "\(text[...equals])\(String(shown[0].unicodeScalars.dropFirst(prefix)))" }
             let visible = YAMLSource(shown: shown, bytes: padding.bytes, file: file)
             source = visible
             value = try YAMLReader.compose(visible, faults: faults)

@@ -13,7 +13,8 @@ public final class YAMLSource: Sendable {
     public let file: String
     /// The UTF-8 without a byte order mark.
     let bytes: [UInt8]
-    private let lines: [String]
+    /// The lines as faults show them, without line breaks.
+    let lines: [String]
 
     /// Checks and splits the text. Throws `workflow.too-large`, `workflow.not-utf8` and `workflow.syntax` (control characters).
     init(bytes: [UInt8], file: String) throws(Fault) {

@@ -35,6 +35,10 @@ import Workflows
             (Samples.example, ["steps.aggregate.size=false", "steps.aggregate.temperature=0.1"]),
             (Samples.example, ["model.base='true'", "adapter.targets=[k_proj]"]),
         ]
+        // Numbers at the edges of what JSON and its parsers tell apart.
+        for value in ["1e15", "1e16", "1e18", "9223372036854775807", "1e19", "1e300", "5e-324", "0.1", "1e-7"] {
+            texts.append((Samples.least, ["adapter.alpha=\(value)"]))
+        }
         for value in Numerics.allCases { texts.append((Samples.least, ["model.numerics=\(value)"])) }
         for value in WeightForm.allCases { texts.append((Samples.least, ["model.weights=\(value)"])) }
         for value in LinearMap.allCases { texts.append((Samples.least, ["adapter.targets=[\(value.rawValue)]"])) }
