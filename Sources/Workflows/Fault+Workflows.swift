@@ -1,0 +1,209 @@
+// The faults of the YAML layer, the workflow reader, overrides and plans: one factory a code, all wording in one place.
+
+import Faults
+
+// The text itself.
+extension Fault {
+    static func tooLarge(bytes: Int, file: String) -> Fault {
+        Fault(
+            .workflow, "workflow.too-large", "the file has \(bytes) bytes; the most is \(YAMLSource.maximumBytes)",
+            at: Place(file: file), mend: "Name the workflow file, not a data file.")
+    }
+    static func notUTF8(at place: Place) -> Fault {
+        Fault(.workflow, "workflow.not-utf8", "the text is not UTF-8 here", at: place, mend: "Save the file as UTF-8.")
+    }
+    static func controlCharacter(_ value: UInt32, at place: Place) -> Fault {
+        let hex = String(value, radix: 16, uppercase: true)
+        let code = String(repeating: "0", count: max(0, 4 - hex.count)) + hex
+        return Fault(
+            .workflow, "workflow.syntax", "the character U+\(code) is not allowed in YAML", at: place,
+            mend: "Delete the character.")
+    }
+    static func syntax(_ what: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.syntax", what, at: place,
+            mend: "Mend the YAML at this place; the line above may be the cause.")
+    }
+    static func tab(at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.tab", "a tab stands where YAML wants spaces", at: place,
+            mend: "Indent with spaces.")
+    }
+    static func tag(_ tag: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.tag", "the value carries the tag \(Wording.shown(tag))", at: place,
+            mend: "Remove the tag; quote a value that must be text.")
+    }
+    static func tooDeep(at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.too-deep", "the nesting is deeper than \(YAMLReader.maximumDepth) levels", at: place,
+            mend: "Flatten the file.")
+    }
+    static func empty(at place: Place) -> Fault {
+        Fault(.workflow, "workflow.empty", "the file holds nothing", at: place, mend: "Write a workflow into the file.")
+    }
+    static func multipleDocuments(at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.multiple-documents", "a second YAML document begins here", at: place,
+            mend: "Keep one document in a file.")
+    }
+    static func aliasExpansion(at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.alias-expansion",
+            "the file grows past \(YAMLReader.maximumNodes) values once its aliases are written out", at: place,
+            mend: "Use fewer aliases.")
+    }
+    static func aliasRecursion(_ name: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.alias-recursion", "the alias *\(name) stands inside its own anchor", at: place,
+            mend: "Write the value out instead.")
+    }
+    static func unknownAnchor(_ name: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.unknown-anchor", "the alias *\(name) has no anchor above it", at: place,
+            mend: "Put &\(name) before the value that is meant.")
+    }
+    static func keyNotScalar(at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.wrong-type", "a key is a list or a mapping; keys are words", at: place,
+            mend: "Write a word as key.")
+    }
+    static func duplicateKey(_ key: String, first: Int, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.duplicate-key",
+            "the key \(Wording.shown(key)) stands twice in one mapping, first on line \(first)", at: place,
+            mend: "Remove one of the two.")
+    }
+    static func tooManyFaults(_ rest: Int, file: String?) -> Fault {
+        Fault(
+            .workflow, "workflow.too-many-faults", "\(rest) more faults are not shown",
+            at: file.map { Place(file: $0) },
+            mend: "Mend the faults above first.")
+    }
+}
+
+// Keys and values.
+extension Fault {
+    static func unknownKey(_ key: String, in owner: String, known: [String], at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.unknown-key",
+            "\(owner) has no key \(Wording.shown(key))\(Wording.hint(key, among: known))", at: place,
+            mend: known.isEmpty ? "Remove the key." : "Use one of: \(Wording.list(known)).")
+    }
+    static func missingKey(_ key: String, in owner: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.missing-key", "\(owner) lacks the key \(Wording.shown(key))", at: place,
+            mend: "Add \(key).")
+    }
+    static func wrongType(_ path: String, is found: String, expected: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.wrong-type", "\(path) is \(found), not \(expected)", at: place,
+            mend: "Write \(expected).")
+    }
+    static func outOfRange(_ path: String, is found: String, allowed: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.out-of-range", "\(path) is \(found); it must be \(allowed)", at: place,
+            mend: "Write a value \(allowed).")
+    }
+    static func unknownValue(_ path: String, is found: String, known: [String], at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.unknown-value",
+            "\(path) cannot be \(Wording.shown(found))\(Wording.hint(found, among: known))", at: place,
+            mend: "Use one of: \(Wording.list(known)).")
+    }
+    static func badName(_ what: String, _ name: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.bad-name", "\(what) \(Wording.shown(name)) is not a kebab-case name", at: place,
+            mend: "Use a-z and 0-9 in groups joined by single hyphens, at most 64 characters.")
+    }
+    static func badType(_ path: String, _ name: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.bad-name", "\(path) names \(Wording.shown(name)), which cannot be an annotation type",
+            at: place, mend: "Use a name of the template: a-z, 0-9, hyphen and underscore, at most 64 characters.")
+    }
+    static func badText(_ path: String, _ problem: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.bad-text", "\(path) \(problem)", at: place,
+            mend: "Write one line of text that is not empty.")
+    }
+    static func emptyList(_ path: String, of things: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.empty-list", "\(path) names no \(things)", at: place,
+            mend: "Name at least one.")
+    }
+    static func duplicateName(_ path: String, _ name: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.duplicate-name", "\(path) names \(Wording.shown(name)) twice", at: place,
+            mend: "Remove one of the two.")
+    }
+    static func unknownName(_ path: String, _ kind: String, _ name: String, known: [String], at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.unknown-name",
+            "\(path) names the \(kind) \(Wording.shown(name)), which is not declared\(Wording.hint(name, among: known))",
+            at: place,
+            mend: known.isEmpty ? "Declare the \(kind)." : "Declare it or use one of: \(Wording.list(known)).")
+    }
+    static func misplacedKey(_ key: String, _ why: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.misplaced-key", "the key \(Wording.shown(key)) does not belong here: \(why)",
+            at: place,
+            mend: "Remove \(key).")
+    }
+    static func unsupportedVersion(_ version: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.unsupported-version",
+            "the workflow has version \(version); this program reads version 1", at: place,
+            mend: "Write version: 1, or use the program that the file was written for.")
+    }
+}
+
+// What the steps ask of each other.
+extension Fault {
+    static func stepOrder(_ what: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.step-order", what, at: place,
+            mend: "Order the steps: train, upload, score, aggregate, evaluate; only evaluate may stand more than once.")
+    }
+    static func stepWithoutRounds(_ step: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.step-without-rounds", "rounds is 0, so no round can run the step \(step)", at: place,
+            mend: "Remove the step or raise rounds.")
+    }
+    static func missingStep(_ what: String, _ step: String, at place: Place) -> Fault {
+        Fault(.workflow, "workflow.missing-step", what, at: place, mend: "Add the step \(step).")
+    }
+    static func needsScore(_ rule: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.needs-score",
+            "the rule \(rule) weighs uploads by their scores, but no step scores them",
+            at: place, mend: "Add the step score before aggregate, or use the rule fed-medlora.")
+    }
+    static func needsCoordinator(_ what: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.needs-coordinator",
+            "\(what) needs the coordinator's validation records, but there is no coordinator", at: place,
+            mend: "Add coordinator with validation: PATH.")
+    }
+    static func noSite(rounds: Int, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.no-site", "rounds is \(rounds), but no site takes part", at: place,
+            mend: "Declare at least one site, or set rounds to 0.")
+    }
+}
+
+// Overrides and plans.
+extension Fault {
+    static func overrideForm(_ text: String) -> Fault {
+        Fault(
+            .usage, "usage.set", "--set \(Wording.shown(text)) is not of the form path=value",
+            mend: "Write a path of keys joined by points, an equals sign and a value, such as adapter.rank=8.")
+    }
+    static func overridePath(_ what: String, at place: Place, mend: String) -> Fault {
+        Fault(.workflow, "workflow.override-path", what, at: place, mend: mend)
+    }
+    static func planUnreadable(_ what: String, at place: Place? = nil) -> Fault {
+        Fault(
+            .ledger, "plan.unreadable", what, at: place,
+            mend: "Use the program that wrote the plan, or start a new run.")
+    }
+}

@@ -1,0 +1,95 @@
+// A declaration as JSON: the workflow format itself with every default written out, so that one reader reads both.
+
+import Federation
+
+extension FederationDeclaration {
+    /// The workflow with every default explicit; `sites` holds those that take part.
+    ///
+    /// A seed above 2^63 - 1 is a string of digits, because JSON integers here have 63 bits.
+    public var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "version": 1, "name": .string(name), "summary": .string(summary),
+            "seed": Int64(exactly: seed).map { .integer($0) } ?? .string(String(seed)),
+            "data_root": .string(dataRoot),
+            "model": [
+                "base": .string(model.base), "weights": .string(model.weights.rawValue),
+                "numerics": .string(model.numerics.rawValue),
+            ],
+            "adapter": [
+                "rank": Self.json(adapter.rank), "alpha": Self.json(adapter.alpha),
+                "dropout": Self.json(adapter.dropout),
+                "targets": .array(adapter.targets.map { .string($0.rawValue) }),
+            ],
+            "template": .string(template),
+            "rounds": Self.json(rounds),
+            "steps": .array(steps.map { .object([$0.name: Self.json($0)]) }),
+            "sites": .object(
+                Dictionary(sites.map { ($0.id.name, Self.json($0)) }) { first, _ in first }),
+            "cohorts": .object(
+                Dictionary(cohorts.map { ($0.id.name, Self.json($0.data)) }) { first, _ in first }),
+        ]
+        if let coordinator {
+            members["coordinator"] = [
+                "validation": .string(coordinator.validation.path), "tasks": Self.json(coordinator.validation.tasks),
+                "records": Self.json(coordinator.records),
+            ]
+        }
+        return .object(members)
+    }
+
+    private static func json(_ value: Int) -> JSONValue { .integer(Int64(value)) }
+
+    /// A whole value is written as an integer, as a JSON parser would give it back.
+    private static func json(_ value: Double) -> JSONValue {
+        Int64(exactly: value).map { .integer($0) } ?? .number(value)
+    }
+
+    private static func json(_ site: SiteDeclaration) -> JSONValue {
+        ["train": .array(site.sources.map { json($0) })]
+    }
+
+    private static func json(_ source: DataSource) -> JSONValue {
+        ["data": .string(source.path), "tasks": json(source.tasks), "limit": source.limit.map { json($0) } ?? .null]
+    }
+
+    private static func json(_ tasks: TaskSelection) -> JSONValue {
+        var members: [String: JSONValue] = [:]
+        members["ner"] = tasks.ner.map { json($0) }
+        members["re"] = tasks.re.map { json($0) }
+        return .object(members)
+    }
+
+    private static func json(_ types: TypeSelection) -> JSONValue {
+        switch types {
+        case .all: "all"
+        case .some(let names): .array(names.map { .string($0) })
+        }
+    }
+
+    private static func json(_ step: Step) -> JSONValue {
+        switch step {
+        case .train(let training):
+            [
+                "epochs": json(training.epochs), "batch_size": json(training.batchSize),
+                "learning_rate": json(training.learningRate), "warmup_ratio": json(training.warmupRatio),
+                "schedule": .string(training.schedule.rawValue), "max_length": json(training.maxLength),
+                "loss_on": .string(training.lossOn.rawValue), "weight_decay": json(training.weightDecay),
+                "clip_norm": training.clipNorm.map { json($0) } ?? .null,
+            ]
+        case .upload(let precision): ["precision": .string(precision.rawValue)]
+        case .score(let measure): ["measure": .string(measure.rawValue)]
+        case .aggregate(let rule):
+            switch rule {
+            case .fedMedLoRA: ["rule": .string(rule.name)]
+            case .fedMedLoRAPlus(let temperature, let size):
+                ["rule": .string(rule.name), "temperature": json(temperature), "size": .bool(size)]
+            }
+        case .evaluate(let evaluation):
+            [
+                "cohorts": .array(evaluation.cohorts.map { .string($0.name) }),
+                "when": .string(evaluation.when.rawValue),
+                "max_new_tokens": json(evaluation.maxNewTokens), "batch_size": json(evaluation.batchSize),
+            ]
+        }
+    }
+}

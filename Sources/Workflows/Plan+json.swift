@@ -1,0 +1,136 @@
+// plan.json: written with every default, read back by the workflow reader itself, and refused unless it is written as we write it.
+
+import Faults
+import Federation
+
+extension Plan {
+    /// The version of the layout of plan.json.
+    public static let version: Int64 = 1
+
+    /// The plan as JSON; its canonical form is plan.json.
+    public var json: JSONValue {
+        [
+            "plan_version": .integer(Self.version),
+            "workflow": declaration.json,
+            "overrides": .array(overrides.map { .string($0) }),
+            "inputs": inputs.json,
+        ]
+    }
+
+    /// Reads what `json` wrote. Throws `plan.unreadable` for anything else: a missing, unknown or wrongly typed member, a setting
+    /// out of its range, an unknown version.
+    public init(json: JSONValue) throws(Fault) {
+        guard json.members != nil else { throw .planUnreadable("the plan is not a JSON object") }
+        guard json["plan_version"]?.int == Int(Self.version) else {
+            throw .planUnreadable("the plan's plan_version is not \(Self.version)")
+        }
+        guard let workflow = json["workflow"] else { throw .planUnreadable("the plan lacks workflow") }
+        declaration = try Self.declaration(workflow)
+        guard let overrides = json["overrides"]?.elements?.map(\.text), !overrides.contains(nil) else {
+            throw .planUnreadable("overrides is not a list of texts")
+        }
+        self.overrides = overrides.compactMap { $0 }
+        guard let inputs = json["inputs"] else { throw .planUnreadable("the plan lacks inputs") }
+        self.inputs = try PlanInputs(json: inputs)
+        // What was read, written again, must be what was given: no unknown member, no default left out.
+        let changes = Plan.differences(from: json, to: self.json)
+        guard changes.isEmpty, self.json == json else {
+            throw .planUnreadable(
+                "the plan is not written as this program writes it: \(changes.first ?? "its members differ")")
+        }
+    }
+
+    private static func declaration(_ json: JSONValue) throws(Fault) -> FederationDeclaration {
+        let file = "plan.json"
+        let source = YAMLSource(shown: [], bytes: [], file: file)
+        let mark = YAMLMark(source: source, line: 0, column: 0)
+        var root = YAMLNode(json: json, mark: mark)
+        if case .string(let digits) = json["seed"], var pairs = root.pairs {
+            for index in pairs.indices where pairs[index].key == "seed" {
+                pairs[index].value = YAMLNode(.scalar(digits, plain: true), mark: mark)
+            }
+            root.content = .mapping(pairs)
+        }
+        // A plan's sites each hold a list of sources; participants are already chosen.
+        do {
+            return try WorkflowReader.read(root, faults: FaultCollector(files: [file]))
+        } catch {
+            throw .planUnreadable("workflow: \(error.faults[0].what)", at: Place(file: file))
+        }
+    }
+}
+
+extension PlanInputs {
+    /// The inputs as JSON.
+    var json: JSONValue {
+        [
+            "engine_version": .string(engineVersion),
+            "model": [
+                "name": .string(model.name), "digest": .string(model.digest.hex),
+                "parameters": .integer(Int64(model.parameters)), "tensors": .integer(Int64(model.tensors)),
+            ],
+            "tokenizer_digest": .string(tokenizerDigest.hex),
+            "template_digest": .string(templateDigest.hex),
+            "workflow_digest": .string(workflowDigest.hex),
+            "datasets": .array(datasets.map(\.json)),
+        ]
+    }
+
+    init(json: JSONValue) throws(Fault) {
+        let model = json["model"] ?? .null
+        self.init(
+            engineVersion: try json.planText("engine_version"),
+            model: ModelSummary(
+                name: try model.planText("name"), digest: try model.planDigest("digest"),
+                parameters: try model.planCount("parameters"), tensors: try model.planCount("tensors")),
+            tokenizerDigest: try json.planDigest("tokenizer_digest"),
+            templateDigest: try json.planDigest("template_digest"),
+            workflowDigest: try json.planDigest("workflow_digest"),
+            datasets: [])
+        guard let elements = json["datasets"]?.elements else { throw .planUnreadable("datasets is not a list") }
+        for element in elements { datasets.append(try DatasetSummary(json: element)) }
+    }
+}
+
+extension DatasetSummary {
+    /// The summary as JSON.
+    var json: JSONValue {
+        [
+            "role": .string(role.rawValue), "owner": .string(owner), "path": .string(path),
+            "documents": .integer(Int64(documents)), "records": .integer(Int64(records)),
+            "truncated": .integer(Int64(truncated)),
+            "labels": .object(labels.mapValues { .integer(Int64($0)) }),
+            "commitment": .string(commitment.hex),
+        ]
+    }
+
+    init(json: JSONValue) throws(Fault) {
+        guard let role = DatasetRole(rawValue: try json.planText("role")) else {
+            throw .planUnreadable("role is not one of \(Wording.list(DatasetRole.allCases.map(\.rawValue)))")
+        }
+        let members = json["labels"] ?? .null
+        var labels: [String: Int] = [:]
+        for name in (members.members ?? [:]).keys.sorted() { labels[name] = try members.planCount(name) }
+        self.init(
+            role: role, owner: try json.planText("owner"), path: try json.planText("path"),
+            documents: try json.planCount("documents"), records: try json.planCount("records"),
+            truncated: try json.planCount("truncated"), labels: labels, commitment: try json.planDigest("commitment"))
+    }
+}
+
+extension JSONValue {
+    fileprivate func planText(_ key: String) throws(Fault) -> String {
+        guard let text = self[key]?.text else { throw .planUnreadable("\(key) is not a text") }
+        return text
+    }
+    fileprivate func planCount(_ key: String) throws(Fault) -> Int {
+        guard let count = self[key]?.int, count >= 0 else { throw .planUnreadable("\(key) is not a count") }
+        return count
+    }
+    fileprivate func planDigest(_ key: String) throws(Fault) -> Digest {
+        guard let digest = Digest(hex: try planText(key)) else {
+            throw .planUnreadable("\(key) is not 64 hexadecimal digits")
+        }
+        return digest
+    }
+}

@@ -1,0 +1,88 @@
+// What the parts of a workflow ask of each other. Each check is silent where a part it needs is already at fault.
+
+import Faults
+import Federation
+
+extension WorkflowReader {
+    /// Adds a fault for each condition between sections that does not hold; `rounds` is nil where it is absent or at fault.
+    static func check(
+        _ declaration: FederationDeclaration, rounds: Int?, steps: [PlacedStep], top: MappingReader
+    ) {
+        checkOrder(steps, faults: top.faults)
+        checkNeeds(steps, top: top)
+        checkCohorts(steps, top: top)
+        guard let rounds else { return }
+        checkPresence(steps, rounds: rounds, top: top)
+        let places = top.node("sites")?.mark ?? top.mark
+        let declared = top.node("sites")?.pairs?.count ?? (top.pair("sites") == nil ? 0 : 1)
+        if rounds > 0 && declared == 0 { top.faults.add(.noSite(rounds: rounds, at: places.place)) }
+    }
+
+    private static func checkOrder(_ steps: [PlacedStep], faults: FaultCollector) {
+        let order = StepName.allCases
+        var seen: [StepName] = []
+        for step in steps {
+            guard let name = step.name, let position = order.firstIndex(of: name) else { continue }
+            if name != .evaluate && seen.contains(name) {
+                faults.add(.stepOrder("the step \(name.rawValue) stands twice", at: step.mark.place))
+            } else if let later = seen.first(where: { (order.firstIndex(of: $0) ?? 0) > position }) {
+                faults.add(
+                    .stepOrder("the step \(name.rawValue) stands after \(later.rawValue)", at: step.mark.place))
+            }
+            seen.append(name)
+        }
+    }
+
+    private static func checkPresence(_ steps: [PlacedStep], rounds: Int, top: MappingReader) {
+        guard let node = top.node("steps"), node.elements != nil else { return }
+        if rounds == 0 {
+            for step in steps {
+                guard let name = step.name, name != .evaluate else { continue }
+                top.faults.add(.stepWithoutRounds(name.rawValue, at: step.mark.place))
+            }
+        }
+        // An unreadable step may be the one that seems to be missing.
+        guard steps.allSatisfy({ $0.name != nil }) else { return }
+        if rounds == 0 {
+            if steps.isEmpty {
+                top.faults.add(
+                    .missingStep("rounds is 0 and no step evaluates the base model", "evaluate", at: node.mark.place))
+            }
+            return
+        }
+        for name in [StepName.train, .upload, .aggregate] where !steps.contains(where: { $0.name == name }) {
+            top.faults.add(
+                .missingStep(
+                    "rounds is \(rounds), but the steps lack \(name.rawValue)", name.rawValue, at: node.mark.place))
+        }
+    }
+
+    private static func checkNeeds(_ steps: [PlacedStep], top: MappingReader) {
+        let hasCoordinator = top.pair("coordinator") != nil
+        let score = steps.first { $0.name == .score }
+        if let score, !hasCoordinator {
+            top.faults.add(.needsCoordinator("the step score", at: score.mark.place))
+        }
+        for step in steps {
+            guard case .aggregate(let rule) = step.step, rule.needsScores else { continue }
+            let place = (step.ruleMark ?? step.mark).place
+            if score == nil && steps.allSatisfy({ $0.name != nil }) {
+                top.faults.add(.needsScore(rule.name, at: place))
+            }
+            if score == nil && !hasCoordinator {
+                top.faults.add(.needsCoordinator("the rule \(rule.name)", at: place))
+            }
+        }
+    }
+
+    private static func checkCohorts(_ steps: [PlacedStep], top: MappingReader) {
+        if let node = top.node("cohorts"), node.pairs == nil { return }
+        let declared = top.node("cohorts")?.pairs?.map(\.key) ?? []
+        for step in steps {
+            for (name, mark) in step.cohorts where !declared.contains(name) {
+                top.faults.add(
+                    .unknownName("\(step.path).cohorts", "cohort", name, known: declared, at: mark.place))
+            }
+        }
+    }
+}

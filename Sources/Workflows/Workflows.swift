@@ -1,1 +1,0 @@
-// Workflows: placeholder until the first file lands.

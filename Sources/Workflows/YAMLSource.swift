@@ -1,0 +1,109 @@
+// YAMLSource: the text of one YAML file as lines, checked for size, encoding and control characters before libyaml sees it.
+
+import Faults
+
+/// The text of one YAML file (or of one `--set`), kept so that faults can show the line they speak of.
+public final class YAMLSource: Sendable {
+    /// The largest file that is read, in bytes.
+    public static let maximumBytes = 1 << 20
+    /// Lines up to this many code points are shown in faults; longer ones are cut.
+    static let maximumExcerpt = 200
+
+    /// The file as the person named it.
+    public let file: String
+    /// The UTF-8 without a byte order mark.
+    let bytes: [UInt8]
+    /// The lines as faults show them, without line breaks.
+    let lines: [String]
+
+    /// Checks and splits the text. Throws `workflow.too-large`, `workflow.not-utf8` and `workflow.syntax` (control characters).
+    init(bytes: [UInt8], file: String) throws(Fault) {
+        guard bytes.count <= Self.maximumBytes else { throw .tooLarge(bytes: bytes.count, file: file) }
+        self.file = file
+        let body = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
+        self.bytes = body
+        self.lines = try Self.split(body, file: file)
+    }
+
+    /// A source whose shown text is known to be sound and whose parsed bytes differ from it only by padding.
+    init(shown: [String], bytes: [UInt8], file: String) {
+        self.file = file
+        self.bytes = bytes
+        self.lines = shown
+    }
+
+    /// The place of a mark in this text; line and column are one-based, the column in code points.
+    func place(line: Int, column: Int) -> Place {
+        guard line >= 1 else { return Place(file: file) }
+        return Place(file: file, line: line, column: column, excerpt: excerpt(line: line, column: column))
+    }
+
+    /// The text of a one-based line without its line break, or the empty text past the end.
+    func line(_ number: Int) -> String { lines.indices.contains(number - 1) ? lines[number - 1] : "" }
+
+    private func excerpt(line number: Int, column: Int) -> String? {
+        guard lines.indices.contains(number - 1) else { return nil }
+        let scalars = lines[number - 1].unicodeScalars
+        guard scalars.count > Self.maximumExcerpt else { return lines[number - 1] }
+        guard column <= Self.maximumExcerpt else { return nil }
+        return String(String.UnicodeScalarView(scalars.prefix(Self.maximumExcerpt))) + "..."
+    }
+
+    /// Splits at the line breaks libyaml knows (LF, CR, CR LF, NEL, LS, PS), so that its line numbers fit.
+    private static func split(_ bytes: [UInt8], file: String) throws(Fault) -> [String] {
+        var lines: [String] = []
+        var line = String.UnicodeScalarView()
+        var column = 1
+        var decoder = Unicode.UTF8()
+        var iterator = bytes.makeIterator()
+        var afterReturn = false
+        decoding: while true {
+            let scalar: Unicode.Scalar
+            switch decoder.decode(&iterator) {
+            case .emptyInput: break decoding
+            case .error:
+                throw .notUTF8(at: Place(file: file, line: lines.count + 1, column: column))
+            case .scalarValue(let value): scalar = value
+            }
+            let value = scalar.value
+            if value == 0x0a && afterReturn {
+                afterReturn = false
+                continue
+            }
+            afterReturn = value == 0x0d
+            if value == 0x0a || value == 0x0d || value == 0x85 || value == 0x2028 || value == 0x2029 {
+                lines.append(String(line))
+                line = String.UnicodeScalarView()
+                column = 1
+                continue
+            }
+            guard isPrintable(value) else {
+                throw .controlCharacter(value, at: Place(file: file, line: lines.count + 1, column: column))
+            }
+            line.append(scalar)
+            column += 1
+        }
+        lines.append(String(line))
+        return lines
+    }
+
+    /// YAML 1.2 section 5.1, c-printable, without the byte order mark.
+    static func isPrintable(_ value: UInt32) -> Bool {
+        switch value {
+        case 0x09, 0x20...0x7e, 0xa0...0xd7ff, 0xe000...0xfefe, 0xff00...0xfffd, 0x10000...0x10ffff: true
+        default: false
+        }
+    }
+}
+
+/// A place in a YAML source: one-based line and column, the column in code points.
+public struct YAMLMark: Sendable {
+    let source: YAMLSource
+    /// One-based line; zero where the node was not read from text.
+    public let line: Int
+    /// One-based column in code points.
+    public let column: Int
+
+    /// The place as faults show it, with the line as excerpt.
+    public var place: Place { source.place(line: line, column: column) }
+}
