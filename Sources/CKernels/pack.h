@@ -57,8 +57,10 @@ INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANE
 }
 
 // k first .. first + 15 of sixteen stored rows of floats, to out[k - first][PANEL].
-INLINE void pack_floats(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first) {
+INLINE void pack_floats(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first,
+                        ptrdiff_t ahead) {
   f32x16 x[16];
+  UNROLL for (int i = 0; i < 16; i++) __builtin_prefetch(rows[i] + ahead + first * (type == KERNEL_F32 ? 4 : 2));
   UNROLL for (int i = 0; i < 16; i++) {
     if (type == KERNEL_F32) {
       __builtin_memcpy(&x[i], rows[i] + first * 4, sizeof x[i]);
@@ -86,7 +88,7 @@ INLINE void pack_transposed(float *out, int32_t type, const kernel_matrix *b, pt
     ptrdiff_t k = first;
     for (; k + step <= last; k += step) {
       if (type >= KERNEL_Q4_0) pack_blocks(out + (k - first) * PANEL + group, type, rows, k, PANEL * b->row_bytes);
-      else pack_floats(out + (k - first) * PANEL + group, type, rows, k);
+      else pack_floats(out + (k - first) * PANEL + group, type, rows, k, PANEL * b->row_bytes);
     }
     if (k == last) continue;
     for (ptrdiff_t i = 0; i < LANES; i++) {

@@ -101,7 +101,7 @@ static const tile_function tiles[] = {
 #endif
 };
 
-// rows (1 to 8) times columns (1 to 48) of c. b must be readable up to the next whole vector; c is written only where it is.
+// rows times columns of c, by tiles. b must be readable up to the next whole vector; c is written only where it is.
 INLINE void strip_times_panel(tile_task task, ptrdiff_t rows, ptrdiff_t columns) {
   const tile_task whole = task;
   for (ptrdiff_t n = 0; n < columns; n += TILE_COLUMNS) {
@@ -121,7 +121,11 @@ INLINE void strip_times_panel(tile_task task, ptrdiff_t rows, ptrdiff_t columns)
       float buffer[TILE_ROWS * TILE_COLUMNS];
       task.c = buffer;
       task.c_row = TILE_COLUMNS;
-      task.mode = TILE_BEGIN | TILE_REPLACE;
+      task.mode = whole.mode & TILE_CONTINUE;
+      if (whole.mode & TILE_CONTINUE)
+        for (ptrdiff_t r = 0; r < height; r++)
+          for (ptrdiff_t i = 0; i < vectors * TILE_LANES; i++)
+            buffer[r * TILE_COLUMNS + i] = i < width ? c[r * whole.c_row + i] : 0;
       tiles[height - 1](&task, vectors);
       for (ptrdiff_t r = 0; r < height; r++)
         for (ptrdiff_t i = 0; i < width; i++) {
