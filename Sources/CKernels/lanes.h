@@ -76,9 +76,11 @@ INLINE float fold_sum(f32x16 v) {
 }
 
 INLINE float fold_largest(f32x16 v) {
-  float largest = v[0];
-  for (int i = 1; i < LANES; i++) largest = v[i] > largest ? v[i] : largest;
-  return largest;
+  v = larger(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  v = larger(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+  const float a = v[0], b = v[1], c = v[2], d = v[3];
+  const float ac = c > a ? c : a, bd = d > b ? d : b;
+  return bd > ac ? bd : ac;
 }
 
 INLINE double fold_sum_double(f64x16 v) {

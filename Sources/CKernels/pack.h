@@ -23,8 +23,11 @@ INLINE u16x16 halves_at(const uint8_t *const rows[LANES], ptrdiff_t offset) {
 
 // k first .. first + 31 of sixteen stored rows of quantised blocks, to out[k - first][PANEL]. The bytes are transposed
 // before they become floats: sixteen at a time share a k, and the scales stand in the lanes.
-INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first) {
+INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first,
+                        ptrdiff_t ahead) {
   const ptrdiff_t offset = first / BLOCK * block_bytes(type);
+  // The next panel's rows are too far apart for the processor to foresee.
+  UNROLL for (int i = 0; i < LANES; i++) __builtin_prefetch(rows[i] + ahead + offset);
   const f32x16 d = from_f16(halves_at(rows, offset));
   if (type == KERNEL_Q8_0) {
     for (int half = 0; half < 2; half++, out += 16 * PANEL) {
@@ -54,8 +57,10 @@ INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANE
 }
 
 // k first .. first + 15 of sixteen stored rows of floats, to out[k - first][PANEL].
-INLINE void pack_floats(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first) {
+INLINE void pack_floats(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first,
+                        ptrdiff_t ahead) {
   f32x16 x[16];
+  UNROLL for (int i = 0; i < 16; i++) __builtin_prefetch(rows[i] + ahead + first * (type == KERNEL_F32 ? 4 : 2));
   UNROLL for (int i = 0; i < 16; i++) {
     if (type == KERNEL_F32) {
       __builtin_memcpy(&x[i], rows[i] + first * 4, sizeof x[i]);
@@ -82,8 +87,8 @@ INLINE void pack_transposed(float *out, int32_t type, const kernel_matrix *b, pt
     }
     ptrdiff_t k = first;
     for (; k + step <= last; k += step) {
-      if (type >= KERNEL_Q4_0) pack_blocks(out + (k - first) * PANEL + group, type, rows, k);
-      else pack_floats(out + (k - first) * PANEL + group, type, rows, k);
+      if (type >= KERNEL_Q4_0) pack_blocks(out + (k - first) * PANEL + group, type, rows, k, PANEL * b->row_bytes);
+      else pack_floats(out + (k - first) * PANEL + group, type, rows, k, PANEL * b->row_bytes);
     }
     if (k == last) continue;
     for (ptrdiff_t i = 0; i < LANES; i++) {
@@ -97,8 +102,10 @@ INLINE void pack_transposed(float *out, int32_t type, const kernel_matrix *b, pt
 // The panel of b stored [K, N]. Columns up to the next multiple of 16 are zero.
 INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first,
                       ptrdiff_t last) {
+  const ptrdiff_t ahead = (n + PANEL) / BLOCK * (type >= KERNEL_Q4_0 ? block_bytes(type) : type == KERNEL_F32 ? 128 : 64);
   for (ptrdiff_t k = first; k < last; k++, out += PANEL) {
     const uint8_t *row = (const uint8_t *)b->data + k * b->row_bytes;
+    __builtin_prefetch(row + ahead);
     ptrdiff_t i = 0;
     if (type < KERNEL_Q4_0 || n % LANES == 0)
       for (; i + LANES <= columns; i += LANES) store(out + i, unpack_lanes(type, row, n + i));
@@ -134,11 +141,16 @@ static __attribute__((noinline)) void pack_panel(float *out, const kernel_matrix
 // Strips of A: out[strip][k][STRIP] from a[m * a_row + k * a_column], m < M, k < depth. Rows beyond M repeat the last one.
 static __attribute__((noinline)) void pack_strips(float *out, const float *a, ptrdiff_t a_row, ptrdiff_t a_column,
                                                   ptrdiff_t M, ptrdiff_t depth) {
-  if (a_row == 1) {  // stored [K, M]: whole rows at a time
-    for (ptrdiff_t k = 0; k < depth; k++, a += a_column) {
+  if (a_row == 1) {  // stored [K, M]: a few stored rows at a time, so that their lines and pages stay near
+    for (ptrdiff_t first = 0; first < depth; first += LANES) {
+      const ptrdiff_t last = depth - first < LANES ? depth : first + LANES;
       ptrdiff_t m = 0;
-      for (; m + STRIP <= M; m += STRIP) __builtin_memcpy(out + m * depth + k * STRIP, a + m, STRIP * sizeof *out);
-      for (ptrdiff_t i = m; i < m + STRIP && m < M; i++) out[m * depth + k * STRIP + i - m] = a[i < M ? i : M - 1];
+      for (; m + STRIP <= M; m += STRIP)
+        for (ptrdiff_t k = first; k < last; k++)
+          __builtin_memcpy(out + m * depth + k * STRIP, a + m + k * a_column, STRIP * sizeof *out);
+      for (ptrdiff_t i = m; i < m + STRIP && m < M; i++)
+        for (ptrdiff_t k = first; k < last; k++)
+          out[m * depth + k * STRIP + i - m] = a[(i < M ? i : M - 1) + k * a_column];
     }
     return;
   }

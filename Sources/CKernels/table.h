@@ -70,6 +70,8 @@
 
 // Rows of A that GEMM packs at once.
 enum { GEMM_M_BLOCK = 1024 };
+// Attention takes keys in blocks aligned within each span, and queries in chunks of whole strips.
+enum { ATTENTION_KEYS = 96, ATTENTION_QUERIES = 64 };
 
 typedef struct {
 #define X(result, name, parameters, arguments) result(*name) parameters;

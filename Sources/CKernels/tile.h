@@ -8,12 +8,15 @@ enum { PANEL = 48, STRIP = 8 };
 #if LEVEL == 2
 typedef f32x16 tile_vector;
 enum { TILE_ROWS = 8, TILE_VECTORS = 3 };
+#define TILE_SPLAT(x) splat(x)
 #elif LEVEL == 1
 typedef f32x8 tile_vector;
-enum { TILE_ROWS = 4, TILE_VECTORS = 3 };
+enum { TILE_ROWS = 4, TILE_VECTORS = 2 };
+#define TILE_SPLAT(x) ((f32x8){x, x, x, x, x, x, x, x})
 #else
 typedef f32x4 tile_vector;
 enum { TILE_ROWS = 4, TILE_VECTORS = 3 };
+#define TILE_SPLAT(x) ((f32x4){x, x, x, x})
 #endif
 enum { TILE_LANES = sizeof(tile_vector) / 4, TILE_COLUMNS = TILE_LANES * TILE_VECTORS };
 
@@ -51,7 +54,8 @@ INLINE void tile(const tile_task *t, const int rows, const int vectors, const in
     tile_vector column[TILE_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) __builtin_memcpy(&column[v], b + v * TILE_LANES, sizeof(tile_vector));
     UNROLL for (int r = 0; r < rows; r++) {
-      const tile_vector element = (tile_vector){0} + a[r * a_row];
+      const float scalar = a[r * a_row];
+      const tile_vector element = TILE_SPLAT(scalar);
       UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = __builtin_elementwise_fma(element, column[v], sum[r][v]);
     }
     a += a_step;
@@ -73,9 +77,9 @@ INLINE void tile(const tile_task *t, const int rows, const int vectors, const in
 #define TILE(rows)                                                                   \
   static __attribute__((noinline)) void tile_##rows(const tile_task *t, int vectors) { \
     const int packed = t->a_row == 1 && t->a_step == STRIP;                          \
-    if (vectors == 3 && packed) tile(t, rows, 3, 1);                                 \
-    else if (vectors == 3) tile(t, rows, 3, 0);                                      \
-    else if (vectors == 2) tile(t, rows, 2, 0);                                      \
+    if (vectors == TILE_VECTORS && packed) tile(t, rows, TILE_VECTORS, 1);           \
+    else if (vectors == TILE_VECTORS) tile(t, rows, TILE_VECTORS, 0);                \
+    else if (TILE_VECTORS > 2 && vectors == 2) tile(t, rows, 2, 0);                  \
     else tile(t, rows, 1, 0);                                                        \
   }
 TILE(1)
@@ -97,7 +101,7 @@ static const tile_function tiles[] = {
 #endif
 };
 
-// rows (1 to 8) times columns (1 to 48) of c. b must be readable up to the next whole vector; c is written only where it is.
+// rows times columns of c, by tiles. b must be readable up to the next whole vector; c is written only where it is.
 INLINE void strip_times_panel(tile_task task, ptrdiff_t rows, ptrdiff_t columns) {
   const tile_task whole = task;
   for (ptrdiff_t n = 0; n < columns; n += TILE_COLUMNS) {
@@ -117,7 +121,11 @@ INLINE void strip_times_panel(tile_task task, ptrdiff_t rows, ptrdiff_t columns)
       float buffer[TILE_ROWS * TILE_COLUMNS];
       task.c = buffer;
       task.c_row = TILE_COLUMNS;
-      task.mode = TILE_BEGIN | TILE_REPLACE;
+      task.mode = whole.mode & TILE_CONTINUE;
+      if (whole.mode & TILE_CONTINUE)
+        for (ptrdiff_t r = 0; r < height; r++)
+          for (ptrdiff_t i = 0; i < vectors * TILE_LANES; i++)
+            buffer[r * TILE_COLUMNS + i] = i < width ? c[r * whole.c_row + i] : 0;
       tiles[height - 1](&task, vectors);
       for (ptrdiff_t r = 0; r < height; r++)
         for (ptrdiff_t i = 0; i < width; i++) {
