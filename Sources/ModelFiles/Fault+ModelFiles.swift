@@ -129,6 +129,42 @@ extension Fault {
             mend: "Fetch the model again; check that its settings belong to its weights.")
     }
 
+    /// `adapter.unknown-tensor`: a tensor that an adapter of this model and configuration does not have.
+    static func adapterUnknownTensor(_ path: String, _ name: String) -> Fault {
+        Fault(
+            .model, "adapter.unknown-tensor", "an adapter of this model and configuration has no such tensor",
+            at: Place(file: path, tensor: shown(name)), mend: "Give an adapter that was trained for this model.")
+    }
+
+    /// `adapter.missing-tensor`: a tensor that an adapter of this model and configuration must have.
+    static func adapterMissingTensor(_ path: String, _ name: String) -> Fault {
+        Fault(
+            .model, "adapter.missing-tensor", "the tensor is missing", at: Place(file: path, tensor: name),
+            mend: "Give an adapter that was trained for this model with these targets.")
+    }
+
+    /// `adapter.shape`: an adapter of another model or rank.
+    static func adapterShape(_ path: String, _ name: String, found: [Int], expected: [Int]) -> Fault {
+        Fault(
+            .model, "adapter.shape", "shape \(found) where this model and rank ask for \(expected)",
+            at: Place(file: path, tensor: name), mend: "Give an adapter that was trained for this model with this rank.")
+    }
+
+    /// `adapter.not-finite`: a NaN or an infinity among the values.
+    static func adapterNotFinite(_ path: String, _ name: String, index: Int, value: Float) -> Fault {
+        Fault(
+            .model, "adapter.not-finite", "element \(index) is \(value.isNaN ? "NaN" : "\(value)")",
+            at: Place(file: path, tensor: name),
+            mend: "Leave this adapter out and train it again with a lower learning rate.")
+    }
+
+    /// `adapter.configuration`: adapter_config.json does not describe a plain LoRA adapter.
+    static func adapterConfiguration(_ path: String, _ what: String) -> Fault {
+        Fault(
+            .model, "adapter.configuration", what, at: Place(file: path),
+            mend: "Give a plain LoRA adapter as PEFT saves it.")
+    }
+
     /// `file.write`: a file could not be written.
     static func fileWrite(_ path: String, _ call: String, _ number: Int32) -> Fault {
         Fault(

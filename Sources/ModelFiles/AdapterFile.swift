@@ -1,0 +1,104 @@
+// AdapterFile: adapters as safetensors bytes under PEFT's names, in float32 or bfloat16, and back with every check.
+
+import Faults
+import Federation
+
+/// Reads and writes adapters.
+public enum AdapterFile {
+    /// The adapter as the bytes of a safetensors file; the same adapter always gives the same bytes.
+    ///
+    /// bfloat16 is rounded to nearest even. Values are not looked at: see `checkFinite`.
+    public static func bytes(of adapter: Adapter, precision: UploadPrecision) -> [UInt8] {
+        Safetensors.write(
+            adapter.tensors.map { tensor in
+                switch precision {
+                case .f32:
+                    Safetensors.Item(
+                        name: tensor.name, shape: tensor.shape, type: .f32,
+                        bytes: tensor.values.withUnsafeBytes { Array($0) })
+                case .bf16:
+                    Safetensors.Item(
+                        name: tensor.name, shape: tensor.shape, type: .bf16, bytes: bfloat16Bytes(tensor.values))
+                }
+            })
+    }
+
+    private static func bfloat16Bytes(_ values: [Float]) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: 2 * values.count) { buffer, count in
+            for (index, value) in values.enumerated() {
+                let rounded = HalfPrecision.bfloat16(from: value)
+                buffer[2 * index] = UInt8(truncatingIfNeeded: rounded)
+                buffer[2 * index + 1] = UInt8(rounded >> 8)
+            }
+            count = 2 * values.count
+        }
+    }
+
+    /// Reads an adapter for that model and configuration; the path is for faults.
+    ///
+    /// Values become float32. Throws `adapter.missing-tensor`, `adapter.unknown-tensor`, `adapter.shape`,
+    /// `adapter.not-finite`, and the `model.` faults of a broken safetensors file.
+    public static func read(
+        _ bytes: [UInt8], shape: ModelShape, configuration: LoRAConfiguration, path: String
+    ) throws(Fault) -> Adapter {
+        let entries = try Safetensors.read(bytes, path: path)
+        return try adapter(entries, shape: shape, configuration: configuration, path: path)
+    }
+
+    /// Throws `adapter.not-finite` naming the first tensor that holds a NaN or an infinity; the path is for the fault.
+    public static func checkFinite(_ adapter: Adapter, path: String) throws(Fault) {
+        for tensor in adapter.tensors { try checkFinite(tensor.values, tensor.name, path) }
+    }
+
+    static func adapter(
+        _ entries: [Safetensors.Entry], shape: ModelShape, configuration: LoRAConfiguration, path: String
+    ) throws(Fault) -> Adapter {
+        var wanted: [String: [Int]] = [:]
+        for (name, dimensions) in expected(shape: shape, configuration: configuration) { wanted[name] = dimensions }
+        var tensors: [NamedTensor] = []
+        tensors.reserveCapacity(wanted.count)
+        for entry in entries {
+            guard let dimensions = wanted.removeValue(forKey: entry.name) else {
+                throw Fault.adapterUnknownTensor(path, entry.name)
+            }
+            guard entry.shape == dimensions else {
+                throw Fault.adapterShape(path, entry.name, found: entry.shape, expected: dimensions)
+            }
+            guard let values = entry.floats else {
+                throw Fault.modelUnsupportedType(path, entry.type.rawValue, tensor: entry.name)
+            }
+            try checkFinite(values, entry.name, path)
+            tensors.append(NamedTensor(name: entry.name, shape: entry.shape, values: values))
+        }
+        if let missing = wanted.keys.min(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+            throw Fault.adapterMissingTensor(path, missing)
+        }
+        return Adapter(configuration: configuration, tensors: tensors)
+    }
+
+    /// The tensors that an adapter of that model has, with their shapes: A [rank, in], B [out, rank].
+    public static func expected(shape: ModelShape, configuration: LoRAConfiguration) -> [(name: String, shape: [Int])] {
+        var tensors: [(name: String, shape: [Int])] = []
+        for layer in 0..<shape.layerCount {
+            for map in configuration.targets {
+                guard let weight = shape.shape(of: map.rawValue) else {
+                    preconditionFailure("\(map.rawValue) has no shape in a llama model")
+                }
+                tensors.append(
+                    (Adapter.tensorName(layer: layer, map: map, matrix: .a), [configuration.rank, weight[1]]))
+                tensors.append(
+                    (Adapter.tensorName(layer: layer, map: map, matrix: .b), [weight[0], configuration.rank]))
+            }
+        }
+        return tensors
+    }
+
+    private static func checkFinite(_ values: [Float], _ name: String, _ path: String) throws(Fault) {
+        // Exponent bits all set mean NaN or infinity.
+        var worst: UInt32 = 0
+        for value in values { worst = max(worst, value.bitPattern & 0x7f80_0000) }
+        guard worst == 0x7f80_0000 else { return }
+        let index = values.firstIndex { !$0.isFinite } ?? 0
+        throw Fault.adapterNotFinite(path, name, index: index, value: values[index])
+    }
+}

@@ -1,0 +1,104 @@
+// PreTokenizer: cuts text into the words inside which BPE merges, by a hand-written scanner over Unicode scalars.
+
+import Faults
+
+/// How text is cut before merging.
+public enum PreTokenizer: String, Sendable, CaseIterable {
+    /// Every scalar of the number categories apart; between them the pattern of GPT-2:
+    /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
+    case smollm
+
+    /// The pre-tokenizer that a model file names. Throws `tokenizer.unknown-pre-tokenizer`.
+    public init(named name: String, at place: Place? = nil) throws(Fault) {
+        guard let known = PreTokenizer(rawValue: name) else {
+            throw Fault.tokenizerUnknownPreTokenizer(name, place: place)
+        }
+        self = known
+    }
+}
+
+/// The class of a scalar in the pattern.
+enum ScalarClass: UInt8 {
+    case letter, number, space, other
+}
+
+/// Cuts valid UTF-8 into words.
+struct WordScanner {
+    /// Valid UTF-8; whoever makes the scanner keeps it alive.
+    let bytes: UnsafeBufferPointer<UInt8>
+    /// The classes of ASCII.
+    private let ascii: [ScalarClass] = (0..<128).map { Self.classify(Unicode.Scalar(UInt8($0))) }
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+
+    /// The end of the word that starts at `start`, which is below `limit`; words do not reach beyond `limit`.
+    ///
+    /// A number ends a piece of text like the end of the text does: the pattern never looks past it.
+    func wordEnd(from start: Int, limit: Int) -> Int {
+        let first = scalarClass(at: start)
+        if first.kind == .number { return start + first.length }
+        if bytes[start] == 0x27, let end = contractionEnd(start, limit) { return end }
+        if first.kind == .letter || first.kind == .other {
+            return runEnd(of: first.kind, from: start + first.length, limit: limit)
+        }
+        if bytes[start] == 0x20, start + 1 < limit {
+            let second = scalarClass(at: start + 1)
+            if second.kind == .letter || second.kind == .other {
+                return runEnd(of: second.kind, from: start + 1 + second.length, limit: limit)
+            }
+        }
+        // \s+(?!\S): the whole run before the end of a piece, else all of it but the last scalar; a lone one stands alone.
+        var end = start + first.length
+        var last = start
+        while end < limit {
+            let next = scalarClass(at: end)
+            if next.kind == .number { return end }
+            if next.kind != .space { return last > start ? last : end }
+            last = end
+            end += next.length
+        }
+        return end
+    }
+
+    private func runEnd(of kind: ScalarClass, from start: Int, limit: Int) -> Int {
+        var end = start
+        while end < limit {
+            let next = scalarClass(at: end)
+            if next.kind != kind { break }
+            end += next.length
+        }
+        return end
+    }
+
+    private func contractionEnd(_ start: Int, _ limit: Int) -> Int? {
+        guard start + 1 < limit else { return nil }
+        switch bytes[start + 1] {
+        case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return start + 2
+        case UInt8(ascii: "r"), UInt8(ascii: "v"):
+            return start + 2 < limit && bytes[start + 2] == UInt8(ascii: "e") ? start + 3 : nil
+        case UInt8(ascii: "l"):
+            return start + 2 < limit && bytes[start + 2] == UInt8(ascii: "l") ? start + 3 : nil
+        default: return nil
+        }
+    }
+
+    /// The class and length in bytes of the scalar at `index`.
+    private func scalarClass(at index: Int) -> (kind: ScalarClass, length: Int) {
+        let lead = bytes[index]
+        if lead < 0x80 { return (ascii[Int(lead)], 1) }
+        let length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+        var value = UInt32(lead) & (0x7f >> UInt32(length))
+        for offset in 1..<length { value = value << 6 | UInt32(bytes[index + offset] & 0x3f) }
+        guard let scalar = Unicode.Scalar(value) else { preconditionFailure("a String holds valid UTF-8") }
+        return (Self.classify(scalar), length)
+    }
+
+    private static func classify(_ scalar: Unicode.Scalar) -> ScalarClass {
+        let properties = scalar.properties
+        switch properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return .letter
+        case .decimalNumber, .letterNumber, .otherNumber: return .number
+        default: return properties.isWhitespace ? .space : .other
+        }
+    }
+}
