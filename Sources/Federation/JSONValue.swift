@@ -1,12 +1,4 @@
-// JSONValue: a JSON document as a value, read through Foundation and written in the canonical form of the ledger.
-
-import Faults
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+// JSONValue: a JSON document as a value. Reading text and writing the canonical form of the ledger stand in files of their own.
 
 /// A JSON value. Objects have no order of their own; the canonical form sorts keys.
 public enum JSONValue: Sendable {
@@ -22,17 +14,6 @@ public enum JSONValue: Sendable {
 }
 
 extension JSONValue {
-    /// Parses UTF-8 JSON. Throws `data.json` with `place` where the text is no JSON.
-    public init(parsing bytes: [UInt8], at place: Place? = nil) throws(Fault) {
-        do {
-            self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
-        } catch {
-            throw Fault(
-                .data, "data.json", "the text is not valid JSON", at: place,
-                mend: "Write one complete JSON value in UTF-8.")
-        }
-    }
-
     /// The members of an object, or nil.
     public var members: [String: JSONValue]? { if case .object(let members) = self { members } else { nil } }
     /// The elements of an array, or nil.

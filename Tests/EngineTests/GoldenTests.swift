@@ -9,8 +9,11 @@ import Testing
 private let noiseFactor = 10.0
 /// float32 losses between 2 and 8 are at best half of 2^-22 apart from the true value; the goldens hold such losses.
 private let lossNoise = 2.4e-7
-/// The golden of smollm2/logits.json itself: its largest |loss_hf - loss_f64| and so float32's noise over 30 layers.
-private let deepNoise = 2e-5
+/// float32's noise over the 30 layers of the base model: the largest |loss_hf - loss_f64| of smollm2/logits.json. (An
+/// independent float64 computation of the LoRA batch lies 6.1e-6 above the golden's loss and 1e-7 from ours.)
+private let deepNoise = 8.6e-6
+/// How often that noise is allowed for a mean loss; single logits take noiseFactor.
+private let deepLossFactor = 2.0
 
 @Suite struct GoldenTests {
     struct LogitsGolden: Decodable {
@@ -40,15 +43,13 @@ private let deepNoise = 2e-5
         for golden in goldens {
             let found = try probe(model, adapter: nil, tokens: golden.ids, threads: 2, top: 50)
             let loss = try #require(found.crossEntropy)
-            print("loss", loss - golden.loss_f64, golden.loss_hf - golden.loss_f64, "lse", Double(found.logSumExp) - golden.lse_last)
-            #expect(abs(loss - golden.loss_f64) <= noiseFactor * deepNoise)
+            #expect(abs(loss - golden.loss_f64) <= deepLossFactor * deepNoise)
             #expect(abs(Double(found.logSumExp) - golden.lse_last) <= noiseFactor * deepNoise)
             let logits = Dictionary(uniqueKeysWithValues: found.top.map { ($0.token, Double($0.logit)) })
             var worst = 0.0
             for (id, value) in zip(golden.top_ids.prefix(45), golden.top_values) {
                 worst = max(worst, abs((logits[id] ?? -.infinity) - value))
             }
-            print("worst logit", worst)
             #expect(worst <= noiseFactor * deepNoise)
         }
     }
@@ -58,7 +59,6 @@ private let deepNoise = 2e-5
         let golden: TinyGolden = try Golden.json(Golden.folder.appendingPathComponent("tiny-llama3/golden.json"))
         let score = try score(
             model, adapter: nil, sequences: golden.input_ids.map { TokenSequence(tokens: $0) }, threads: 2)
-        print("tiny loss", score.mean - golden.loss)
         #expect(abs(score.mean - golden.loss) <= noiseFactor * lossNoise)
         let generated = try generate(
             model, adapter: nil, prompts: [golden.greedy_prompt], maxNewTokens: golden.greedy_new.count, stop: [],
@@ -67,21 +67,24 @@ private let deepNoise = 2e-5
     }
 
     @Test func tinyLlama3MeetsEveryGradient() throws {
-        try meetsGradients(try Golden.tiny(), LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-llama3")))
+        try meetsGradients(
+            try Golden.tiny(), LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-llama3")),
+            lossTolerance: noiseFactor * lossNoise)
     }
 
     @Test(.enabled(if: Golden.hasBase && Golden.hasShared, "the base model or the shared goldens are absent"))
     func baseModelMeetsEveryGradient() throws {
-        try meetsGradients(try Golden.base(), LoRAGolden(Golden.shared.appendingPathComponent("smollm2/lora")))
+        try meetsGradients(
+            try Golden.base(), LoRAGolden(Golden.shared.appendingPathComponent("smollm2/lora")),
+            lossTolerance: deepLossFactor * deepNoise)
     }
 
-    private func meetsGradients(_ model: LanguageModel, _ golden: LoRAGolden) throws {
+    private func meetsGradients(_ model: LanguageModel, _ golden: LoRAGolden, lossTolerance: Double) throws {
         let expected = try Golden.adapter(golden.folder.appendingPathComponent("grads.safetensors"))
         let (loss, gradient) = try lossAndGradient(
             model, adapter: golden.start(), batch: golden.sequences, sharing: true, threads: 2)
         let worst = largestRelativeDistance(gradient, expected)
-        print("loss", loss - golden.noise.loss_f64, "gradient", worst, golden.noise.grad_max_rel_l2_f32_vs_f64)
-        #expect(abs(loss - golden.noise.loss_f64) <= noiseFactor * lossNoise)
+        #expect(abs(loss - golden.noise.loss_f64) <= lossTolerance)
         #expect(
             worst.distance <= noiseFactor * golden.noise.grad_max_rel_l2_f32_vs_f64,
             "\(worst.name) is \(worst.distance) away")
@@ -93,11 +96,9 @@ private let deepNoise = 2e-5
         let outcome = try train(golden.job(try Golden.tiny(), steps: steps))
         let expected = try Golden.adapter(golden.folder.appendingPathComponent("adapter_after\(steps).safetensors"))
         for (found, wanted) in zip(outcome.losses, golden.losses.loss_before_step) {
-            print("step loss", found - wanted)
             #expect(abs(found - wanted) <= noiseFactor * lossNoise)
         }
         let worst = largestRelativeDistance(outcome.adapter, expected)
-        print("adapter after", steps, worst)
         #expect(worst.distance <= noiseFactor * golden.noise.grad_max_rel_l2_f32_vs_f64)
     }
 
@@ -106,12 +107,10 @@ private let deepNoise = 2e-5
         let golden = try LoRAGolden(Golden.shared.appendingPathComponent("smollm2/lora"))
         let outcome = try train(golden.job(try Golden.base(), steps: 5))
         for (found, wanted) in zip(outcome.losses, golden.losses.loss_before_step) {
-            print("step loss", found - wanted)
-            #expect(abs(found - wanted) <= noiseFactor * lossNoise)
+            #expect(abs(found - wanted) <= deepLossFactor * deepNoise)
         }
         let after = try score(try Golden.base(), adapter: outcome.adapter, sequences: golden.sequences, threads: 2)
-        print("after", after.mean - golden.losses.loss_after_5)
-        #expect(abs(after.mean - golden.losses.loss_after_5) <= noiseFactor * lossNoise)
+        #expect(abs(after.mean - golden.losses.loss_after_5) <= deepLossFactor * deepNoise)
     }
 
     @Test(.enabled(if: Golden.hasBase, "the base model is not in the cache"))

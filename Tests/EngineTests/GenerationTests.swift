@@ -1,0 +1,88 @@
+// Greedy decoding: independent of batch size and threads, and equal to taking the largest logit step by step.
+
+import Engine
+import Faults
+import Federation
+import Testing
+
+@Suite struct GenerationTests {
+    private static func prompts(prefix: Int) -> [[Int32]] {
+        TinyModel.records([31, 24, 40, 22, 33, 26, 29, 23, 37], prefix: prefix).map(\.tokens)
+    }
+
+    @Test(arguments: [0, 3, 20])
+    func batchSizeAndThreadsDoNotMatter(prefix: Int) throws {
+        let model = try TinyModel.make()
+        let adapter = try TinyModel.adapter(model)
+        let prompts = Self.prompts(prefix: prefix)
+        let one = try generate(
+            model, adapter: adapter, prompts: prompts, maxNewTokens: 30, stop: [7, 11, 13], batchSize: 1, threads: 1)
+        let eight = try generate(
+            model, adapter: adapter, prompts: prompts, maxNewTokens: 30, stop: [7, 11, 13], batchSize: 8, threads: 2)
+        #expect(one == eight)
+        #expect(Set(one.map(\.tokens)).count > 1)
+    }
+
+    @Test func meetsTheLargestLogitStepByStep() throws {
+        let model = try TinyModel.make(tied: false)
+        let adapter = try TinyModel.adapter(model)
+        let prompts = Array(Self.prompts(prefix: 20).prefix(3))
+        let found = try generate(
+            model, adapter: adapter, prompts: prompts, maxNewTokens: 12, stop: [], batchSize: 2, threads: 2)
+        for (prompt, generation) in zip(prompts, found) {
+            var tokens = prompt
+            for token in generation.tokens {
+                #expect(try probe(model, adapter: adapter, tokens: tokens, threads: 1, top: 1).top[0].token == token)
+                tokens.append(token)
+            }
+            #expect(generation.ending == .length)
+        }
+    }
+
+    @Test func endsAtStopTokensAndAtTheContext() throws {
+        let model = try TinyModel.make(context: 32)
+        let prompt = Array(Self.prompts(prefix: 0)[1].prefix(24))
+        let free = try generate(
+            model, adapter: nil, prompts: [prompt], maxNewTokens: 100, stop: [], batchSize: 1, threads: 1)[0]
+        // 24 prompt tokens and 8 new ones fill the context, and one more is predicted from the last of them.
+        #expect(free.tokens.count == 32 - 24 + 1)
+        #expect(free.ending == .context)
+        let stop = free.tokens[3]
+        let stopped = try generate(
+            model, adapter: nil, prompts: [prompt], maxNewTokens: 100, stop: [stop], batchSize: 1, threads: 1)[0]
+        #expect(stopped.ending == .stopToken(stop))
+        #expect(stopped.tokens == Array(free.tokens.prefix { $0 != stop }))
+    }
+
+    @Test func refusesBadPrompts() throws {
+        let model = try TinyModel.make(context: 32)
+        func code(_ prompts: [[Int32]], new: Int = 4, batch: Int = 1) throws -> String? {
+            do {
+                _ = try generate(
+                    model, adapter: nil, prompts: prompts, maxNewTokens: new, stop: [], batchSize: batch, threads: 1)
+                return nil
+            } catch let fault as Fault {
+                return fault.code
+            }
+        }
+        #expect(try code([[1, 2]]) == nil)
+        #expect(try code([]) == "engine.no-sequences")
+        #expect(try code([[]]) == "engine.sequence-too-short")
+        #expect(try code([[1], [101]]) == "engine.token-outside-vocabulary")
+        #expect(try code([Array(repeating: 1, count: 33)]) == "engine.sequence-too-long")
+        #expect(try code([[1]], new: 0) == "engine.setting")
+        #expect(try code([[1]], batch: 0) == "engine.setting")
+    }
+
+    @Test func progressCancels() throws {
+        let model = try TinyModel.make()
+        let fault = #expect(throws: Fault.self) {
+            _ = try generate(
+                model, adapter: nil, prompts: Self.prompts(prefix: 3), maxNewTokens: 50, stop: [], batchSize: 2, threads: 1
+            ) { progress throws(Fault) in
+                if progress.tokens >= 5 { throw Fault(.interrupted, "test.interrupted", "stop", mend: "") }
+            }
+        }
+        #expect(fault?.kind == .interrupted)
+    }
+}

@@ -1,0 +1,209 @@
+// Training, scoring and generation on a tiny random model: gradients by finite differences, sharing, threads, faults.
+
+import Engine
+import Faults
+import Federation
+import Foundation
+import ModelFiles
+import Testing
+
+/// float32 sums in another order: relative distance of gradients that are equal but for it.
+private let reorderingNoise = 2e-5
+/// Central differences of a float32 loss of about 5 with steps of 1e-2: rounding 5e-7 / 1e-2 and curvature.
+private let differenceNoise = 3e-3
+
+@Suite struct TrainingTests {
+    @Test(arguments: [true, false])
+    func gradientMeetsFiniteDifferences(tied: Bool) throws {
+        let model = try TinyModel.make(tied: tied)
+        let adapter = try TinyModel.adapter(model)
+        let batch = TinyModel.records([25, 22, 31], prefix: 19)
+        let (_, gradient) = try lossAndGradient(model, adapter: adapter, batch: batch, sharing: true, threads: 2)
+        func loss(_ place: Int, _ direction: [Float], _ step: Float) throws -> Double {
+            var tensors = adapter.tensors
+            for i in direction.indices { tensors[place].values[i] += step * direction[i] }
+            return try score(
+                model, adapter: Adapter(configuration: adapter.configuration, tensors: tensors), sequences: batch,
+                threads: 1
+            ).mean
+        }
+        var numbers = TestNumbers(3)
+        for (place, tensor) in adapter.tensors.enumerated() {
+            let direction = numbers.floats(tensor.values.count, scale: 1)
+            let expected = zip(direction, gradient.tensors[place].values).reduce(0.0) { $0 + Double($1.0 * $1.1) }
+            let found = (try loss(place, direction, 0.01) - loss(place, direction, -0.01)) / 0.02
+            #expect(abs(found - expected) <= differenceNoise * max(1, abs(expected)), "\(tensor.name)")
+        }
+    }
+
+    @Test(arguments: [1, 12, 24])
+    func sharedPrefixEqualsUnshared(lossStart: Int) throws {
+        let model = try TinyModel.make()
+        let adapter = try TinyModel.adapter(model)
+        // Two groups, one record apart, and two records that are equal.
+        let batch =
+            TinyModel.records([31, 28, 40], prefix: 20, lossStart: lossStart)
+            + TinyModel.records([30, 33], prefix: 25, lossStart: lossStart)
+            + TinyModel.records([27], prefix: 3, lossStart: lossStart)
+        let all = batch + [batch[1]]
+        let shared = try lossAndGradient(model, adapter: adapter, batch: all, sharing: true, threads: 2)
+        let apart = try lossAndGradient(model, adapter: adapter, batch: all, sharing: false, threads: 2)
+        #expect(abs(shared.loss - apart.loss) <= reorderingNoise)
+        let worst = largestRelativeDistance(shared.gradient, apart.gradient)
+        #expect(worst.distance <= reorderingNoise, "\(worst.name)")
+    }
+
+    @Test func threadsDoNotChangeABit() throws {
+        let model = try TinyModel.make()
+        var outcomes: [TrainingOutcome] = []
+        for threads in [1, 2, 3] { outcomes.append(try train(Self.job(model, dropout: 0.1, threads: threads))) }
+        #expect(outcomes[0].steps == 4)
+        #expect(outcomes[0].adapter == outcomes[1].adapter)
+        #expect(outcomes[0].adapter == outcomes[2].adapter)
+        #expect(outcomes[0].losses == outcomes[1].losses)
+    }
+
+    @Test func seedRoundAndSiteChangeTheResult() throws {
+        let model = try TinyModel.make()
+        let plain = try train(Self.job(model, dropout: 0.1))
+        for change in [
+            { (job: inout TrainingJob) in job.seed = 2 }, { $0.round = 2 }, { $0.site = "other" },
+        ] {
+            var job = try Self.job(model, dropout: 0.1)
+            change(&job)
+            #expect(try train(job).adapter != plain.adapter)
+        }
+        #expect(try train(Self.job(model, dropout: 0.1)).adapter == plain.adapter)
+    }
+
+    @Test func dropoutGradientMeetsFiniteDifferences() throws {
+        // One step of plain descent is AdamW's first: its sign is the gradient's, so the masks of forward and backward agree
+        // exactly when the loss of the same masks falls along the step. Many small steps with one batch must learn it.
+        let model = try TinyModel.make()
+        var job = try Self.job(model, dropout: 0.2)
+        job.configuration.epochs = 60
+        job.configuration.learningRate = 1e-2
+        let outcome = try train(job)
+        #expect(outcome.lastEpochLoss < 0.6 * outcome.firstEpochLoss)
+    }
+
+    @Test func countsTokensRowsAndCuts() throws {
+        let model = try TinyModel.make()
+        var job = try Self.job(model, dropout: 0)
+        job.configuration.maxLength = 30
+        let outcome = try train(job)
+        let lengths = job.sequences.map { min(30, $0.tokens.count) }
+        #expect(outcome.truncated == job.sequences.filter { $0.tokens.count > 30 }.count)
+        #expect(outcome.tokens == 2 * lengths.reduce(0, +))
+        #expect(outcome.rows < outcome.tokens)
+        #expect(outcome.losses.count == outcome.steps)
+    }
+
+    @Test func progressCancels() throws {
+        let model = try TinyModel.make()
+        var seen = 0
+        let fault = #expect(throws: Fault.self) {
+            _ = try train(Self.job(model, dropout: 0)) { progress throws(Fault) in
+                seen = progress.step
+                if progress.step == 2 { throw Fault(.interrupted, "test.interrupted", "stop", mend: "") }
+            }
+        }
+        #expect(fault?.kind == .interrupted)
+        #expect(seen == 2)
+    }
+
+    @Test func initialAdapterIsPEFTs() throws {
+        let model = try TinyModel.make()
+        let adapter = try initialAdapter(
+            shape: model.shape,
+            configuration: LoRAConfiguration(rank: 4, alpha: 8, dropout: 0, targets: [.q, .down]), seed: 9)
+        #expect(adapter.tensors.count == 2 * 2 * TinyModel.layers)
+        for tensor in adapter.tensors {
+            if tensor.name.contains("lora_B") {
+                #expect(tensor.values.allSatisfy { $0 == 0 })
+            } else {
+                let bound = 1 / Float(tensor.shape[1]).squareRoot()
+                #expect(tensor.values.allSatisfy { abs($0) <= bound })
+                #expect(tensor.values.max() ?? 0 > bound / 2 && tensor.values.min() ?? 0 < -bound / 2)
+            }
+        }
+        #expect(adapter.tensors[0].values != adapter.tensors[4].values)
+    }
+
+    @Test func targetsAloneAreTrained() throws {
+        let model = try TinyModel.make()
+        var job = try Self.job(model, dropout: 0)
+        job.lora.targets = [.v, .o]
+        job.start = try TinyModel.adapter(model, targets: [.v, .o])
+        let outcome = try train(job)
+        #expect(outcome.adapter.tensors.count == 4 * TinyModel.layers)
+        #expect(zip(outcome.adapter.tensors, job.start.tensors).allSatisfy { $0.values != $1.values })
+    }
+
+    @Test func scoreAddsUp() throws {
+        let model = try TinyModel.make()
+        let batch = TinyModel.records([25, 22, 31], prefix: 19, lossStart: 5)
+        let together = try score(model, adapter: nil, sequences: batch, threads: 2)
+        #expect(together.labels == batch.reduce(0) { $0 + $1.tokens.count - 5 })
+        #expect(together.total == together.sequences.reduce(0, +))
+        for (index, sequence) in batch.enumerated() {
+            let alone = try score(model, adapter: nil, sequences: [sequence], threads: 1)
+            #expect(abs(alone.total - together.sequences[index]) <= reorderingNoise * alone.total)
+        }
+    }
+
+    // Faults -----------------------------------------------------------------------------------------------------------
+
+    @Test func refusesBadJobs() throws {
+        let model = try TinyModel.make(context: 64)
+        func code(_ change: (inout TrainingJob) throws -> Void) throws -> String? {
+            var job = try Self.job(model, dropout: 0)
+            try change(&job)
+            do {
+                _ = try train(job)
+                return nil
+            } catch let fault as Fault {
+                return fault.code
+            }
+        }
+        #expect(try code { _ in } == nil)
+        #expect(try code { $0.sequences = [] } == "engine.no-sequences")
+        #expect(try code { $0.sequences[1].tokens[3] = 101 } == "engine.token-outside-vocabulary")
+        #expect(try code { $0.sequences[1].tokens[3] = -1 } == "engine.token-outside-vocabulary")
+        #expect(try code { $0.sequences[0].tokens = [1] } == "engine.sequence-too-short")
+        #expect(try code { $0.sequences[0].tokens = Array(repeating: 1, count: 65) } == "engine.sequence-too-long")
+        #expect(try code { $0.sequences[0].lossStart = 200 } == "engine.no-labels")
+        #expect(try code { $0.lora.rank = 4 } == "engine.adapter-configuration")
+        #expect(try code { $0.lora.targets = [.q] } == "engine.adapter-configuration")
+        #expect(try code { $0.start = try Golden.adapter(Golden.folder.appendingPathComponent("lora-tiny-llama3/grads.safetensors"), rank: 3, alpha: 6) } == "engine.adapter-shape")
+        #expect(try code { $0.start = Adapter(configuration: $0.lora, tensors: Array($0.start.tensors.dropLast())) } == "engine.adapter-count")
+        #expect(
+            try code {
+                var tensors = $0.start.tensors
+                tensors[2].values[1] = .nan
+                $0.start = Adapter(configuration: $0.lora, tensors: tensors)
+            } == "engine.adapter-not-finite")
+        #expect(
+            try code {
+                let tensors = $0.start.tensors.map {
+                    NamedTensor(name: $0.name, shape: $0.shape, values: $0.values.map { $0 * 1e30 })
+                }
+                $0.start = Adapter(configuration: $0.lora, tensors: tensors)
+            } == "engine.loss-not-finite")
+        #expect(try code { $0.threads = 0 } == "engine.setting")
+        #expect(try code { $0.configuration.epochs = 0 } == "engine.setting")
+        #expect(try code { $0.configuration.batchSize = 0 } == "engine.setting")
+    }
+
+    /// Two epochs of five records in batches of three: four steps.
+    static func job(_ model: LanguageModel, dropout: Double, threads: Int = 2) throws -> TrainingJob {
+        let start = try TinyModel.adapter(model, dropout: dropout)
+        return TrainingJob(
+            model: model,
+            configuration: TrainingConfiguration(
+                epochs: 2, batchSize: 3, learningRate: 1e-3, warmupRatio: 0.25, schedule: .cosine, maxLength: 100,
+                lossOn: .sequence, weightDecay: 0.01, clipNorm: 1),
+            lora: start.configuration, sequences: TinyModel.records([31, 28, 40, 33, 26], prefix: 20), start: start,
+            seed: 1, round: 1, site: "general", threads: threads)
+    }
+}
