@@ -68,6 +68,11 @@ extension PlanInputs {
             "model": [
                 "name": .string(model.name), "digest": .string(model.digest.hex),
                 "parameters": .integer(Int64(model.parameters)), "tensors": .integer(Int64(model.tensors)),
+                "sizes": [
+                    "layers": .integer(Int64(model.sizes.layers)), "hidden": .integer(Int64(model.sizes.hidden)),
+                    "queries": .integer(Int64(model.sizes.queries)), "key_values": .integer(Int64(model.sizes.keyValues)),
+                    "feed_forward": .integer(Int64(model.sizes.feedForward)),
+                ],
             ],
             "tokenizer_digest": .string(tokenizerDigest.hex),
             "template_digest": .string(templateDigest.hex),
@@ -78,11 +83,16 @@ extension PlanInputs {
 
     init(json: JSONValue) throws(Fault) {
         let model = json["model"] ?? .null
+        let sizes = model["sizes"] ?? .null
         self.init(
             engineVersion: try json.planText("engine_version"),
             model: ModelSummary(
                 name: try model.planText("name"), digest: try model.planDigest("digest"),
-                parameters: try model.planCount("parameters"), tensors: try model.planCount("tensors")),
+                parameters: try model.planCount("parameters"), tensors: try model.planCount("tensors"),
+                sizes: BackboneSizes(
+                    layers: try sizes.planCount("layers"), hidden: try sizes.planCount("hidden"),
+                    queries: try sizes.planCount("queries"), keyValues: try sizes.planCount("key_values"),
+                    feedForward: try sizes.planCount("feed_forward"))),
             tokenizerDigest: try json.planDigest("tokenizer_digest"),
             templateDigest: try json.planDigest("template_digest"),
             workflowDigest: try json.planDigest("workflow_digest"),

@@ -59,13 +59,16 @@ public struct ModelSummary: Sendable, Equatable {
     public var parameters: Int
     /// Tensors of the backbone.
     public var tensors: Int
+    /// The sizes that decide the shapes of adapters, so that they can be checked where the model is not.
+    public var sizes: BackboneSizes
 
     /// Makes a summary.
-    public init(name: String, digest: Digest, parameters: Int, tensors: Int) {
+    public init(name: String, digest: Digest, parameters: Int, tensors: Int, sizes: BackboneSizes) {
         self.name = name
         self.digest = digest
         self.parameters = parameters
         self.tensors = tensors
+        self.sizes = sizes
     }
 }
 
