@@ -1,0 +1,95 @@
+// Tampering: one flipped bit in any object is found by verify; an altered record committed again under stock git as well.
+
+import Foundation
+import Testing
+
+@Suite struct TamperTests {
+    @Test func oneFlippedBitInAnyObjectIsFound() throws {
+        let federation = try TinyFederation()
+        #expect(try federation.run("--set", "rounds=1").code == 0)
+        let objects = try FileManager.default.subpathsOfDirectory(atPath: "\(federation.ledger)/objects").filter { path in
+            path.split(separator: "/").last?.count == 38
+        }.sorted()
+        #expect(objects.count > 20)
+        for (index, object) in objects.enumerated() {
+            let url = URL(fileURLWithPath: "\(federation.ledger)/objects/\(object)")
+            let original = try Data(contentsOf: url)
+            var flipped = original
+            // Another place in each object, behind the two bytes of the zlib header.
+            let place = 2 + (index * 7919) % max(1, flipped.count - 2)
+            flipped[place] ^= 1 << UInt8(index % 8)
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: url.path)
+            try flipped.write(to: url)
+            let verify = try federation.medrounds("verify", "tiny-1")
+            #expect([4, 5].contains(verify.code), "\(object) byte \(place) of \(original.count): \(verify.out)")
+            let id = object.replacingOccurrences(of: "/", with: "")
+            #expect((verify.out + verify.err).contains(id), "\(object): \(verify.out)\(verify.err)")
+            try original.write(to: url)
+        }
+        #expect(try federation.medrounds("verify", "tiny-1").code == 0)
+    }
+
+    /// Rewrites one file of the tip with stock git, State-SHA256 left as it was or taken away: every case must fail.
+    @Test(arguments: [
+        ("plan.json", "\"seed\": 5", "\"seed\": 6"),
+        ("workflow.yaml", "seed: 5", "seed: 6"),
+        ("rounds/0001/aggregate/record.json", "\"weight\": 0.", "\"weight\": 0.1"),
+        ("rounds/0001/train/east/record.json", "\"records\": ", "\"records\": 1"),
+        ("rounds/0001/evaluate/final/record.json", "\"records\": ", "\"records\": 1"),
+        ("rounds/0001/evaluate/final/record.json", "\"f1\": ", "\"f1\": 1"),
+    ])
+    func anAlteredRecordIsFound(path: String, from: String, to: String) throws {
+        let federation = try TinyFederation()
+        #expect(try federation.run("--set", "rounds=1").code == 0)
+        let text = try federation.git("show", "runs/tiny-1:\(path)") + "\n"
+        try #require(text.contains(from))
+        let range = try #require(text.range(of: from))
+        try federation.write(text.replacingCharacters(in: range, with: to), to: "altered")
+        let blob = try federation.git("hash-object", "-w", "--no-filters", "\(federation.folder)/altered")
+        let index = "\(federation.folder)/index"
+        func plumb(_ arguments: String...) throws -> String {
+            let finished = try TinyFederation.run(
+                "/usr/bin/env",
+                ["GIT_INDEX_FILE=\(index)", "GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@x", "GIT_COMMITTER_NAME=x",
+                    "GIT_COMMITTER_EMAIL=x@x", "git", "--git-dir", federation.ledger] + arguments, in: federation.folder)
+            #expect(finished.code == 0, "\(finished.err)")
+            return finished.out.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        _ = try plumb("read-tree", "runs/tiny-1")
+        _ = try plumb("update-index", "--add", "--cacheinfo", "100644,\(blob),\(path)")
+        let tree = try plumb("write-tree")
+        let message = try federation.git("log", "-1", "--format=%B", "runs/tiny-1")
+        let parent = try federation.git("rev-parse", "runs/tiny-1^")
+        let commit = try plumb("commit-tree", tree, "-p", parent, "-m", message)
+        _ = try plumb("update-ref", "refs/heads/runs/tiny-1", commit)
+        let verify = try federation.medrounds("verify", "tiny-1")
+        #expect([4, 5].contains(verify.code), "\(verify.out)")
+    }
+
+    @Test func aRolledBackSiteLineAndAMissingStepAreFound() throws {
+        let federation = try TinyFederation()
+        #expect(try federation.run("--set", "rounds=1").code == 0)
+        // The evaluation grafted onto the score, as if nothing had been aggregated.
+        let tree = try federation.git("rev-parse", "runs/tiny-1^{tree}")
+        let score = try federation.git("rev-parse", "runs/tiny-1~2")
+        let message = try federation.git("log", "-1", "--format=%B", "runs/tiny-1")
+        let made = try TinyFederation.run(
+            "/usr/bin/env",
+            ["GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@x", "GIT_COMMITTER_NAME=x", "GIT_COMMITTER_EMAIL=x@x", "git", "--git-dir",
+                federation.ledger, "commit-tree", tree, "-p", score, "-m", message], in: federation.folder)
+        try federation.git("update-ref", "refs/heads/runs/tiny-1", made.out.trimmingCharacters(in: .whitespacesAndNewlines))
+        let verify = try federation.medrounds("verify", "tiny-1")
+        #expect(verify.code == 5)
+        #expect(verify.out.contains("verify.order"), "\(verify.out)")
+    }
+
+    @Test func aReplayNamesTheFirstDifferingTensor() throws {
+        let federation = try TinyFederation()
+        #expect(try federation.run("--set", "rounds=1", "--name", "one").code == 0)
+        // The model changes by one weight: the plan here is no longer the run's.
+        try TinyGGUF.write(to: "\(federation.folder)/tiny.gguf", seed: 12)
+        let other = try federation.medrounds("replay", "one", "--level", "full")
+        #expect(other.code == 5)
+        #expect(other.err.contains("replay.other-plan") && other.err.contains("digest"), "\(other.err)")
+    }
+}
