@@ -102,3 +102,21 @@ struct WordScanner {
         }
     }
 }
+
+extension PreTokenizer {
+    /// The words of a text, one after another; together they are the text.
+    package func words(of text: String) -> [String] {
+        var text = text
+        return text.withUTF8 { bytes in
+            let scanner = WordScanner(bytes)
+            var words: [String] = []
+            var start = 0
+            while start < bytes.count {
+                let end = scanner.wordEnd(from: start, limit: bytes.count)
+                words.append(String(decoding: bytes[start..<end], as: UTF8.self))
+                start = end
+            }
+            return words
+        }
+    }
+}
