@@ -27,7 +27,8 @@ struct WordScanner {
     /// Valid UTF-8; whoever makes the scanner keeps it alive.
     let bytes: UnsafeBufferPointer<UInt8>
     /// The classes of ASCII.
-    private let ascii: [ScalarClass] = (0..<128).map { Self.classify(Unicode.Scalar(UInt8($0))) }
+    private let ascii = Self.asciiClasses
+    private static let asciiClasses: [ScalarClass] = (0..<128).map { classify(Unicode.Scalar(UInt8($0))) }
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 

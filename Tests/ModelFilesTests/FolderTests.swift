@@ -169,4 +169,61 @@ import Testing
         #expect(vocabulary.beginningID == 1 && vocabulary.endID == 2 && vocabulary.paddingID == 0)
         #expect(vocabulary.json == (try contents(path + "/tokenizer.json")))
     }
+
+    private static let tokenizer =
+        "{\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true}],\"pre_tokenizer\":{\"type\":\"ByteLevel\"},"
+        + "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[[\"a\",\"b\"],\"b a\"]}}"
+
+    private func vocabulary(_ json: String) throws -> StoredVocabulary? {
+        let folder = try TemporaryFolder()
+        _ = try folder.write(Self.config.canonical, "config.json")
+        _ = try folder.write(Safetensors.write(Self.items), "model.safetensors")
+        _ = try folder.write(json, "tokenizer.json")
+        return try ModelFile.open(path: folder.path).vocabulary
+    }
+
+    @Test func readsTokenizerJSON() throws {
+        let vocabulary = try #require(try vocabulary(Self.tokenizer))
+        #expect(vocabulary.tokens == ["a", "b", "ab", "<s>"])
+        #expect(vocabulary.tokenTypes == [1, 1, 1, 3])
+        #expect(vocabulary.merges == ["a b", "b a"])
+        // ByteLevel alone is another pre-tokenizer: it stays in the JSON.
+        #expect(vocabulary.preTokenizer == "" && vocabulary.json == Array(Self.tokenizer.utf8))
+        func codeOf(_ old: String, _ new: String) -> String? {
+            #expect(Self.tokenizer.contains(old))
+            return code { _ = try self.vocabulary(Self.tokenizer.replacing(old, with: new)) }
+        }
+        #expect(codeOf("BPE", "Unigram") == "model.unsupported-feature")
+        #expect(codeOf("\"b\":1", "\"b\":0") == "model.malformed")
+        #expect(codeOf("\"b\":1", "\"b\":-1") == "model.malformed")
+        #expect(codeOf("\"b\":1", "\"b\":1000000000000") == "model.malformed")
+        #expect(codeOf("\"id\":3", "\"id\":2") == "model.malformed")
+        #expect(codeOf("\"b\":1", "\"b\":\"1\"") == "model.malformed")
+        #expect(codeOf("[\"a\",\"b\"]", "[\"a\"]") == "model.malformed")
+        #expect(codeOf("merges", "merge") == "model.malformed")
+    }
+
+    @Test func noMutationOfTheJSONFilesEndsInAnythingButAModelOrAFault() throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.write(Safetensors.write(Self.items), "model.safetensors")
+        let config = Self.config.canonical
+        let tokenizer = Array(Self.tokenizer.utf8)
+        var generator = SeededGenerator(state: 29)
+        let spice = Array("0123456789[]{},:\"-e. ".utf8)
+        var faults = 0
+        for round in 0..<2_000 {
+            var files = [config, tokenizer]
+            for _ in 0..<Int.random(in: 1...3, using: &generator) {
+                let at = Int.random(in: 0..<files[round % 2].count, using: &generator)
+                files[round % 2][at] = spice.randomElement(using: &generator) ?? 0
+            }
+            _ = try folder.write(files[0], "config.json")
+            _ = try folder.write(files[1], "tokenizer.json")
+            if let found = code({ _ = try ModelFile.open(path: folder.path) }) {
+                faults += 1
+                if !found.hasPrefix("model.") { Issue.record("\(found)") }
+            }
+        }
+        #expect((1_000..<1_990).contains(faults), "\(faults) faults")
+    }
 }
