@@ -112,7 +112,9 @@ extension ModelShape {
 
     /// The tensors outside the layers and their shapes, by Hugging Face name.
     var outerTensors: [(name: String, shape: [Int])] {
-        var tensors = [("model.embed_tokens.weight", [vocabularySize, hiddenSize]), ("model.norm.weight", [hiddenSize])]
+        var tensors = [
+            ("model.embed_tokens.weight", [vocabularySize, hiddenSize]), ("model.norm.weight", [hiddenSize]),
+        ]
         if !tiedHead { tensors.append(("lm_head.weight", [vocabularySize, hiddenSize])) }
         return tensors
     }

@@ -12,7 +12,7 @@ enum Fixtures {
         let environment = ProcessInfo.processInfo.environment
         let path =
             environment["MEDROUNDS_MODEL"]
-            ?? "\(environment["HOME"] ?? "/root")/.cache/medrounds/SmolLM2-135M-Instruct.Q4_1.gguf"
+            ?? "\(FileManager.default.homeDirectoryForCurrentUser.path)/.cache/medrounds/SmolLM2-135M-Instruct.Q4_1.gguf"
         return FileManager.default.isReadableFile(atPath: path) ? path : nil
     }()
 
@@ -23,3 +23,6 @@ enum Fixtures {
         return FileManager.default.fileExists(atPath: path) ? path : nil
     }()
 }
+
+/// The bytes of a file.
+func contents(_ path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }
