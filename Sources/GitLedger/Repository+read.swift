@@ -53,7 +53,7 @@ extension Repository {
         let place = Place(commit: id.hex)
         let bytes = try read(id.object, .commit, at: place)
         guard let record = CommitRecord(id: id, parsing: bytes) else {
-            throw .ledgerCorrupt("object \(id) (commit) is not laid out as a commit", at: place)
+            throw .ledgerDamaged(id.object, "it is not laid out as a commit", at: place)
         }
         return record
     }
@@ -63,7 +63,7 @@ extension Repository {
         let place = Place(file: folder.isEmpty ? nil : folder, commit: commit.hex)
         let bytes = try read(tree, .tree, at: place)
         guard let entries = TreeEntry.parse(bytes) else {
-            throw .ledgerCorrupt("object \(tree) (tree) is not laid out as a tree", at: place)
+            throw .ledgerDamaged(tree, "it is not laid out as a tree", at: place)
         }
         return entries
     }
@@ -93,18 +93,7 @@ extension Repository {
     /// The length of a blob, from its header.
     func size(of file: TreeFile, in commit: CommitID) throws(Fault) -> Int {
         if let known = blobDigests[file.blob] { return known.size }
-        let place = Place(file: file.path, commit: commit.hex)
-        var oid = file.blob.oid
-        var length = 0
-        var type = GIT_OBJECT_INVALID
-        do {
-            try Git.attempt(git_odb_read_header(&length, &type, objects, &oid))
-        } catch  where error.isNotFound {
-            throw .ledgerMissingObject(file.blob, kind: "blob", at: place)
-        } catch {
-            throw error.reading(path, at: place)
-        }
-        return length
+        return try size(of: file.blob, .blob, at: Place(file: file.path, commit: commit.hex))
     }
 
     /// The content of a file of a commit; nil if the tree does not hold it.
