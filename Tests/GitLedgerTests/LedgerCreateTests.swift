@@ -148,6 +148,36 @@ import Testing
         #expect(try git(folder.ledger, "fsck", "--strict").status == 0)
     }
 
+    /// A limit on the size of files, in a child of its own, stands for the full disk: the write fails half-way.
+    @Test func fullDiskIsAFaultAndLosesNothing() async {
+        await #expect(processExitsWith: .success) {
+            let folder = try TemporaryFolder()
+            let ledger = try Ledger.create(path: folder.ledger)
+            let line = LineRef.main(try runName())
+            let one = try ledger.commit(draft(line, at: nil, [("a", "1")]))
+            var state: UInt32 = 17
+            let noise: [UInt8] = (0..<1_000_000).map { _ in
+                state = state &* 1_664_525 &+ 1_013_904_223
+                return UInt8(truncatingIfNeeded: state >> 24)
+            }
+            var two = draft(line, at: one, [])
+            two.changes = [FileChange(path: "adapter.safetensors", bytes: noise)]
+            signal(SIGXFSZ, SIG_IGN)
+            var limit = rlimit()
+            getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            let before = limit.rlim_cur
+            limit.rlim_cur = 100_000
+            setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            try #require(code { () throws(Fault) in _ = try ledger.commit(two) } == "ledger.not-writable")
+            try #require(try ledger.tip(line) == one)
+            limit.rlim_cur = before
+            setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            let id = try ledger.commit(two)
+            try #require(try ledger.file("adapter.safetensors", of: id) == noise)
+            try #require(try git(folder.ledger, "fsck", "--strict").status == 0)
+        }
+    }
+
     @Test func configurationOfThePersonIsNotRead() async {
         await #expect(processExitsWith: .success) {
             // A configuration that no git can parse: whoever reads it fails.

@@ -175,6 +175,29 @@ import Testing
         #expect(CommitID(hex: String(repeating: "A", count: 40)) == nil)
     }
 
+    /// Thirty trees of ten entries each that all name the next one: 10^30 paths in a kilobyte or two.
+    @Test func treesThatNameEachOtherDoNotHang() throws {
+        let folder = try TemporaryFolder()
+        let ledger = try Ledger.create(path: folder.ledger)
+        let small = try SmallRun(in: ledger)
+        var inner = "100644 blob \(try ledger.files(of: small.start)[0].blob)\tfile\n"
+        for _ in 0..<30 {
+            let tree = try git(folder.ledger, "mktree", input: Array(inner.utf8)).line
+            inner = (0..<10).map { "040000 tree \(tree)\td\($0)\n" }.joined()
+        }
+        let tree = try git(folder.ledger, "mktree", input: Array(inner.utf8)).line
+        let message = try git(folder.ledger, "log", "-1", "--format=%B", small.aggregate.hex).output
+        let names = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"]
+        let bomb = try execute(
+            "git", ["--git-dir=\(folder.ledger)", "commit-tree", tree, "-p", small.aggregate.hex], input: message,
+            environment: Dictionary(uniqueKeysWithValues: names.map { ($0, "x") })
+        ).line
+        try git(folder.ledger, "update-ref", LineRef.main(small.run).ref, bomb)
+        let id = try #require(CommitID(hex: bomb))
+        #expect(try ledger.checkObjects(reachableFrom: [id]) == [])
+        #expect(try ledger.checkRun(small.run).map(\.code).contains("ledger.invalid-path"))
+    }
+
     /// Commits somebody made by hand with stock git on top of a good run.
     @Test func commitsByHandAreFound() throws {
         let folder = try TemporaryFolder()
