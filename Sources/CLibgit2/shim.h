@@ -3,6 +3,8 @@
 #include <git2/sys/commit.h>
 #include <git2/sys/odb_backend.h>
 #include <git2/sys/repository.h>
+// zlib comes with libgit2, which is built on it: loose objects are inflated with it directly.
+#include <zlib.h>
 
 // git_libgit2_opts for the options that take one int.
 static inline int shim_git_option_int(int option, int value) { return git_libgit2_opts(option, value); }

@@ -48,6 +48,11 @@ extension Fault {
             mend: "Restore it from a clone of the ledger; what git wrote never changes by itself.")
     }
 
+    /// `ledger.corrupt` for an object: its content is not what its id says.
+    static func ledgerDamaged(_ id: ObjectID, _ reason: String, at place: Place) -> Fault {
+        .ledgerCorrupt("object \(id) is damaged: \(reason)", at: place)
+    }
+
     /// `ledger.missing-object`: an id that names nothing.
     static func ledgerMissingObject(_ id: ObjectID, kind: String, at place: Place) -> Fault {
         Fault(

@@ -41,6 +41,31 @@ enum Files {
         return names.sorted(by: TreePath.precedes)
     }
 
+    /// A file's whole content; nil where it does not exist. Faults: ledger.unreadable.
+    static func content(_ path: String) throws(Fault) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY)
+        guard descriptor >= 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .ledgerUnreadable(path, reason(errno))
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .ledgerUnreadable(path, reason(errno)) }
+        let size = Int(status.st_size)
+        var failure: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            while count < size {
+                let got = pread(descriptor, buffer.baseAddress?.advanced(by: count), size - count, off_t(count))
+                if got < 0 && errno == EINTR { continue }
+                if got < 0 { failure = errno }
+                if got <= 0 { break }
+                count += got
+            }
+        }
+        if failure != 0 { throw .ledgerUnreadable(path, reason(failure)) }
+        return bytes
+    }
+
     /// Whether a folder stands at the path; a link to one is none.
     static func isFolder(_ path: String) -> Bool {
         var status = stat()

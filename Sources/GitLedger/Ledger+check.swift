@@ -38,8 +38,12 @@ extension Repository {
         guard seen.insert(tree).inserted else { return }
         do {
             for entry in try entries(of: tree, at: folder, in: commit) {
-                let name = String(decoding: entry.name, as: UTF8.self)
-                let path = folder.isEmpty ? name : "\(folder)/\(name)"
+                let bytes = (folder.isEmpty ? [] : Array(folder.utf8) + [0x2f]) + entry.name
+                let path = String(decoding: bytes, as: UTF8.self)
+                if let flaw = TreePath.flaw(name: entry.name[...], below: folder.utf8.count) {
+                    faults.append(.ledgerInvalidPath(path, flaw, in: commit))
+                    continue
+                }
                 if entry.mode == TreeEntry.folderMode {
                     check(tree: entry.id, folder: path, in: commit, seen: &seen, faults: &faults)
                 } else if entry.mode != TreeEntry.fileMode {

@@ -28,7 +28,8 @@ public final class Ledger: Sendable {
     /// Creates a ledger, or opens the one that is there and adds the settings it lacks. A creation that was killed leaves
     /// nothing at the path. Faults: those of `open` but ledger.missing, and ledger.not-writable.
     public static func create(path: String) throws(Fault) -> Ledger {
-        if !Files.exists(path) || Files.names(in: path).isEmpty { try Repository.create(path) }
+        let isVacant = Files.isFolder(path) ? Files.names(in: path).isEmpty : !Files.exists(path)
+        if isVacant { try Repository.create(path) }
         let repository = try Repository(opening: path)
         try repository.configure()
         return Ledger(path: path, repository: repository)

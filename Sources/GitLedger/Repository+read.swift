@@ -53,7 +53,7 @@ extension Repository {
         let place = Place(commit: id.hex)
         let bytes = try read(id.object, .commit, at: place)
         guard let record = CommitRecord(id: id, parsing: bytes) else {
-            throw .ledgerCorrupt("object \(id) (commit) is not laid out as a commit", at: place)
+            throw .ledgerDamaged(id.object, "it is not laid out as a commit", at: place)
         }
         return record
     }
@@ -63,7 +63,7 @@ extension Repository {
         let place = Place(file: folder.isEmpty ? nil : folder, commit: commit.hex)
         let bytes = try read(tree, .tree, at: place)
         guard let entries = TreeEntry.parse(bytes) else {
-            throw .ledgerCorrupt("object \(tree) (tree) is not laid out as a tree", at: place)
+            throw .ledgerDamaged(tree, "it is not laid out as a tree", at: place)
         }
         return entries
     }
@@ -71,40 +71,42 @@ extension Repository {
     /// Every file of a commit's tree in byte order of the paths. Faults: those of reading, ledger.invalid-path,
     /// ledger.foreign-entry.
     func blobs(of commit: CommitID) throws(Fault) -> [TreeFile] {
-        try blobs(below: try self.commit(commit).tree, folder: "", in: commit)
-            .sorted { TreePath.precedes($0.path, $1.path) }
+        var files: [TreeFile] = []
+        var budget = Self.largestTree
+        let tree = try self.commit(commit).tree
+        try collect(tree, folder: "", in: commit, into: &files, budget: &budget)
+        return files.sorted { TreePath.precedes($0.path, $1.path) }
     }
 
-    private func blobs(below tree: ObjectID, folder: String, in commit: CommitID) throws(Fault) -> [TreeFile] {
-        var files: [TreeFile] = []
+    /// How many entries a tree may have, counting a folder each time it occurs: a few kilobytes of hostile trees that name
+    /// each other can stand for more files than there are atoms.
+    static let largestTree = 200_000
+
+    private func collect(
+        _ tree: ObjectID, folder: String, in commit: CommitID, into files: inout [TreeFile], budget: inout Int
+    ) throws(Fault) {
         for entry in try entries(of: tree, at: folder, in: commit) {
             let bytes = (folder.isEmpty ? [] : Array(folder.utf8) + [0x2f]) + entry.name
             let path = String(decoding: bytes, as: UTF8.self)
-            if let flaw = TreePath.flaw(bytes) { throw .ledgerInvalidPath(path, flaw, in: commit) }
+            if let flaw = TreePath.flaw(name: entry.name[...], below: folder.utf8.count) {
+                throw .ledgerInvalidPath(path, flaw, in: commit)
+            }
+            budget -= 1
+            guard budget >= 0 else {
+                throw .ledgerInvalidPath(path, "the tree has more than \(Self.largestTree) entries", in: commit)
+            }
             switch entry.mode {
-            case TreeEntry.folderMode: files += try blobs(below: entry.id, folder: path, in: commit)
+            case TreeEntry.folderMode: try collect(entry.id, folder: path, in: commit, into: &files, budget: &budget)
             case TreeEntry.fileMode: files.append(TreeFile(path: path, blob: entry.id))
             default: throw .ledgerForeignEntry(path, mode: entry.mode, at: Place(file: path, commit: commit.hex))
             }
         }
-        return files
     }
 
     /// The length of a blob, from its header.
     func size(of file: TreeFile, in commit: CommitID) throws(Fault) -> Int {
         if let known = blobDigests[file.blob] { return known.size }
-        let place = Place(file: file.path, commit: commit.hex)
-        var oid = file.blob.oid
-        var length = 0
-        var type = GIT_OBJECT_INVALID
-        do {
-            try Git.attempt(git_odb_read_header(&length, &type, objects, &oid))
-        } catch  where error.isNotFound {
-            throw .ledgerMissingObject(file.blob, kind: "blob", at: place)
-        } catch {
-            throw error.reading(path, at: place)
-        }
-        return length
+        return try size(of: file.blob, .blob, at: Place(file: file.path, commit: commit.hex))
     }
 
     /// The content of a file of a commit; nil if the tree does not hold it.

@@ -57,6 +57,7 @@ struct Repository: ~Copyable {
     /// Reads an object and compares its content with its id. Faults: ledger.corrupt, ledger.missing-object,
     /// ledger.unreadable.
     func read(_ id: ObjectID, _ kind: ObjectKind, at place: Place) throws(Fault) -> [UInt8] {
+        if let loose = try LooseObject(id, in: folder, at: place) { return try loose.content(of: kind, at: place) }
         var oid = id.oid
         var object: OpaquePointer?
         do {
@@ -66,15 +67,29 @@ struct Repository: ~Copyable {
         } catch  where error.isPermission {
             throw .ledgerUnreadable(path, error.message)
         } catch {
-            throw .ledgerCorrupt("object \(id) (\(kind)) is damaged: \(error.message)", at: place)
+            throw .ledgerDamaged(id, error.message, at: place)
         }
         guard let object else { throw .ledgerMissingObject(id, kind: kind.rawValue, at: place) }
         defer { git_odb_object_free(object) }
-        let found = git_odb_object_type(object)
-        guard found == kind.type else {
-            throw .ledgerCorrupt("object \(id) is no \(kind) but of git's type \(found.rawValue)", at: place)
-        }
+        guard git_odb_object_type(object) == kind.type else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
         return Array(UnsafeRawBufferPointer(start: git_odb_object_data(object), count: git_odb_object_size(object)))
+    }
+
+    /// The length of an object in bytes, from its header alone. Faults: as `read`.
+    func size(of id: ObjectID, _ kind: ObjectKind, at place: Place) throws(Fault) -> Int {
+        if let loose = try LooseObject(id, in: folder, at: place) { return try loose.size(of: kind, at: place) }
+        var oid = id.oid
+        var length = 0
+        var type = GIT_OBJECT_INVALID
+        do {
+            try Git.attempt(git_odb_read_header(&length, &type, objects, &oid))
+        } catch  where error.isNotFound {
+            throw .ledgerMissingObject(id, kind: kind.rawValue, at: place)
+        } catch {
+            throw .ledgerDamaged(id, error.message, at: place)
+        }
+        guard type == kind.type else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
+        return length
     }
 
     /// Writes an object, durably, and gives its id. A copy that is already there is read first: git never writes over one,

@@ -6,21 +6,26 @@ enum TreePath {
 
     /// Says what is wrong with the path's bytes, or nil where nothing is.
     static func flaw(_ bytes: [UInt8]) -> String? {
-        if bytes.isEmpty { return "the path is empty" }
-        if bytes.count > 4096 { return "the path has \(bytes.count) bytes; at most 4096 are allowed" }
-        if let control = bytes.first(where: { $0 < 0x20 || $0 == 0x7f }) {
+        for name in bytes.split(separator: 0x2f, omittingEmptySubsequences: false) {
+            if let flaw = flaw(name: name, below: 0) { return flaw }
+        }
+        return bytes.count > longest ? "the path has \(bytes.count) bytes; at most \(longest) are allowed" : nil
+    }
+
+    /// Says what is wrong with one component that stands below a folder whose path has so many bytes, or nil.
+    static func flaw(name: ArraySlice<UInt8>, below folder: Int) -> String? {
+        if name.isEmpty { return "the path has an empty component" }
+        if folder + name.count >= longest { return "the path has more than \(longest) bytes" }
+        if name.contains(0x2f) { return "a name holds a slash" }
+        if let control = name.first(where: { $0 < 0x20 || $0 == 0x7f }) {
             return "the path holds the control character \(control)"
         }
-        if String(validating: bytes, as: UTF8.self) == nil { return "the path is not UTF-8" }
-        for name in bytes.split(separator: 0x2f, omittingEmptySubsequences: false) {
-            switch String(decoding: name, as: UTF8.self).lowercased() {
-            case "": return "the path has an empty component"
-            case ".", "..", ".git", "git~1": return "the path has a component that git reserves"
-            default: break
-            }
-        }
-        return nil
+        guard let text = String(validating: name, as: UTF8.self) else { return "the path is not UTF-8" }
+        let isReserved = name.count <= 5 && [".", "..", ".git", "git~1"].contains(text.lowercased())
+        return isReserved ? "the path has a component that git reserves" : nil
     }
+
+    private static let longest = 4096
 
     /// Whether the path's last component is timing.json, the one file State-SHA256 leaves out.
     static func isTiming(_ path: String) -> Bool {
