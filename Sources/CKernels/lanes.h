@@ -22,6 +22,7 @@ typedef uint32_t u32x8 __attribute__((vector_size(32)));
 typedef uint64_t u64x8 __attribute__((vector_size(64)));
 
 #define LANES 16
+#define UNROLL _Pragma("clang loop unroll(full)")
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE f32x16 splat(float x) {

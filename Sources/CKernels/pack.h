@@ -15,12 +15,6 @@
     UNROLL for (int i = 0; i < 16; i++) rows[i] = mixed[i];                                                          \
   }
 
-INLINE u16x16 halves_at(const uint8_t *const rows[LANES], ptrdiff_t offset) {
-  u16x16 h;
-  UNROLL for (int i = 0; i < LANES; i++) h[i] = half_at(rows[i] + offset);
-  return h;
-}
-
 // Packing asks for the next panel's rows while it reads this one's: `ahead` bytes further, too far apart for the
 // processor to foresee.
 
@@ -30,7 +24,21 @@ INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANE
                         ptrdiff_t ahead) {
   const ptrdiff_t offset = first / BLOCK * block_bytes(type);
   UNROLL for (int i = 0; i < LANES; i++) __builtin_prefetch(rows[i] + ahead + offset, 0, 2);
-  const f32x16 d = from_f16(halves_at(rows, offset));
+  f32x16 d, m = splat(0);
+  if (type == KERNEL_Q4_1) {
+    u32x16 both;
+    UNROLL for (int i = 0; i < LANES; i++) {
+      uint32_t word;
+      __builtin_memcpy(&word, rows[i] + offset, sizeof word);
+      both[i] = word;
+    }
+    d = from_f16(__builtin_convertvector(both & 0xffff, u16x16));
+    m = from_f16(__builtin_convertvector(both >> 16, u16x16));
+  } else {
+    u16x16 halves;
+    UNROLL for (int i = 0; i < LANES; i++) halves[i] = half_at(rows[i] + offset);
+    d = from_f16(halves);
+  }
   if (type == KERNEL_Q8_0) {
     for (int half = 0; half < 2; half++, out += 16 * PANEL) {
       i8x16 q[16];
@@ -41,7 +49,6 @@ INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANE
     }
     return;
   }
-  const f32x16 m = type == KERNEL_Q4_1 ? from_f16(halves_at(rows, offset + 2)) : splat(0);
   u8x16 q[16];
   UNROLL for (int i = 0; i < 16; i++) __builtin_memcpy(&q[i], rows[i] + offset + (type == KERNEL_Q4_1 ? 4 : 2), 16);
   TRANSPOSE(u8x16, q)
