@@ -35,8 +35,6 @@ typedef struct {
   int mode;
 } tile_task;
 
-#define UNROLL _Pragma("clang loop unroll(full)")
-
 INLINE void tile(const tile_task *t, const int rows, const int vectors, const int packed) {
   tile_vector sum[TILE_ROWS][TILE_VECTORS];
   float *c = t->c;

@@ -194,7 +194,9 @@ extension KernelTests {
                 var dv = dk
                 for i in 0..<queries {
                     let (p, _) = weights(i)
-                    let dp = p.indices.map { j in (0..<D).reduce(0.0) { $0 + Double(dout[i * qRow + $1]) * value(j, $1) } }
+                    let dp = p.indices.map { j in
+                        (0..<D).reduce(0.0) { $0 + Double(dout[i * qRow + $1]) * value(j, $1) }
+                    }
                     let delta = zip(p, dp).reduce(0.0) { $0 + $1.0 * $1.1 }
                     for j in p.indices {
                         let ds = p[j] * (dp[j] - delta) * Double(scale)

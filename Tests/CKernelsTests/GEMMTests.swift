@@ -101,7 +101,8 @@ extension KernelTests {
         @Test(arguments: [true, false], [true, false])
         func everyTypeIsTheContractsChain(bTransposed: Bool, accumulate: Bool) {
             for type in StoredMatrix.types {
-                for (M, N, K) in [(1, 64, 96), (3, 160, 64), (8, 96, 576), (9, 32, 544), (33, 96, 1056), (70, 224, 64)] {
+                for (M, N, K) in [(1, 64, 96), (3, 160, 64), (8, 96, 576), (9, 32, 544), (33, 96, 1056), (70, 224, 64)]
+                {
                     let product = Product(
                         M: M, N: N, K: K, type: type, bTransposed: bTransposed, accumulate: accumulate, padding: 1,
                         seed: UInt64(K))
@@ -128,7 +129,9 @@ extension KernelTests {
             let product = Product(
                 M: 21, N: 192, K: 544, type: kernel_type(type), bTransposed: bTransposed, accumulate: true)
             let whole = product.run()
-            for columns in [[48, 96, 144], [1], [5, 53, 101, 180], [16, 32], Array(stride(from: 8, to: 192, by: 24))] {
+            for columns in [
+                [48, 96, 144], [1], [5, 53, 101, 180], [16, 32], Array(stride(from: 8, to: 192, by: 24)),
+            ] {
                 for rows in [[], [8, 16], [3, 18]] {
                     expectBits(
                         sameBits { product.run(columns: columns, rows: rows) }, whole, "cut at \(columns), \(rows)")

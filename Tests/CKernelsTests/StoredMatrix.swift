@@ -26,12 +26,16 @@ struct StoredMatrix {
             case KERNEL_F32: for _ in 0..<columns { bytes += Self.bytes(numbers.float().bitPattern) }
             case KERNEL_F16: for _ in 0..<columns { bytes += Self.bytes(Float16(numbers.float()).bitPattern) }
             case KERNEL_BF16:
-                for _ in 0..<columns { bytes += Self.bytes(UInt16(truncatingIfNeeded: numbers.float().bitPattern >> 16)) }
+                for _ in 0..<columns {
+                    bytes += Self.bytes(UInt16(truncatingIfNeeded: numbers.float().bitPattern >> 16))
+                }
             default:
                 for _ in 0..<columns / 32 {
                     bytes += Self.bytes(Float16(numbers.float() * 0.1).bitPattern)
                     if type == KERNEL_Q4_1 { bytes += Self.bytes(Float16(numbers.float()).bitPattern) }
-                    for _ in 0..<(type == KERNEL_Q8_0 ? 32 : 16) { bytes.append(UInt8(truncatingIfNeeded: numbers.word())) }
+                    for _ in 0..<(type == KERNEL_Q8_0 ? 32 : 16) {
+                        bytes.append(UInt8(truncatingIfNeeded: numbers.word()))
+                    }
                 }
             }
             rowBytes = bytes.count - start + padding
