@@ -11,6 +11,13 @@ public struct MatchCounts: Sendable, Equatable {
     /// Gold without a prediction.
     public var falseNegatives: Int
 
+    /// Makes counts.
+    public init(truePositives: Int, falsePositives: Int, falseNegatives: Int) {
+        self.truePositives = truePositives
+        self.falsePositives = falsePositives
+        self.falseNegatives = falseNegatives
+    }
+
     /// TP / (TP + FP), 0 where nothing was predicted.
     public var precision: Double { Self.ratio(truePositives, truePositives + falsePositives) }
     /// TP / (TP + FN), 0 where there is no gold.
