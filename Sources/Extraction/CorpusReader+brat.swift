@@ -4,7 +4,8 @@ import Faults
 
 extension CorpusReader {
     /// Reads one BRAT pair; nil where its text cannot be used at all.
-    static func brat(id: String, text: [UInt8], annotation: [UInt8], file: String, faults: inout FaultList) -> Document?
+    package static func brat(id: String, text: [UInt8], annotation: [UInt8], file: String, faults: inout FaultList)
+        -> Document?
     {
         guard let scalars = scalars(text) else {
             faults.add(.notUTF8(String(file.dropLast(4)) + ".txt", document: id))

@@ -10,7 +10,7 @@ import Faults
 
 extension CorpusReader {
     /// Reads the lines of a .jsonl file; blank lines are skipped.
-    static func jsonLines(_ bytes: [UInt8], file: String, faults: inout FaultList) -> [Document] {
+    package static func jsonLines(_ bytes: [UInt8], file: String, faults: inout FaultList) -> [Document] {
         var documents: [Document] = []
         var ids: Set<String> = []
         for (index, line) in lines(bytes).enumerated() where !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {

@@ -187,18 +187,27 @@ import Testing
     @Test func survivesRandomBytes() throws {
         var numbers = Numbers(state: 7)
         let alphabet = Array("T1R2E3\t\t  \n;:0459problem hasAttr Arg1:T1{}[]\"id,text\r\u{e9}".utf8)
-        for _ in 0..<300 {
+        for _ in 0..<5000 {
             let bytes = (0..<Int.random(in: 0...120, using: &numbers)).map { _ in
                 Bool.random(using: &numbers) || Bool.random(using: &numbers)
                     ? alphabet.randomElement(using: &numbers) ?? 0 : UInt8.random(in: 0...255, using: &numbers)
             }
-            try withFolder(["n.txt": Array("pain in the arm".utf8), "n.ann": bytes, "n.jsonl": bytes, "m.x": bytes]) {
-                folder in
-                for path in [folder, "\(folder)/n.jsonl"] {
-                    for document in (try? CorpusReader.read(path: path)) ?? [] {
-                        #expect(document.entities.allSatisfy { $0.hull.upperBound <= document.text.count })
-                    }
-                }
+            var faults = FaultList()
+            var documents = CorpusReader.jsonLines(bytes, file: "n", faults: &faults)
+            for document in [
+                CorpusReader.brat(
+                    id: "n", text: Array("pain in the arm".utf8), annotation: bytes, file: "n.ann", faults: &faults),
+                CorpusReader.bio(id: "n", lines: bytes, file: "n", faults: &faults),
+            ] {
+                if let document { documents.append(document) }
+            }
+            guard
+                documents.allSatisfy({ document in
+                    document.entities.allSatisfy { $0.hull.upperBound <= document.text.count }
+                })
+            else {
+                Issue.record("offsets beyond the text from \(bytes)")
+                return
             }
         }
     }
