@@ -64,14 +64,14 @@ extension CorpusReader {
                 faults.add(.duplicateAnnotation(at: here))
                 continue
             }
-            guard AnnotationType.all.contains(type) else {
-                faults.add(.unknownType(type, at: here))
-                continue
-            }
             guard accepts(pairs, length: document.text.count, at: here, faults: &faults) else { continue }
             let spans = pairs.map { $0.0..<$0.1 }
             if let surface = entity.text, !Self.surface(surface.unicodeScalars, isAt: spans, of: document.text) {
                 faults.add(.surface(at: here))
+                continue
+            }
+            guard AnnotationType.all.contains(type) else {
+                faults.add(.unknownType(type, at: here))
                 continue
             }
             document.entities.append(Entity(id: name, type: type, spans: spans))
