@@ -18,6 +18,15 @@ public enum AnnotationWriter {
         public var end: Int
         /// The text of the mention on one line.
         public var text: String
+
+        /// Makes a row.
+        public init(id: String, type: String, start: Int, end: Int, text: String) {
+            self.id = id
+            self.type = type
+            self.start = start
+            self.end = end
+            self.text = text
+        }
     }
 
     /// The mentions that predictions stand for: those of a known type that stand somewhere, each once, in the order of the text, as T1, T2, ...

@@ -6,7 +6,7 @@ extension CorpusReader {
     /// Reads one .bio file. The document's text is its tokens joined by blanks, its sentences by line ends.
     ///
     /// `B-x` begins a mention; `I-x` goes on with one of the same type, and begins one where none is open (IO and IOB1 files).
-    static func bio(id: String, lines bytes: [UInt8], file: String, faults: inout FaultList) -> Document? {
+    package static func bio(id: String, lines bytes: [UInt8], file: String, faults: inout FaultList) -> Document? {
         guard scalars(bytes) != nil else {
             faults.add(.notUTF8(file, document: id))
             return nil

@@ -4,7 +4,8 @@ import Faults
 
 extension CorpusReader {
     /// Reads one BRAT pair; nil where its text cannot be used at all.
-    static func brat(id: String, text: [UInt8], annotation: [UInt8], file: String, faults: inout FaultList) -> Document?
+    package static func brat(id: String, text: [UInt8], annotation: [UInt8], file: String, faults: inout FaultList)
+        -> Document?
     {
         guard let scalars = scalars(text) else {
             faults.add(.notUTF8(String(file.dropLast(4)) + ".txt", document: id))
@@ -84,15 +85,16 @@ private struct BRATReading {
             pairs.append((start, end))
         }
         let type = String(decoding: parts[0], as: UTF8.self)
-        guard AnnotationType.all.contains(type) else {
-            faults.add(.unknownType(type, at: place))
-            return false
-        }
         guard CorpusReader.accepts(pairs, length: document.text.count, at: place, faults: &faults) else { return false }
         let spans = pairs.map { $0.0..<$0.1 }
         let surface = String(decoding: fields[2], as: UTF8.self).unicodeScalars
         guard CorpusReader.surface(surface, isAt: spans, of: document.text) else {
             faults.add(.surface(at: place))
+            return false
+        }
+        // Last, and so only where the line is sound: the fault shows the label, which must not be a piece of a note gone astray.
+        guard AnnotationType.all.contains(type) else {
+            faults.add(.unknownType(type, at: place))
             return false
         }
         mentions[id] = document.entities.count
@@ -135,13 +137,13 @@ private struct BRATReading {
     /// Checks both ends of relations and events, now that every mention is known.
     mutating func resolve(faults: inout FaultList) {
         for link in links {
-            guard link.type == Relation.hasAttr else {
-                faults.add(.relationType(link.type, at: link.place))
-                continue
-            }
             let head = triggers[link.head] ?? link.head
             let modifier = triggers[link.modifier] ?? link.modifier
             if knows(head, at: link.place, faults: &faults), knows(modifier, at: link.place, faults: &faults) {
+                guard link.type == Relation.hasAttr else {
+                    faults.add(.relationType(link.type, at: link.place))
+                    continue
+                }
                 document.relations.append(Relation(head: head, modifier: modifier))
             }
         }

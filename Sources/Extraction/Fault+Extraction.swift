@@ -97,7 +97,8 @@ extension Fault {
 
     static func relationEnd(_ id: String, at place: Place) -> Fault {
         Fault(
-            .data, "data.relation-end", "the relation names \(label(id)), which the document does not have", at: place,
+            .data, "data.relation-end", "the relation names \(annotation(id)), which the document does not have",
+            at: place,
             mend: "Let both ends of a relation be ids of entities of the same document.")
     }
 
@@ -124,7 +125,16 @@ extension Fault {
         Fault(.workflow, "template.\(code)", what, at: Place(file: file), mend: mend)
     }
 
-    /// A label or id as it may be shown: letters, digits, `_`, `-` and `.`, at most 32; anything else might be text of a note.
+    /// An annotation id as it may be shown: a capital letter and digits.
+    static func annotation(_ id: String) -> String {
+        let digits = id.utf8.dropFirst()
+        let fit =
+            (1...8).contains(digits.count) && digits.allSatisfy { (0x30...0x39).contains($0) }
+            && id.utf8.first.map { (0x41...0x5a).contains($0) } == true
+        return fit ? id : "an id (not shown)"
+    }
+
+    /// A label as it may be shown: letters, digits, `_`, `-` and `.`, at most 32; anything else might be text of a note.
     static func label(_ text: String) -> String {
         let fit =
             (1...32).contains(text.utf8.count)

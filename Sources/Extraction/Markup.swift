@@ -70,7 +70,8 @@ public enum Markup {
             let (a, b) = (left.element.range, right.element.range)
             return (b.count, a.lowerBound, left.offset) < (a.count, b.lowerBound, right.offset)
         }
-        for (_, span) in longestFirst where !kept.contains(span) {
+        var seen: Set<MarkedSpan> = []
+        for (_, span) in longestFirst where seen.insert(span).inserted {
             if kept.contains(where: { cross($0.range, span.range) }) { crossing += 1 } else { kept.append(span) }
         }
         return (outerFirst(kept), crossing)

@@ -23,29 +23,24 @@ public struct RecordPrediction: Sendable, Equatable {
 
     /// Reads generated text: parses its marks and maps each span to offsets of the record's document.
     ///
-    /// A span keeps the stretch from the first to the last of its code points that the alignment found in the source. Where less than half of
-    /// its code points (white space aside) were found, it stands nowhere.
+    /// A span keeps the stretch of the source from the first to the last of its code points that the alignment found. It stands nowhere where
+    /// less than half of its own code points were found, or they are less than half of that stretch (white space aside on both sides).
     public init(generated: String, for record: Record) {
         let parsed = MarkupParser.parse(generated: generated)
         let alignment = Alignment(of: parsed.text, to: record.text)
         faults = parsed.faults
         predictions = parsed.spans.map { span in
-            var found = 0
-            var marks = 0
-            var first: Int?
-            var last = 0
-            for index in span.range where !parsed.text[index].isSpace {
-                marks += 1
-                guard alignment.source[index] >= 0 else { continue }
-                found += 1
-            }
-            for index in span.range where alignment.source[index] >= 0 {
-                if first == nil { first = alignment.source[index] }
-                last = alignment.source[index]
-            }
-            guard marks > 0, 2 * found >= marks, let first else { return Prediction(type: span.type, range: nil) }
-            return Prediction(
-                type: span.type, range: record.range.lowerBound + first..<record.range.lowerBound + last + 1)
+            let inked = span.range.filter { !parsed.text[$0].isSpace }
+            let found = inked.count { alignment.source[$0] >= 0 }
+            let places = alignment.source[span.range].filter { $0 >= 0 }
+            guard var first = places.first, var last = places.last, 2 * found >= inked.count,
+                2 * found >= record.text[first...last].count(where: { !$0.isSpace }), !inked.isEmpty
+            else { return Prediction(type: span.type, range: nil) }
+            // White space is an edge only where the model marked it as one.
+            if span.range.first == inked.first { while record.text[first].isSpace { first += 1 } }
+            if span.range.last == inked.last { while record.text[last].isSpace { last -= 1 } }
+            let start = record.range.lowerBound
+            return Prediction(type: span.type, range: start + first..<start + last + 1)
         }
     }
 }

@@ -23,6 +23,24 @@ public struct Record: Sendable, Equatable {
     public var gold: [Entity]
     /// For relation extraction the head, else nil.
     public var head: Entity?
+
+    /// Makes a record; `text` is as long as `range`.
+    public init(
+        document: String, task: ExtractionTask, types: [String], range: Range<Int>, text: [Unicode.Scalar],
+        prompt: String,
+        completion: String, gold: [Entity], head: Entity?
+    ) {
+        precondition(text.count == range.count, "\(text.count) code points in a range of \(range.count)")
+        self.document = document
+        self.task = task
+        self.types = types
+        self.range = range
+        self.text = text
+        self.prompt = prompt
+        self.completion = completion
+        self.gold = gold
+        self.head = head
+    }
 }
 
 /// What records are for.

@@ -83,7 +83,7 @@ public enum SentenceSplitter {
         "tx", "rx", "sx", "fx", "abd", "ext", "neuro", "dept", "hosp", "prob", "prn", "bid", "tid", "qid", "qd", "qhs",
         "jr", "sr",
         "inc", "est", "max", "inf", "sup", "ant", "post", "lat", "med", "meds", "diff", "vol", "ref", "no", "nos",
-        "gtt", "units",
+        "gtt", "units", "rt", "lt", "ft",
     ]
     /// Abbreviations with dots inside that may close a sentence; other capitals with dots inside are the initials of a name.
     private static let dotted: Set<String> = [
@@ -98,9 +98,14 @@ public enum SentenceSplitter {
         "hepatitis", "vitamin", "type", "grade", "stage", "class", "group", "influenza",
     ]
 
+    /// Words that a person's initial may follow: seen by J. Smith.
+    private static let naming: Set<String> = ["by", "with", "from", "to", "for", "and", "of", "saw", "see"]
+
     /// Whether the dot ends the sentence that began at `start`, given the first code point behind it.
     private static func endsSentence(dot: Int, start: Int, next: Int, of text: [Unicode.Scalar]) -> Bool {
-        let token = word(before: dot, from: start, of: text)
+        // Tokenised notes put a blank before the dot: `3 . Dementia`.
+        guard let spoken = trimmed(start..<dot, of: text) else { return true }
+        let token = word(before: spoken.upperBound, from: start, of: text)
         if token.isEmpty { return true }
         let follower = text[next]
         let capital = follower.isUpper
@@ -121,15 +126,17 @@ public enum SentenceSplitter {
         if scalars.count == 1 && text[token.lowerBound].isUpper {
             guard capital, let before else { return !small }
             let previous = word(before: before.upperBound, from: start, of: text)
-            if lettered.contains(String(scalars: text[previous]).lowercased()) { return true }
-            return !text[previous.lowerBound].isUpper
+            let lead = String(scalars: text[previous]).lowercased()
+            if lettered.contains(lead) { return true }
+            let beforeInitial = next + 1 < text.count && text[next + 1] == "."
+            return !beforeInitial && !text[previous.lowerBound].isUpper && !naming.contains(lead)
         }
         if name.unicodeScalars.contains(".") {
             if dotted.contains(name) { return capital }
             return !scalars.allSatisfy { $0.isUpper || $0 == "." } && !small
         }
         if trailing.contains(name) { return capital }
-        return !small || (scalars.count >= 3 && scalars.allSatisfy(\.isLetter))
+        return !small || (scalars.count >= 2 && scalars.allSatisfy(\.isLetter))
     }
 
     /// The word that ends before `end`: back to white space or an opening bracket.
