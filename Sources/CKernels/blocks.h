@@ -28,7 +28,7 @@ INLINE f32x16 unpack_lanes(int32_t type, const uint8_t *row, ptrdiff_t first) {
     return type == KERNEL_F16 ? from_f16(half) : from_bf16(half);
   }
   const uint8_t *p = row + first / BLOCK * block_bytes(type);
-  const f32x16 d = splat(scalar_from_f16(half_at(p)));
+  const f32x16 d = splat_f16(half_at(p));
   const ptrdiff_t upper = first % BLOCK / LANES;
   if (type == KERNEL_Q8_0) {
     i8x16 q;
@@ -39,7 +39,7 @@ INLINE f32x16 unpack_lanes(int32_t type, const uint8_t *row, ptrdiff_t first) {
   __builtin_memcpy(&q, p + (type == KERNEL_Q4_1 ? 4 : 2), sizeof q);
   const i32x16 nibbles = (__builtin_convertvector(q, i32x16) >> (int32_t)(upper * 4)) & 15;
   if (type == KERNEL_Q4_0) return d * __builtin_convertvector(nibbles - 8, f32x16);
-  return d * __builtin_convertvector(nibbles, f32x16) + splat(scalar_from_f16(half_at(p + 2)));
+  return d * __builtin_convertvector(nibbles, f32x16) + splat_f16(half_at(p + 2));
 }
 
 // Elements first .. first + count - 1 of a stored row.

@@ -55,6 +55,11 @@ static void gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const floa
     for (ptrdiff_t block = 0; block < K; block += KERNEL_K_BLOCK) {
       const ptrdiff_t end = least(K, block + KERNEL_K_BLOCK), depth = end - block;
       const float *corner = a + top * a_row + block * a_column;
+      // While one block of k is multiplied, the stored rows of the next are fetched, a few with every strip.
+      const ptrdiff_t steps = (height + STRIP - 1) / STRIP * ((last_column - first_column + PANEL - 1) / PANEL);
+      const ptrdiff_t asked_last = b_transposed ? end : least(K, end + KERNEL_K_BLOCK);
+      const ptrdiff_t asked_rows = (KERNEL_K_BLOCK + steps - 1) / steps;
+      ptrdiff_t asked = end;
       if (pack_a) pack_strips(strips, corner, a_row, a_column, height, depth);
       for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
         const ptrdiff_t columns = least(last_column - n, PANEL);
@@ -70,6 +75,9 @@ static void gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const floa
           if (!pack_a) task.a_row = a_row, task.a_step = a_column;
           task.c = c + (top + m) * c_row + n;
           strip_times_panel(task, least(height - m, STRIP), columns);
+          if (asked >= asked_last) continue;
+          ask_for_rows(b, first_column, last_column - first_column, asked, least(asked_last, asked + asked_rows));
+          asked += asked_rows;
         }
       }
     }

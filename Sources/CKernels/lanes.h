@@ -13,6 +13,9 @@ typedef double f64x8 __attribute__((vector_size(64)));
 typedef int32_t i32x16 __attribute__((vector_size(64)));
 typedef uint32_t u32x16 __attribute__((vector_size(64)));
 typedef uint16_t u16x16 __attribute__((vector_size(32)));
+#if LEVEL > 0
+typedef _Float16 f16x16 __attribute__((vector_size(32)));
+#endif
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
 typedef int8_t i8x16 __attribute__((vector_size(16)));
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
@@ -89,21 +92,21 @@ INLINE double fold_sum_double(f64x16 v) {
   return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
 }
 
-// Sixteen float16 as float32, exactly: the bits as a float of the same fraction, times 2^112.
+// Sixteen float16 as float32, exactly: by the processor, or the bits as a float of the same fraction, times 2^112.
 INLINE f32x16 from_f16(u16x16 half) {
+#if LEVEL > 0
+  return __builtin_convertvector((f16x16)half, f32x16);
+#else
   u32x16 h = __builtin_convertvector(half, u32x16);
   f32x16 v = (f32x16)((h & 0x7fff) << 13) * splat(0x1p112f);
   i32x16 special = (i32x16)((h & 0x7c00) == 0x7c00);
   i32x16 sign = (i32x16)((h & 0x8000) << 16);
   return (f32x16)((i32x16)v | (special & 0x7f800000) | sign);
+#endif
 }
 
-INLINE float scalar_from_f16(uint16_t h) {
-  union { uint32_t bits; float value; } v = {(uint32_t)(h & 0x7fff) << 13};
-  v.value *= 0x1p112f;
-  if ((h & 0x7c00) == 0x7c00) v.bits |= 0x7f800000;
-  v.bits |= (uint32_t)(h & 0x8000) << 16;
-  return v.value;
+INLINE f32x16 splat_f16(uint16_t h) {
+  return from_f16((u16x16){h, h, h, h, h, h, h, h, h, h, h, h, h, h, h, h});
 }
 
 INLINE f32x16 from_bf16(u16x16 half) { return (f32x16)(__builtin_convertvector(half, u32x16) << 16); }

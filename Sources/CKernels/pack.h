@@ -21,13 +21,15 @@ INLINE u16x16 halves_at(const uint8_t *const rows[LANES], ptrdiff_t offset) {
   return h;
 }
 
+// Packing asks for the next panel's rows while it reads this one's: `ahead` bytes further, too far apart for the
+// processor to foresee.
+
 // k first .. first + 31 of sixteen stored rows of quantised blocks, to out[k - first][PANEL]. The bytes are transposed
 // before they become floats: sixteen at a time share a k, and the scales stand in the lanes.
 INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first,
                         ptrdiff_t ahead) {
   const ptrdiff_t offset = first / BLOCK * block_bytes(type);
-  // The next panel's rows are too far apart for the processor to foresee.
-  UNROLL for (int i = 0; i < LANES; i++) __builtin_prefetch(rows[i] + ahead + offset);
+  UNROLL for (int i = 0; i < LANES; i++) __builtin_prefetch(rows[i] + ahead + offset, 0, 2);
   const f32x16 d = from_f16(halves_at(rows, offset));
   if (type == KERNEL_Q8_0) {
     for (int half = 0; half < 2; half++, out += 16 * PANEL) {
@@ -60,7 +62,7 @@ INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANE
 INLINE void pack_floats(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first,
                         ptrdiff_t ahead) {
   f32x16 x[16];
-  UNROLL for (int i = 0; i < 16; i++) __builtin_prefetch(rows[i] + ahead + first * (type == KERNEL_F32 ? 4 : 2));
+  UNROLL for (int i = 0; i < 16; i++) __builtin_prefetch(rows[i] + ahead + first * (type == KERNEL_F32 ? 4 : 2), 0, 2);
   UNROLL for (int i = 0; i < 16; i++) {
     if (type == KERNEL_F32) {
       __builtin_memcpy(&x[i], rows[i] + first * 4, sizeof x[i]);
@@ -102,10 +104,8 @@ INLINE void pack_transposed(float *out, int32_t type, const kernel_matrix *b, pt
 // The panel of b stored [K, N]. Columns up to the next multiple of 16 are zero.
 INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first,
                       ptrdiff_t last) {
-  const ptrdiff_t ahead = (n + PANEL) / BLOCK * (type >= KERNEL_Q4_0 ? block_bytes(type) : type == KERNEL_F32 ? 128 : 64);
   for (ptrdiff_t k = first; k < last; k++, out += PANEL) {
     const uint8_t *row = (const uint8_t *)b->data + k * b->row_bytes;
-    __builtin_prefetch(row + ahead);
     ptrdiff_t i = 0;
     if (type < KERNEL_Q4_0 || n % LANES == 0)
       for (; i + LANES <= columns; i += LANES) store(out + i, unpack_lanes(type, row, n + i));
@@ -113,6 +113,15 @@ INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_
     for (ptrdiff_t j = columns; j % LANES != 0; j++) out[j] = 0;
     unpack_elements(out + i, type, row, n + i, columns - i);
   }
+}
+
+// Asks for columns n .. n + columns - 1 of stored rows first .. last - 1, which are soon to be packed by pack_rows.
+INLINE void ask_for_rows(const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last) {
+  const ptrdiff_t bytes = b->type >= KERNEL_Q4_0 ? block_bytes(b->type) : b->type == KERNEL_F32 ? 128 : 64;
+  const ptrdiff_t start = n / BLOCK * bytes, end = (n + columns + BLOCK - 1) / BLOCK * bytes;
+  for (ptrdiff_t k = first; k < last; k++)
+    for (ptrdiff_t i = start; i < end; i += 64)
+      __builtin_prefetch((const uint8_t *)b->data + k * b->row_bytes + i, 0, 2);
 }
 
 #define EVERY_TYPE(type, call)                   \
