@@ -42,7 +42,8 @@ public enum AdapterFolder {
         let json: JSONValue = [
             "base_model_name_or_path": .string(name), "bias": "none", "fan_in_fan_out": false, "inference_mode": true,
             "lora_alpha": Int64(exactly: alpha).map { .integer($0) } ?? .number(alpha),
-            "lora_dropout": .number(configuration.dropout), "peft_type": "LORA", "r": .integer(Int64(configuration.rank)),
+            "lora_dropout": .number(configuration.dropout), "peft_type": "LORA",
+            "r": .integer(Int64(configuration.rank)),
             "target_modules": .array(targets.map { .string($0) }), "task_type": "CAUSAL_LM", "use_dora": false,
             "use_rslora": false,
         ]
@@ -95,7 +96,8 @@ public enum AdapterFolder {
         for element in elements {
             guard let name = element.text, let map = LinearMap(rawValue: name) else {
                 let shown = element.text.map(Fault.shown) ?? "an entry that is no text"
-                throw Fault.adapterConfiguration(path, "target_modules names \(shown), which is no map of a llama layer")
+                throw Fault.adapterConfiguration(
+                    path, "target_modules names \(shown), which is no map of a llama layer")
             }
             found.insert(map)
         }

@@ -147,7 +147,8 @@ extension Fault {
     static func adapterShape(_ path: String, _ name: String, found: [Int], expected: [Int]) -> Fault {
         Fault(
             .model, "adapter.shape", "shape \(found) where this model and rank ask for \(expected)",
-            at: Place(file: path, tensor: name), mend: "Give an adapter that was trained for this model with this rank.")
+            at: Place(file: path, tensor: name), mend: "Give an adapter that was trained for this model with this rank."
+        )
     }
 
     /// `adapter.not-finite`: a NaN or an infinity among the values.

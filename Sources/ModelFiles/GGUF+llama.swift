@@ -76,7 +76,8 @@ extension GGUF {
             contextLength: try required(try integer("llama.context_length"), "llama.context_length"),
             tiedHead: !tensors.contains { $0.name == "output.weight" })
         guard shape.keyValueHeadCount > 0 else {
-            throw Fault.modelSettingRange(path, "llama.attention.head_count_kv", "\(shape.keyValueHeadCount)", "at least 1")
+            throw Fault.modelSettingRange(
+                path, "llama.attention.head_count_kv", "\(shape.keyValueHeadCount)", "at least 1")
         }
         shape.ropeScaling = try ropeScaling(theta: shape.ropeTheta, headDimension: headDimension)
         try shape.check(path)
@@ -114,7 +115,8 @@ extension GGUF {
                 return .llama3(factor: factor, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContext: 8192)
             }
         }
-        throw Fault.modelUnsupportedFeature(path, "the rope factors of rope_freqs.weight are not those of Llama 3.1 or 3.2")
+        throw Fault.modelUnsupportedFeature(
+            path, "the rope factors of rope_freqs.weight are not those of Llama 3.1 or 3.2")
     }
 
     private static func llama3Factor(_ index: Int, half: Int, theta: Double, factor: Double) -> Double {
@@ -198,7 +200,8 @@ extension StoredTensor {
                 let (head, inner) = index.quotientAndRemainder(dividingBy: dimension)
                 let from = (head * dimension + 2 * (inner % half) + inner / half) * row
                 let rowBytes = UnsafeRawBufferPointer(rebasing: source[from..<from + row])
-                UnsafeMutableRawBufferPointer(rebasing: target[index * row..<(index + 1) * row]).copyMemory(from: rowBytes)
+                UnsafeMutableRawBufferPointer(rebasing: target[index * row..<(index + 1) * row]).copyMemory(
+                    from: rowBytes)
             }
         }
         return withExtendedLifetime(storage) {

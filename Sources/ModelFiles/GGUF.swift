@@ -213,7 +213,8 @@ struct GGUF: Sendable {
             let (end, overflow2) = start.addingReportingOverflow(UInt64(tensors[index].count))
             guard !overflow, !overflow2, end <= UInt64(storage.bytes.count) else {
                 throw Fault.modelTruncated(
-                    path, "the tensor", needs: overflow || overflow2 ? .max : end, has: storage.bytes.count, tensor: name)
+                    path, "the tensor", needs: overflow || overflow2 ? .max : end, has: storage.bytes.count,
+                    tensor: name)
             }
             tensors[index].start = Int(start)
         }

@@ -62,7 +62,8 @@ enum HuggingFaceFolder {
             var unique: Set<String> = []
             for value in map.values {
                 guard let name = value.text, !name.contains("/"), name.hasSuffix(".safetensors") else {
-                    throw Fault.modelMalformed(indexPath, "weight_map names a file outside the folder or of another format")
+                    throw Fault.modelMalformed(
+                        indexPath, "weight_map names a file outside the folder or of another format")
                 }
                 unique.insert(name)
             }
@@ -122,7 +123,9 @@ private struct Configuration {
         let theta = parameters?["rope_theta"]?.double ?? olderTheta ?? 10000
         guard let scaling = parameters ?? older else { return (theta, .none) }
         func number(_ key: String) throws(Fault) -> Double {
-            guard let number = scaling[key]?.double else { throw Fault.modelMissingSetting(path, "\(key) of the rope settings") }
+            guard let number = scaling[key]?.double else {
+                throw Fault.modelMissingSetting(path, "\(key) of the rope settings")
+            }
             return number
         }
         let type = scaling["rope_type"]?.text ?? scaling["type"]?.text ?? "default"

@@ -118,7 +118,9 @@ extension ModelShape {
 
     /// The tensors outside the layers and their shapes, by Hugging Face name.
     var outerTensors: [(name: String, shape: [Int])] {
-        var tensors = [("model.embed_tokens.weight", [vocabularySize, hiddenSize]), ("model.norm.weight", [hiddenSize])]
+        var tensors = [
+            ("model.embed_tokens.weight", [vocabularySize, hiddenSize]), ("model.norm.weight", [hiddenSize]),
+        ]
         if !tiedHead { tensors.append(("lm_head.weight", [vocabularySize, hiddenSize])) }
         return tensors
     }
@@ -126,7 +128,8 @@ extension ModelShape {
     /// The tensors of a layer and their shapes, by Hugging Face name.
     func tensors(ofLayer layer: Int) -> [(name: String, shape: [Int])] {
         let start = "model.layers.\(layer)."
-        let maps = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"]
+        let maps =
+            ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"]
             + ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]
         var tensors: [(name: String, shape: [Int])] = []
         for map in maps {

@@ -151,7 +151,8 @@ public enum Safetensors {
         for (start, entry) in found {
             guard start == end else {
                 throw Fault.modelMalformed(
-                    path, "data starts at \(start) where \(end) is due: tensors overlap or leave a gap", tensor: entry.name)
+                    path, "data starts at \(start) where \(end) is due: tensors overlap or leave a gap",
+                    tensor: entry.name)
             }
             end = start + entry.bytes.count
         }
@@ -211,7 +212,8 @@ public enum Safetensors {
 
         /// Makes an item; the count of bytes must be that of the shape and type.
         public init(name: String, shape: [Int], type: StoredType, bytes: [UInt8]) {
-            precondition(type.byteCount(shape: shape) == bytes.count, "\(name): \(bytes.count) bytes for shape \(shape)")
+            precondition(
+                type.byteCount(shape: shape) == bytes.count, "\(name): \(bytes.count) bytes for shape \(shape)")
             self.name = name
             self.shape = shape
             self.type = type

@@ -9,7 +9,8 @@ enum TokenizerJSON {
     static func vocabulary(_ json: JSONValue, bytes: [UInt8], config: JSONValue, path: String) throws(Fault)
         -> StoredVocabulary
     {
-        guard let model = json["model"], let ids = model["vocab"]?.members, let merges = model["merges"]?.elements else {
+        guard let model = json["model"], let ids = model["vocab"]?.members, let merges = model["merges"]?.elements
+        else {
             throw Fault.modelMalformed(path, "the model has no vocab or no merges")
         }
         if let type = model["type"]?.text, type != "BPE" {
@@ -53,7 +54,8 @@ enum TokenizerJSON {
         return StoredVocabulary(
             model: "gpt2", preTokenizer: preTokenizer(json["pre_tokenizer"]), tokens: tokens.map { $0 ?? "" },
             tokenTypes: types, merges: try mergeTexts(merges, path), beginningID: id("bos_token_id"),
-            endID: id("eos_token_id"), unknownID: unknown.flatMap { tokens.firstIndex(of: $0) }.flatMap { Int32(exactly: $0) },
+            endID: id("eos_token_id"),
+            unknownID: unknown.flatMap { tokens.firstIndex(of: $0) }.flatMap { Int32(exactly: $0) },
             paddingID: id("pad_token_id"), addsBeginning: false, addsEnd: false, addsSpacePrefix: false,
             chatTemplate: nil, json: bytes)
     }

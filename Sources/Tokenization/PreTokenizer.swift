@@ -27,7 +27,8 @@ struct WordScanner {
     /// Valid UTF-8; whoever makes the scanner keeps it alive.
     let bytes: UnsafeBufferPointer<UInt8>
     /// The classes of ASCII.
-    private let ascii: [ScalarClass] = (0..<128).map { Self.classify(Unicode.Scalar(UInt8($0))) }
+    private let ascii = Self.asciiClasses
+    private static let asciiClasses: [ScalarClass] = (0..<128).map { classify(Unicode.Scalar(UInt8($0))) }
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
@@ -99,6 +100,24 @@ struct WordScanner {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return .letter
         case .decimalNumber, .letterNumber, .otherNumber: return .number
         default: return properties.isWhitespace ? .space : .other
+        }
+    }
+}
+
+extension PreTokenizer {
+    /// The words of a text, one after another; together they are the text.
+    package func words(of text: String) -> [String] {
+        var text = text
+        return text.withUTF8 { bytes in
+            let scanner = WordScanner(bytes)
+            var words: [String] = []
+            var start = 0
+            while start < bytes.count {
+                let end = scanner.wordEnd(from: start, limit: bytes.count)
+                words.append(String(decoding: bytes[start..<end], as: UTF8.self))
+                start = end
+            }
+            return words
         }
     }
 }

@@ -23,3 +23,6 @@ enum Fixtures {
         return FileManager.default.fileExists(atPath: path) ? path : nil
     }()
 }
+
+/// The bytes of a file.
+func contents(_ path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }
