@@ -1,11 +1,13 @@
 // Memory for tensors: allocated before the loops, 64-byte aligned, freed together.
 
 /// Owns float32 buffers until it goes away itself; whoever holds a pointer from it also holds the arena.
-final class Arena {
+package final class Arena {
     private var blocks: [UnsafeMutableRawPointer] = []
 
+    package init() {}
+
     /// A zeroed buffer of at least `count` floats, 64-byte aligned.
-    func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
+    package func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
         let raw = bytes(max(count, 16) * MemoryLayout<Float>.stride)
         return raw.initializeMemory(as: Float.self, repeating: 0, count: max(count, 16))
     }

@@ -3,19 +3,25 @@
 import CKernels
 
 /// The head counts of a layer.
-struct AttentionShape {
+package struct AttentionShape {
     let heads: Int
     let keyValueHeads: Int
     let D: Int  // head dimension
+
+    package init(heads: Int, keyValueHeads: Int, D: Int) {
+        self.heads = heads
+        self.keyValueHeads = keyValueHeads
+        self.D = D
+    }
 
     var Q: Int { heads * D }
     var KV: Int { keyValueHeads * D }
     var scale: Float { 1 / Float(D).squareRoot() }
 }
 
-enum Attention {
+package enum Attention {
     /// out [T, Q] and logSumExp [heads, T] of rotated q [T, Q]; keys and values [store rows, KV] hold what segments name.
-    static func forward(
+    package static func forward(
         _ out: UnsafeMutablePointer<Float>, _ logSumExp: UnsafeMutablePointer<Float>, q: UnsafePointer<Float>,
         keys: UnsafePointer<Float>, values: UnsafePointer<Float>, segments: [Segment], shape: AttentionShape, T: Int,
         workers: Workers
@@ -33,7 +39,7 @@ enum Attention {
 
     /// Adds to dq [T, Q], dkeys and dvalues [T, KV]; the store is the pass itself here. One task per group and key-value
     /// head, which takes segments in order and then query heads in order: sums into shared rows have one order.
-    static func backward(
+    package static func backward(
         _ dq: UnsafeMutablePointer<Float>, _ dkeys: UnsafeMutablePointer<Float>,
         _ dvalues: UnsafeMutablePointer<Float>, dout: UnsafePointer<Float>, out: UnsafePointer<Float>,
         q: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
@@ -51,7 +57,8 @@ enum Attention {
                     let at = segment.rows.lowerBound * shape.Q + head * shape.D
                     var span = span(segment, head: head, keys: keys, values: values, shape)
                     kernel_attention_backward(
-                        dq + at, shape.Q, dkeys + prefix, dvalues + prefix, KV, dkeys + own, dvalues + own, KV, dout + at,
+                        dq + at, shape.Q, dkeys + prefix, dvalues + prefix, KV, dkeys + own, dvalues + own, KV,
+                        dout + at,
                         out + at, shape.Q, logSumExp + head * T + segment.rows.lowerBound, q + at, shape.Q,
                         segment.rows.count, &span, workers.attentionScratch(worker))
                 }

@@ -5,11 +5,11 @@ import Federation
 import ModelFiles
 
 /// What a layer's forward pass leaves for its backward pass.
-struct LayerActivations {
-    let x: UnsafeMutablePointer<Float>  // [T, H] input
+package struct LayerActivations {
+    package let x: UnsafeMutablePointer<Float>  // [T, H] input
     let q: UnsafeMutablePointer<Float>  // [T, Q] rotated
-    let k: UnsafeMutablePointer<Float>  // [T, KV] rotated
-    let v: UnsafeMutablePointer<Float>  // [T, KV]
+    package let k: UnsafeMutablePointer<Float>  // [T, KV] rotated
+    package let v: UnsafeMutablePointer<Float>  // [T, KV]
     let attention: UnsafeMutablePointer<Float>  // [T, Q]
     let logSumExp: UnsafeMutablePointer<Float>  // [heads, T]
     let h: UnsafeMutablePointer<Float>  // [T, H] after attention
@@ -19,7 +19,7 @@ struct LayerActivations {
     let postInverseRMS: UnsafeMutablePointer<Float>  // [T] of the norm after attention
     let u: [UnsafeMutablePointer<Float>]  // [T, r] per map
 
-    init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) {
+    package init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) {
         let Q = shape.headCount * shape.headDimension
         let KV = shape.keyValueHeadCount * shape.headDimension
         x = arena.floats(rows * shape.hiddenSize)
@@ -38,18 +38,18 @@ struct LayerActivations {
 }
 
 /// Buffers that every layer uses in turn.
-struct LayerScratch {
+package struct LayerScratch {
     let normed: UnsafeMutablePointer<Float>  // [T, H]
     let product: UnsafeMutablePointer<Float>  // [T, F]
 
-    init(_ shape: ModelShape, rows: Int, arena: Arena) {
+    package init(_ shape: ModelShape, rows: Int, arena: Arena) {
         normed = arena.floats(rows * shape.hiddenSize)
         product = arena.floats(rows * shape.feedForwardSize)
     }
 }
 
 /// Gradients that every layer uses in turn.
-struct GradientScratch {
+package struct GradientScratch {
     let dnormed: UnsafeMutablePointer<Float>  // [T, H]
     let dproduct: UnsafeMutablePointer<Float>  // [T, F]
     let dattention: UnsafeMutablePointer<Float>  // [T, Q]
@@ -59,7 +59,7 @@ struct GradientScratch {
     let du: UnsafeMutablePointer<Float>  // [T, r]
     let dropped: UnsafeMutablePointer<Float>  // [T, widest input]
 
-    init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) {
+    package init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) {
         let Q = shape.headCount * shape.headDimension
         let KV = shape.keyValueHeadCount * shape.headDimension
         dnormed = arena.floats(rows * shape.hiddenSize)
@@ -74,12 +74,23 @@ struct GradientScratch {
 }
 
 /// The frozen and adapted parts of one layer.
-struct LayerMaps {
+package struct LayerMaps {
     let maps: [AdaptedMap]  // in LinearMap.allCases order
     let inputNorm: UnsafePointer<Float>  // [H]
     let postAttentionNorm: UnsafePointer<Float>  // [H]
     let epsilon: Float
     let attention: AttentionShape
+
+    package init(
+        maps: [AdaptedMap], inputNorm: UnsafePointer<Float>, postAttentionNorm: UnsafePointer<Float>, epsilon: Float,
+        attention: AttentionShape
+    ) {
+        self.maps = maps
+        self.inputNorm = inputNorm
+        self.postAttentionNorm = postAttentionNorm
+        self.epsilon = epsilon
+        self.attention = attention
+    }
 
     subscript(map: LinearMap) -> AdaptedMap { maps[map.place] }
     var H: Int { self[.q].inputs }
@@ -87,18 +98,29 @@ struct LayerMaps {
 }
 
 /// The rows of a pass.
-struct PassRows {
+package struct PassRows {
     let T: Int
     let positions: UnsafePointer<Int32>  // [T]
     let segments: [Segment]
     let cosine: UnsafePointer<Float>  // [positions, D/2]
     let sine: UnsafePointer<Float>
+
+    package init(
+        T: Int, positions: UnsafePointer<Int32>, segments: [Segment], cosine: UnsafePointer<Float>,
+        sine: UnsafePointer<Float>
+    ) {
+        self.T = T
+        self.positions = positions
+        self.segments = segments
+        self.cosine = cosine
+        self.sine = sine
+    }
 }
 
-enum DecoderLayer {
+package enum DecoderLayer {
     /// out [T, H], which may be saved.x itself. keys and values are the store that segments name: saved.k and saved.v
     /// themselves in training, a cache in generation.
-    static func forward(
+    package static func forward(
         _ out: UnsafeMutablePointer<Float>, _ keys: UnsafeMutablePointer<Float>, _ values: UnsafeMutablePointer<Float>,
         layer: LayerMaps, saved: LayerActivations, scratch: LayerScratch, rows: PassRows, workers: Workers
     ) {
@@ -166,7 +188,7 @@ enum DecoderLayer {
 
     /// dx [T, H] holds the gradient of out and is turned into the gradient of x, or left unfinished where nothing below
     /// needs it (`needsInput` false). Adds to the gradients of A and B; overwrites saved.gate and saved.up.
-    static func backward(
+    package static func backward(
         _ dx: UnsafeMutablePointer<Float>, needsInput: Bool, layer: LayerMaps, saved: LayerActivations,
         scratch: LayerScratch, gradients: GradientScratch, rows: PassRows, groups: [Range<Int>], workers: Workers
     ) {
@@ -193,7 +215,8 @@ enum DecoderLayer {
         workers.rows(T) { block, _ in
             let at = block.lowerBound * F
             kernel_swiglu_backward(
-                saved.gate + at, saved.up + at, gradients.dproduct + at, saved.gate + at, saved.up + at, block.count * F)
+                saved.gate + at, saved.up + at, gradients.dproduct + at, saved.gate + at, saved.up + at, block.count * F
+            )
             let hidden = block.lowerBound * H
             kernel_rmsnorm_forward(
                 normed + hidden, saved.postInverseRMS + block.lowerBound, saved.h + hidden, layer.postAttentionNorm,
@@ -232,7 +255,8 @@ enum DecoderLayer {
         workers.rows(T) { block, _ in
             let at = block.lowerBound * H
             kernel_rmsnorm_backward(
-                dx + at, dnormed + at, saved.x + at, layer.inputNorm, saved.inverseRMS + block.lowerBound, block.count, H)
+                dx + at, dnormed + at, saved.x + at, layer.inputNorm, saved.inverseRMS + block.lowerBound, block.count,
+                H)
         }
     }
 
@@ -256,7 +280,8 @@ enum DecoderLayer {
     ) {
         let positions = rows.positions + block.lowerBound
         kernel_rope(
-            q + block.lowerBound * shape.Q, shape.Q, rows.cosine, rows.sine, positions, block.count, shape.heads, shape.D,
+            q + block.lowerBound * shape.Q, shape.Q, rows.cosine, rows.sine, positions, block.count, shape.heads,
+            shape.D,
             direction)
         kernel_rope(
             k + block.lowerBound * shape.KV, shape.KV, rows.cosine, rows.sine, positions, block.count,

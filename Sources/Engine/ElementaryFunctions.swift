@@ -3,9 +3,9 @@
 
 /// Elementary functions whose result does not depend on the system's mathematics library (error below 2e-16 relative
 /// to 1 over the ranges the engine uses).
-enum Elementary {
+package enum Elementary {
     /// e^x for |x| < 700.
-    static func exp(_ x: Double) -> Double {
+    package static func exp(_ x: Double) -> Double {
         let k = (x * 1.4426950408889634).rounded()
         let r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
         var sum = 1.0
@@ -14,7 +14,7 @@ enum Elementary {
     }
 
     /// The natural logarithm of a positive finite number, by 2 artanh((m - 1) / (m + 1)).
-    static func log(_ x: Double) -> Double {
+    package static func log(_ x: Double) -> Double {
         var m = x.significand
         var e = Double(x.exponent)
         if m > 1.4142135623730951 {
@@ -28,7 +28,7 @@ enum Elementary {
     }
 
     /// Sine and cosine for |x| < 10^6: reduction to [-pi/4, pi/4] by a three-part pi/2, then the Taylor series.
-    static func sineAndCosine(_ x: Double) -> (sine: Double, cosine: Double) {
+    package static func sineAndCosine(_ x: Double) -> (sine: Double, cosine: Double) {
         let k = (x * 0.6366197723675814).rounded()
         // The first two parts have 33 bits each, so that k times them is exact.
         let r = ((x - k * 1.5707963267341256) - k * 6.077100506303966e-11) - k * 2.0222662487959506e-21

@@ -81,7 +81,8 @@ extension Fault {
 
     static func sequenceTooShort(_ count: Int, minimum: Int, sequence: Int) -> Fault {
         Fault(
-            .data, "engine.sequence-too-short", "sequence \(sequence) has \(count) tokens, at least \(minimum) are needed",
+            .data, "engine.sequence-too-short",
+            "sequence \(sequence) has \(count) tokens and needs at least \(minimum)",
             mend: "Leave empty records out.")
     }
 

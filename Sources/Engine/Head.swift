@@ -3,17 +3,23 @@
 import CKernels
 
 /// The frozen end of the model.
-struct HeadWeights {
+package struct HeadWeights {
     let weight: kernel_matrix  // [V, H]
     let norm: UnsafePointer<Float>  // [H]
     let epsilon: Float
+
+    package init(weight: kernel_matrix, norm: UnsafePointer<Float>, epsilon: Float) {
+        self.weight = weight
+        self.norm = norm
+        self.epsilon = epsilon
+    }
 
     var H: Int { weight.columns }
     var V: Int { weight.rows }
 }
 
 /// Buffers for one chunk of rows that go through the head.
-struct HeadScratch {
+package struct HeadScratch {
     let rows: Int
     let x: UnsafeMutablePointer<Float>  // [rows, H] gathered
     let normed: UnsafeMutablePointer<Float>  // [rows, H]
@@ -23,7 +29,7 @@ struct HeadScratch {
     let losses: UnsafeMutablePointer<Float>  // [rows]
 
     /// At most `limit` rows, and at most 2^23 logits (32 MB) unless the vocabulary asks for more in 32 rows.
-    init(_ head: HeadWeights, limit: Int, arena: Arena) {
+    package init(_ head: HeadWeights, limit: Int, arena: Arena) {
         rows = max(1, min(limit, max(32, (1 << 23) / head.V)))
         x = arena.floats(rows * head.H)
         normed = arena.floats(rows * head.H)
@@ -34,7 +40,7 @@ struct HeadScratch {
     }
 }
 
-enum Head {
+package enum Head {
     /// scratch.logits [rows.count, V] of the given rows of x [T, H].
     static func logits(
         x: UnsafePointer<Float>, rows: [Int], head: HeadWeights, scratch: HeadScratch, workers: Workers
@@ -51,7 +57,7 @@ enum Head {
     }
 
     /// The cross-entropy of every label, in nats, in label order.
-    static func losses(
+    package static func losses(
         x: UnsafePointer<Float>, labels: [Label], head: HeadWeights, scratch: HeadScratch, workers: Workers
     ) -> [Float] {
         var losses: [Float] = []
@@ -70,7 +76,7 @@ enum Head {
 
     /// The same, and sets (not adds) the rows of dx [T, H] that carry a label to the gradient of the mean over all labels,
     /// a label shared by n records counting n times.
-    static func lossesAndGradient(
+    package static func lossesAndGradient(
         _ dx: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, labels: [Label], labelCount: Int, head: HeadWeights,
         scratch: HeadScratch, workers: Workers
     ) -> [Float] {

@@ -5,12 +5,17 @@ import CKernels
 /// One linear map of a layer: its frozen weight and, where it is adapted, its low-rank pair.
 ///
 /// Legend: T rows, in and out the widths of the map, r the rank.
-struct AdaptedMap {
+package struct AdaptedMap {
     let weight: kernel_matrix  // [out, in]
     var low: LowRank?
 
+    package init(weight: kernel_matrix, low: LowRank?) {
+        self.weight = weight
+        self.low = low
+    }
+
     /// The low-rank pair of a map.
-    struct LowRank {
+    package struct LowRank {
         let rank: Int
         let scale: Float
         let a: UnsafeMutablePointer<Float>  // [r, in]
@@ -19,15 +24,29 @@ struct AdaptedMap {
         let db: UnsafeMutablePointer<Float>?  // [r, out]
         var dropout: Float
         var random: kernel_random
+
+        package init(
+            rank: Int, scale: Float, a: UnsafeMutablePointer<Float>, b: UnsafeMutablePointer<Float>,
+            da: UnsafeMutablePointer<Float>?, db: UnsafeMutablePointer<Float>?, dropout: Float, random: kernel_random
+        ) {
+            self.rank = rank
+            self.scale = scale
+            self.a = a
+            self.b = b
+            self.da = da
+            self.db = db
+            self.dropout = dropout
+            self.random = random
+        }
     }
 
     var inputs: Int { weight.columns }
     var outputs: Int { weight.rows }
 }
 
-enum LoRALinear {
+package enum LoRALinear {
     /// y [T, out] (+)= x W^T + u B^T, u [T, r] = scale * dropout(x) A^T.
-    static func forward(
+    package static func forward(
         _ y: UnsafeMutablePointer<Float>, accumulate: Bool, _ u: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>,
         map: AdaptedMap, T: Int, workers: Workers
     ) {
@@ -79,7 +98,7 @@ enum LoRALinear {
     /// Adds to dA, dB and, where it is given, dx:
     /// du = scale * dy B;  dA += du^T dropout(x);  dB += dy^T u;  dx += dy W + dropout'(du A).
     /// `du` [T, r] and `dropped` [T, in] are overwritten.
-    static func backward(
+    package static func backward(
         _ dx: UnsafeMutablePointer<Float>?, _ du: UnsafeMutablePointer<Float>, _ dropped: UnsafeMutablePointer<Float>,
         dy: UnsafePointer<Float>, x: UnsafePointer<Float>, u: UnsafePointer<Float>, map: AdaptedMap, T: Int,
         workers: Workers

@@ -8,8 +8,8 @@ import Federation
 /// With W = ceil(warmup ratio * steps), the rate of step i (from 0) is, times the highest rate:
 /// i / max(1, W) for i < W; then 1 (constant), (N - i) / max(1, N - W) (linear), or
 /// (1 + cos(pi (i - W) / max(1, N - W))) / 2 (cosine), for N steps. So the first step of a warm-up has rate 0.
-enum LearningRate {
-    static func rate(_ step: Int, of steps: Int, _ configuration: TrainingConfiguration) -> Double {
+package enum LearningRate {
+    package static func rate(_ step: Int, of steps: Int, _ configuration: TrainingConfiguration) -> Double {
         let warmup = Int((configuration.warmupRatio * Double(steps)).rounded(.up))
         if step < warmup { return configuration.learningRate * (Double(step) / Double(max(1, warmup))) }
         let rest = Double(max(1, steps - warmup))

@@ -8,7 +8,7 @@
 // has no row.
 
 /// A run of rows that attends to a shared prefix and causally to its own keys.
-struct Segment {
+package struct Segment {
     /// The rows of the pass.
     var rows: Range<Int>
     /// Where the prefix's keys and values stand, as rows of the key-value store.
@@ -18,16 +18,29 @@ struct Segment {
     /// How many of its own keys were there before this pass.
     var ownOffset: Int
 
+    package init(rows: Range<Int>, prefix: Range<Int>, ownRow: Int, ownOffset: Int) {
+        self.rows = rows
+        self.prefix = prefix
+        self.ownRow = ownRow
+        self.ownOffset = ownOffset
+    }
+
     /// The position of the first row.
     var position: Int { prefix.count + ownOffset }
 }
 
 /// A row that predicts a token.
-struct Label {
+package struct Label {
     let row: Int
     let token: Int32
     /// The records (places in the batch) whose label this is: one, or several in a shared prefix.
     let records: [Int]
+
+    package init(row: Int, token: Int32, records: [Int]) {
+        self.row = row
+        self.token = token
+        self.records = records
+    }
 }
 
 /// The rows, segments and labels of one batch.
@@ -51,7 +64,7 @@ struct Packing {
             let firstSegment = segments.count
             let prefix = self.tokens.count..<self.tokens.count + group.prefix
             if group.prefix > 0 {
-                appendSegment(batch, group.records, from: 0, to: group.prefix, after: prefix.lowerBound..<prefix.lowerBound)
+                appendSegment(batch, group.records, from: 0, to: group.prefix, after: 0..<0)
             }
             for record in group.records {
                 appendSegment(batch, [record], from: group.prefix, to: batch[record].tokens.count - 1, after: prefix)

@@ -118,7 +118,8 @@ public func train(
 
     for (step, batch) in batches.enumerated() {
         let packing = Packing(batch)
-        let loss = differentiation.run(packing, dropout: dropout(of: job, step: step))
+        let loss = differentiation.run(
+            packing, dropout: dropout(seed: job.seed, round: job.round, site: job.site, step: step))
         guard loss.isFinite else { throw .lossNotFinite(loss, step: step) }
         let norm = optimizer.gradientNorm()
         guard norm.isFinite else { throw .gradientNotFinite(step: step) }
@@ -150,8 +151,12 @@ public func train(
 private func prepare(_ job: TrainingJob) throws(Fault) -> (sequences: [TokenSequence], truncated: Int) {
     let configuration = job.configuration
     guard configuration.epochs >= 1 else { throw .setting("epochs", "\(configuration.epochs)", range: "1...") }
-    guard configuration.batchSize >= 1 else { throw .setting("batch size", "\(configuration.batchSize)", range: "1...") }
-    guard configuration.maxLength >= 2 else { throw .setting("max length", "\(configuration.maxLength)", range: "2...") }
+    guard configuration.batchSize >= 1 else {
+        throw .setting("batch size", "\(configuration.batchSize)", range: "1...")
+    }
+    guard configuration.maxLength >= 2 else {
+        throw .setting("max length", "\(configuration.maxLength)", range: "2...")
+    }
     let start = job.start.configuration
     if start.rank != job.lora.rank {
         throw .adapterConfiguration("rank", found: "\(start.rank)", expected: "\(job.lora.rank)")
@@ -176,19 +181,19 @@ private func prepare(_ job: TrainingJob) throws(Fault) -> (sequences: [TokenSequ
     return (sequences, truncated)
 }
 
-/// The dropout streams of a step, nil without dropout.
-private func dropout(of job: TrainingJob, step: Int) -> ((Int, LinearMap) -> kernel_random)? {
-    guard job.lora.dropout > 0 else { return nil }
-    return { layer, map in
+/// The dropout streams of a step.
+private func dropout(seed: UInt64, round: Int, site: String, step: Int) -> (Int, LinearMap) -> kernel_random {
+    { layer, map in
         Seeds.random(
-            seed: job.seed, purpose: .dropout, round: job.round, site: job.site,
+            seed: seed, purpose: .dropout, round: round, site: site,
             stream: (step, layer * LinearMap.allCases.count + map.place))
     }
 }
 
-/// The loss of one batch without dropout and its gradient under the adapter's own names and shapes.
+/// The loss of one batch and its gradient under the adapter's own names and shapes; with the dropout masks of a
+/// training call's first step where a seed is given, else without dropout.
 package func lossAndGradient(
-    _ model: LanguageModel, adapter: Adapter, batch: [TokenSequence], sharing: Bool, threads: Int
+    _ model: LanguageModel, adapter: Adapter, batch: [TokenSequence], sharing: Bool, threads: Int, seed: UInt64? = nil
 ) throws(Fault) -> (loss: Double, gradient: Adapter) {
     try model.shape.check(batch, work: "differentiate")
     let packing = Packing(batch, sharing: sharing)
@@ -198,6 +203,7 @@ package func lossAndGradient(
     guard let layout = network.layout, let gradient = network.gradient else {
         preconditionFailure("a network that trains has an adapter")
     }
-    let loss = Differentiation(network, rows: packing.tokens.count).run(packing, dropout: nil)
+    let loss = Differentiation(network, rows: packing.tokens.count).run(
+        packing, dropout: seed.map { dropout(seed: $0, round: 1, site: "", step: 0) })
     return withExtendedLifetime(network) { (loss, layout.adapter(gradient)) }
 }

@@ -7,7 +7,7 @@ import Synchronization
 /// A fixed number of threads, each with its own workspace for the kernels.
 ///
 /// Tasks are taken in turn from a counter; every task writes what no other writes.
-final class Workers {
+package final class Workers {
     /// Rows a task of `rows` takes at most; the row scratch holds as many.
     static let rowBlock = 32
     /// Column ranges that start at multiples of this are fastest for the GEMM kernels.
@@ -20,7 +20,7 @@ final class Workers {
     private let rowScratches: [UnsafeMutablePointer<Float>]
 
     /// Workspaces for `count` threads, heads of D elements and rows of at most `width` elements.
-    init(count: Int, headDimension D: Int, width: Int) {
+    package init(count: Int, headDimension D: Int, width: Int) {
         let arena = arena
         self.count = count
         gemmWorkspaces = (0..<count).map { _ in arena.bytes(kernel_gemm_workspace_bytes()) }
@@ -84,18 +84,19 @@ final class Workers {
 
 /// c[:, columns] (+)= a b, as kernel_gemm says; `a` is read at a[m * aRow + k * aColumn].
 func gemm(
-    _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool, _ a: UnsafePointer<Float>, aRow: Int, aColumn: Int = 1,
-    _ b: kernel_matrix, transposed: Bool, M: Int, columns: Range<Int>, K: Int, _ workspace: UnsafeMutableRawPointer
+    _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool, _ a: UnsafePointer<Float>, aRow: Int,
+    aColumn: Int = 1, _ b: kernel_matrix, transposed: Bool, M: Int, columns: Range<Int>, K: Int,
+    _ workspace: UnsafeMutableRawPointer
 ) {
     withUnsafePointer(to: b) { b in
         kernel_gemm(
-            c, row, accumulate ? 1 : 0, a, aRow, aColumn, b, transposed ? 1 : 0, M, columns.lowerBound, columns.upperBound,
-            K, workspace)
+            c, row, accumulate ? 1 : 0, a, aRow, aColumn, b, transposed ? 1 : 0, M, columns.lowerBound,
+            columns.upperBound, K, workspace)
     }
 }
 
 /// A float32 matrix in our own memory.
-func matrix(_ values: UnsafePointer<Float>, rows: Int, columns: Int) -> kernel_matrix {
+package func matrix(_ values: UnsafePointer<Float>, rows: Int, columns: Int) -> kernel_matrix {
     kernel_matrix(
         data: UnsafeRawPointer(values), rows: rows, columns: columns, row_bytes: 4 * columns,
         type: Int32(KERNEL_F32.rawValue))

@@ -61,8 +61,8 @@ import Testing
                 _ = try generate(
                     model, adapter: nil, prompts: prompts, maxNewTokens: new, stop: [], batchSize: batch, threads: 1)
                 return nil
-            } catch let fault as Fault {
-                return fault.code
+            } catch {
+                return error.code
             }
         }
         #expect(try code([[1, 2]]) == nil)
@@ -78,7 +78,8 @@ import Testing
         let model = try TinyModel.make()
         let fault = #expect(throws: Fault.self) {
             _ = try generate(
-                model, adapter: nil, prompts: Self.prompts(prefix: 3), maxNewTokens: 50, stop: [], batchSize: 2, threads: 1
+                model, adapter: nil, prompts: Self.prompts(prefix: 3), maxNewTokens: 50, stop: [], batchSize: 2,
+                threads: 1
             ) { progress throws(Fault) in
                 if progress.tokens >= 5 { throw Fault(.interrupted, "test.interrupted", "stop", mend: "") }
             }

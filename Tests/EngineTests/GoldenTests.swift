@@ -3,12 +3,15 @@
 import Engine
 import Federation
 import Foundation
+import ModelFiles
 import Testing
 
 /// How often the float32 noise that f64_check.json or the golden itself states is allowed.
 private let noiseFactor = 10.0
 /// float32 losses between 2 and 8 are at best half of 2^-22 apart from the true value; the goldens hold such losses.
 private let lossNoise = 2.4e-7
+/// The relative rounding of two layers of float32, as f64_check.json states it for the gradients of the same model.
+private let logitNoise = 1.3e-6
 /// float32's noise over the 30 layers of the base model: the largest |loss_hf - loss_f64| of smollm2/logits.json. (An
 /// independent float64 computation of the LoRA batch lies 6.1e-6 above the golden's loss and 1e-7 from ours.)
 private let deepNoise = 8.6e-6
@@ -66,6 +69,27 @@ private let deepLossFactor = 2.0
         #expect(generated[0].tokens == golden.greedy_new)
     }
 
+    @Test(.enabled(if: Golden.hasShared, "the shared goldens are absent"))
+    func tinyLlama3MeetsEveryLogit() throws {
+        let model = try Golden.tiny()
+        let batch: LoRAGolden.Batch = try Golden.json(
+            Golden.shared.appendingPathComponent("lora-tiny-llama3/batch.json"))
+        let tiny: TinyGolden = try Golden.json(Golden.folder.appendingPathComponent("tiny-llama3/golden.json"))
+        let start = try LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-llama3")).start()
+        for (file, adapter, ids) in [
+            ("tiny-llama3/golden.safetensors", nil, tiny.input_ids),
+            ("lora-tiny-llama3/logits.safetensors", start, batch.input_ids),
+        ] {
+            let entries = try Safetensors.read(path: Golden.shared.appendingPathComponent(file).path)
+            let expected = try #require(entries.first { $0.name == "logits" }?.floats)
+            let found = try ids.flatMap {
+                try allLogits(model, adapter: adapter, tokens: $0, threads: 2, positions: Array($0.indices))
+            }
+            #expect(found.count == expected.count)
+            #expect(relativeDistance(found, expected) <= noiseFactor * logitNoise)
+        }
+    }
+
     @Test func tinyLlama3MeetsEveryGradient() throws {
         try meetsGradients(
             try Golden.tiny(), LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-llama3")),
@@ -111,6 +135,30 @@ private let deepLossFactor = 2.0
         }
         let after = try score(try Golden.base(), adapter: outcome.adapter, sequences: golden.sequences, threads: 2)
         #expect(abs(after.mean - golden.losses.loss_after_5) <= deepLossFactor * deepNoise)
+    }
+
+    @Test(.enabled(if: Golden.hasBase, "the base model is not in the cache"))
+    func threadsDoNotChangeABitOfTheBaseModel() throws {
+        let model = try Golden.base()
+        let lora = LoRAConfiguration(rank: 16, alpha: 64, dropout: 0.05, targets: LinearMap.allCases)
+        var numbers = TestNumbers(11)
+        let common = numbers.tokens(40, below: 49152)
+        let sequences = (0..<6).map { TokenSequence(tokens: common + numbers.tokens(10 + 9 * $0, below: 49152)) }
+        let start = try initialAdapter(shape: model.shape, configuration: lora, seed: 3)
+        let outcomes = try [1, 2].map { threads in
+            try train(
+                TrainingJob(
+                    model: model,
+                    configuration: TrainingConfiguration(
+                        epochs: 1, batchSize: 2, learningRate: 2e-4, warmupRatio: 0.05, schedule: .cosine,
+                        maxLength: 800, lossOn: .sequence, weightDecay: 0, clipNorm: 1),
+                    lora: lora, sequences: sequences, start: start, seed: 3, round: 1, site: "general",
+                    threads: threads))
+        }
+        #expect(outcomes[0].steps == 3)
+        #expect(outcomes[0].losses == outcomes[1].losses)
+        #expect(outcomes[0].adapter == outcomes[1].adapter)
+        #expect(outcomes[0].adapter != start)
     }
 
     @Test(.enabled(if: Golden.hasBase, "the base model is not in the cache"))

@@ -27,21 +27,11 @@ enum Golden {
         try LanguageModel(ModelFile.open(path: folder.appendingPathComponent("tiny-llama3").path))
     }
 
-    struct TensorFile {
-        let tensors: [String: (shape: [Int], values: [Float])]
-
-        init(_ url: URL) throws {
-            var tensors: [String: (shape: [Int], values: [Float])] = [:]
-            for entry in try Safetensors.read(path: url.path) where entry.floats != nil {
-                tensors[entry.name] = (entry.shape, entry.floats ?? [])
-            }
-            self.tensors = tensors
-        }
-    }
-
     /// An adapter from a safetensors file of PEFT, with rank and alpha as the goldens have them.
     static func adapter(_ url: URL, rank: Int = 8, alpha: Double = 16) throws -> Adapter {
-        let tensors = try TensorFile(url).tensors.map { NamedTensor(name: $0.key, shape: $0.value.shape, values: $0.value.values) }
+        let tensors = try Safetensors.read(path: url.path).map {
+            NamedTensor(name: $0.name, shape: $0.shape, values: $0.floats ?? [])
+        }
         return Adapter(
             configuration: LoRAConfiguration(rank: rank, alpha: alpha, dropout: 0, targets: LinearMap.allCases),
             tensors: tensors)

@@ -18,7 +18,9 @@ struct TestNumbers {
     mutating func floats(_ count: Int, scale: Float) -> [Float] {
         (0..<count).map { _ in (Float(next() % (1 << 20)) / Float(1 << 19) - 1) * scale }
     }
-    mutating func tokens(_ count: Int, below: Int) -> [Int32] { (0..<count).map { _ in Int32(next() % UInt64(below)) } }
+    mutating func tokens(_ count: Int, below: Int) -> [Int32] {
+        (0..<count).map { _ in Int32(next() % UInt64(below)) }
+    }
 }
 
 enum TinyModel {
@@ -27,7 +29,8 @@ enum TinyModel {
 
     /// Hidden 20, 6 heads over 3 key-value heads of 6, feed-forward 27; two layers; head tied or not.
     static func make(tied: Bool = true, context: Int = 256) throws -> LanguageModel {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("medrounds-tiny-\(UUID().uuidString)")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "medrounds-tiny-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let configuration = """
