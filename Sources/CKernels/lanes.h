@@ -1,4 +1,4 @@
-// Sixteen virtual lanes: the vector types, loads, selections and the one fold every level of the kernels is written with.
+// Sixteen virtual lanes: the vector types, loads, selections and the one fold that every level is written with.
 //
 // Included by every_level.h only, under the target attributes of one level. All helpers are always inlined, so that no
 // vector crosses a call between functions of different targets.
