@@ -8,13 +8,13 @@ import Testing
 
 /// The development data beside the checkout, where it is present.
 enum Shared {
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-    /// ../shared relative to the package, or one folder further up where the package is a work tree in a folder of its own.
-    static let clinical: String? = [root, root.deletingLastPathComponent()].map {
-        $0.appendingPathComponent("shared/data/clinical").path
-    }
-    .first { FileManager.default.fileExists(atPath: $0) }
+    /// ../shared relative to the package.
+    static let clinical: String? = {
+        let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let path = package.deletingLastPathComponent().appendingPathComponent("shared/data/clinical").path
+        return FileManager.default.fileExists(atPath: path) ? path : nil
+    }()
     static var isPresent: Bool { clinical != nil }
     static func path(_ name: String) -> String { "\(clinical ?? "")/\(name)" }
 }
