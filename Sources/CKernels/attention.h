@@ -1,4 +1,4 @@
-// Attention of one head: blocks of keys aligned within each span, an online softmax over them, GEMM tiles for the products.
+// Attention of one head: blocks of keys aligned within each span, an online softmax over them, products by GEMM tiles.
 //
 // A query's arithmetic is fixed by its keys alone: each score is one chain over D, each block of keys one step of the
 // softmax. Keys it may not see have weight 0 and change nothing, so it does not matter which queries stand beside it.
@@ -36,14 +36,16 @@ INLINE ptrdiff_t visible_keys(const key_block *block, ptrdiff_t i) {
 }
 
 // Rows of D floats copied to a stride of whole lanes, so that tiles may read whole vectors.
-static __attribute__((noinline)) void copy_rows(float *out, const float *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t D) {
+static __attribute__((noinline)) void copy_rows(float *out, const float *x, ptrdiff_t row, ptrdiff_t rows,
+                                                ptrdiff_t D) {
   const ptrdiff_t padded = (D + LANES - 1) / LANES * LANES;
   for (ptrdiff_t t = 0; t < rows; t++)
     for (ptrdiff_t i = 0; i < D; i += LANES) store(out + t * padded + i, load_some(x + t * row + i, D - i, 0));
 }
 
 // The block's rows transposed into panels [D][PANEL], one after the other.
-static __attribute__((noinline)) void pack_keys(float *out, const float *x, ptrdiff_t row, ptrdiff_t count, ptrdiff_t D) {
+static __attribute__((noinline)) void pack_keys(float *out, const float *x, ptrdiff_t row, ptrdiff_t count,
+                                                ptrdiff_t D) {
   const kernel_matrix matrix = {x, count, D, row * (ptrdiff_t)sizeof(float), KERNEL_F32};
   for (ptrdiff_t n = 0; n < count; n += PANEL)
     pack_transposed(out + n * D, KERNEL_F32, &matrix, n, least(count - n, PANEL), 0, D);

@@ -6,7 +6,7 @@
 
 #include "pack.h"
 
-// Rows of A packed at once, the rows up to which a panel is packed in pieces that stay in the first cache, and their depth.
+// Rows of A packed at once; the rows up to which a panel is packed in pieces that stay in the first cache; their depth.
 enum { M_BLOCK = GEMM_M_BLOCK, SMALL_M = 8, SMALL_DEPTH = 64 };
 
 INLINE ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
@@ -63,7 +63,8 @@ static void gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const floa
       if (pack_a) pack_strips(strips, corner, a_row, a_column, height, depth);
       for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
         const ptrdiff_t columns = least(last_column - n, PANEL);
-        tile_task task = {0, 1, STRIP, panel, PANEL, depth, 0, c_row, block > 0 || accumulate ? TILE_ADD : TILE_REPLACE};
+        const int mode = block > 0 || accumulate ? TILE_ADD : TILE_REPLACE;
+        tile_task task = {0, 1, STRIP, panel, PANEL, depth, 0, c_row, mode};
         if (b_floats && columns % LANES == 0) {
           task.b = (const float *)b->data + block * (b->row_bytes / 4) + n;
           task.b_step = b->row_bytes / 4;

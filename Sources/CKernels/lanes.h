@@ -1,4 +1,4 @@
-// Sixteen virtual lanes: the vector types, loads, selections and the one fold every level of the kernels is written with.
+// Sixteen virtual lanes: the vector types, loads, selections and the one fold that every level is written with.
 //
 // Included by every_level.h only, under the target attributes of one level. All helpers are always inlined, so that no
 // vector crosses a call between functions of different targets.
@@ -22,6 +22,7 @@ typedef uint32_t u32x8 __attribute__((vector_size(32)));
 typedef uint64_t u64x8 __attribute__((vector_size(64)));
 
 #define LANES 16
+#define UNROLL _Pragma("clang loop unroll(full)")
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE f32x16 splat(float x) {

@@ -7,7 +7,8 @@
 #define LEVEL_TABLE kernel_table_avx512
 
 #if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
+                             apply_to = function)
 #include "every_level.h"
 #pragma clang attribute pop
 #endif

@@ -3,23 +3,17 @@
 #define MEDROUNDS_PACK_H
 
 // Transposes 16 x 16 by four perfect shuffles of the rows.
-#define TRANSPOSE(vector, rows)                                                                                      \
-  _Pragma("clang loop unroll(full)") for (int stage = 0; stage < 4; stage++) {                                                                     \
-    vector mixed[16];                                                                                                \
-    UNROLL for (int i = 0; i < 8; i++) {                                                                             \
-      mixed[2 * i] = __builtin_shufflevector(rows[i], rows[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22,  \
-                                             7, 23);                                                                 \
-      mixed[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, \
-                                                 14, 30, 15, 31);                                                    \
-    }                                                                                                                \
-    UNROLL for (int i = 0; i < 16; i++) rows[i] = mixed[i];                                                          \
+#define TRANSPOSE(vector, rows)                                                                                        \
+  UNROLL for (int stage = 0; stage < 4; stage++) {                                                                     \
+    vector mixed[16];                                                                                                  \
+    UNROLL for (int i = 0; i < 8; i++) {                                                                               \
+      mixed[2 * i] = __builtin_shufflevector(rows[i], rows[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22,    \
+                                             7, 23);                                                                   \
+      mixed[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29,   \
+                                                 14, 30, 15, 31);                                                      \
+    }                                                                                                                  \
+    UNROLL for (int i = 0; i < 16; i++) rows[i] = mixed[i];                                                            \
   }
-
-INLINE u16x16 halves_at(const uint8_t *const rows[LANES], ptrdiff_t offset) {
-  u16x16 h;
-  UNROLL for (int i = 0; i < LANES; i++) h[i] = half_at(rows[i] + offset);
-  return h;
-}
 
 // Packing asks for the next panel's rows while it reads this one's: `ahead` bytes further, too far apart for the
 // processor to foresee.
@@ -30,7 +24,21 @@ INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANE
                         ptrdiff_t ahead) {
   const ptrdiff_t offset = first / BLOCK * block_bytes(type);
   UNROLL for (int i = 0; i < LANES; i++) __builtin_prefetch(rows[i] + ahead + offset, 0, 2);
-  const f32x16 d = from_f16(halves_at(rows, offset));
+  f32x16 d, m = splat(0);
+  if (type == KERNEL_Q4_1) {
+    u32x16 both;
+    UNROLL for (int i = 0; i < LANES; i++) {
+      uint32_t word;
+      __builtin_memcpy(&word, rows[i] + offset, sizeof word);
+      both[i] = word;
+    }
+    d = from_f16(__builtin_convertvector(both & 0xffff, u16x16));
+    m = from_f16(__builtin_convertvector(both >> 16, u16x16));
+  } else {
+    u16x16 halves;
+    UNROLL for (int i = 0; i < LANES; i++) halves[i] = half_at(rows[i] + offset);
+    d = from_f16(halves);
+  }
   if (type == KERNEL_Q8_0) {
     for (int half = 0; half < 2; half++, out += 16 * PANEL) {
       i8x16 q[16];
@@ -41,7 +49,6 @@ INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANE
     }
     return;
   }
-  const f32x16 m = type == KERNEL_Q4_1 ? from_f16(halves_at(rows, offset + 2)) : splat(0);
   u8x16 q[16];
   UNROLL for (int i = 0; i < 16; i++) __builtin_memcpy(&q[i], rows[i] + offset + (type == KERNEL_Q4_1 ? 4 : 2), 16);
   TRANSPOSE(u8x16, q)
@@ -76,8 +83,8 @@ INLINE void pack_floats(float *out, int32_t type, const uint8_t *const rows[LANE
   UNROLL for (int k = 0; k < 16; k++) store(out + k * PANEL, x[k]);
 }
 
-// The panel of b stored [N, K]: columns n .. n + columns - 1, k first .. last - 1. Columns up to the next multiple of 16
-// repeat the last one.
+// The panel of b stored [N, K]: columns n .. n + columns - 1, k first .. last - 1. Columns up to the next multiple of
+// 16 repeat the last one.
 INLINE void pack_transposed(float *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
                             ptrdiff_t first, ptrdiff_t last) {
   const ptrdiff_t step = type >= KERNEL_Q4_0 ? BLOCK : LANES;
@@ -147,7 +154,7 @@ static __attribute__((noinline)) void pack_panel(float *out, const kernel_matrix
 #undef STORED
 }
 
-// Strips of A: out[strip][k][STRIP] from a[m * a_row + k * a_column], m < M, k < depth. Rows beyond M repeat the last one.
+// Strips of A: out[strip][k][STRIP] from a[m * a_row + k * a_column], m < M, k < depth. Rows beyond M repeat the last.
 static __attribute__((noinline)) void pack_strips(float *out, const float *a, ptrdiff_t a_row, ptrdiff_t a_column,
                                                   ptrdiff_t M, ptrdiff_t depth) {
   if (a_row == 1) {  // stored [K, M]: a few stored rows at a time, so that their lines and pages stay near

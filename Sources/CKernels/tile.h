@@ -2,7 +2,7 @@
 #ifndef MEDROUNDS_TILE_H
 #define MEDROUNDS_TILE_H
 
-// A panel of B is [depth][PANEL] floats; A comes in strips of STRIP rows. The tile is what the registers of a level hold.
+// A panel of B is [depth][PANEL] floats; A comes in strips of STRIP rows. The tile is what a level's registers hold.
 enum { PANEL = 48, STRIP = 8 };
 
 #if LEVEL == 2
@@ -34,8 +34,6 @@ typedef struct {
   ptrdiff_t c_row;
   int mode;
 } tile_task;
-
-#define UNROLL _Pragma("clang loop unroll(full)")
 
 INLINE void tile(const tile_task *t, const int rows, const int vectors, const int packed) {
   tile_vector sum[TILE_ROWS][TILE_VECTORS];

@@ -40,7 +40,7 @@ typedef struct {
 
 // Writes row `row` of the matrix as float32 to out[columns].
 void kernel_matrix_row(float *out, const kernel_matrix *matrix, ptrdiff_t row);
-// bfloat16 by round to nearest even (NaN stays NaN), and back.
+// bfloat16 by round to nearest even (NaN stays NaN, infinity infinity), and back.
 void kernel_bf16_from_f32(uint16_t *out, const float *x, ptrdiff_t count);
 void kernel_f32_from_bf16(float *out, const uint16_t *x, ptrdiff_t count);
 
@@ -55,7 +55,9 @@ ptrdiff_t kernel_gemm_workspace_bytes(void);
 // a[m, k] stands at a[m * a_row + k * a_column] (in elements, so a transposed A costs nothing to describe).
 // b is [K, N] as stored, or [N, K] as stored where b_transposed (a weight [out, in] in the forward pass).
 // c[m, n] stands at c[m * c_row + n]. Columns are absolute, so that threads may each take a range of them; ranges that
-// start at multiples of 48 are fastest. Results do not depend on how M and N are split.
+// start at multiples of 48 are fastest. Results do not depend on how M and N are split. K is at most the stored extent of
+// b, which is why a quantised row longer than K is no error. c overlaps neither a nor the workspace; a workspace belongs
+// to one call at a time (about 2.2 MB a thread).
 void kernel_gemm(float *c, ptrdiff_t c_row, int32_t accumulate,
                  const float *a, ptrdiff_t a_row, ptrdiff_t a_column,
                  const kernel_matrix *b, int32_t b_transposed,
@@ -86,7 +88,9 @@ void kernel_swiglu_backward(float *dgate, float *dup, const float *dout, const f
 // One head of causal attention for `queries` consecutive tokens whose keys come in two spans: a shared prefix that every
 // query sees, then the sequence's own keys, of which query i sees the first own_offset + i + 1.
 // Row t of a tensor stands at base + t * row. out may not overlap q. log_sum_exp[i] is kept for the backward pass.
-// The result for a query does not depend on how many queries stand beside it. No [queries, keys] matrix is held whole:
+// The result for a query does not depend on how many queries stand beside it (finite keys and values given): keys are taken
+// in blocks of 96 aligned within each span. Splitting queries between calls leaves the gradients of keys and values the
+// same too, if the calls come in the queries' order. No [queries, keys] matrix is held whole:
 // scratch needs kernel_attention_scratch_bytes.
 typedef struct {
   const float *prefix_keys, *prefix_values;  // [prefix_count] rows
