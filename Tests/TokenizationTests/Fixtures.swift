@@ -12,7 +12,7 @@ enum Fixtures {
         let environment = ProcessInfo.processInfo.environment
         let path =
             environment["MEDROUNDS_MODEL"]
-            ?? "\(environment["HOME"] ?? "/root")/.cache/medrounds/SmolLM2-135M-Instruct.Q4_1.gguf"
+            ?? "\(FileManager.default.homeDirectoryForCurrentUser.path)/.cache/medrounds/SmolLM2-135M-Instruct.Q4_1.gguf"
         return FileManager.default.isReadableFile(atPath: path) ? path : nil
     }()
 
