@@ -36,7 +36,7 @@ public struct GenerationProgress: Sendable {
 /// depend on the other prompts, on `batchSize` or on `threads`. `progress` may throw to cancel.
 ///
 /// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.token-outside-vocabulary,
-/// engine.adapter-*, engine.setting, engine.loss-not-finite.
+/// engine.adapter-*, engine.setting, engine.logits-not-finite.
 public func generate(
     _ model: LanguageModel, adapter: Adapter?, prompts: [[Int32]], maxNewTokens: Int, stop: Set<Int32>, batchSize: Int,
     threads: Int, progress: (GenerationProgress) throws(Fault) -> Void = { _ in }
@@ -147,7 +147,7 @@ private struct Decoder {
             for place in chunk {
                 let logits = head.logits + (place - first) * V
                 let token = kernel_argmax(logits, V)
-                guard logits[Int(token)].isFinite else { throw .lossNotFinite(Double(logits[Int(token)]), step: 0) }
+                guard logits[Int(token)].isFinite else { throw .logitsNotFinite }
                 advance(active[place], token)
             }
         }

@@ -46,7 +46,7 @@ public func score(
     }
     withExtendedLifetime(network) {}
     score.total = score.sequences.reduce(0, +)
-    guard score.total.isFinite else { throw .lossNotFinite(score.total, step: 0) }
+    guard score.total.isFinite else { throw .scoreNotFinite(score.total, adapted: adapter != nil) }
     return score
 }
 
