@@ -99,6 +99,18 @@ extension Fault {
             mend: "Lower the learning rate or check the starting adapter.")
     }
 
+    static func scoreNotFinite(_ total: Double, adapted: Bool) -> Fault {
+        Fault(
+            .data, "engine.loss-not-finite", "the loss over the records is \(total)",
+            mend: adapted ? "Leave this adapter out." : "Check the model file: its weights give no finite loss.")
+    }
+
+    static var logitsNotFinite: Fault {
+        Fault(
+            .data, "engine.logits-not-finite", "the model's largest logit is NaN or infinite",
+            mend: "Check the adapter, then the model file.")
+    }
+
     static func gradientNotFinite(step: Int) -> Fault {
         Fault(
             .failed, "engine.gradient-not-finite", "the gradient of step \(step) holds NaN or infinity",

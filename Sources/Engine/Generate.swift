@@ -33,10 +33,10 @@ public struct GenerationProgress: Sendable {
 }
 
 /// Greedy decoding: at each place the token with the largest logit, the lowest id among equals. A prompt's result does not
-/// depend on `batchSize` or `threads`. `progress` may throw to cancel.
+/// depend on the other prompts, on `batchSize` or on `threads`. `progress` may throw to cancel.
 ///
 /// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.token-outside-vocabulary,
-/// engine.adapter-*, engine.setting, engine.loss-not-finite.
+/// engine.adapter-*, engine.setting, engine.logits-not-finite.
 public func generate(
     _ model: LanguageModel, adapter: Adapter?, prompts: [[Int32]], maxNewTokens: Int, stop: Set<Int32>, batchSize: Int,
     threads: Int, progress: (GenerationProgress) throws(Fault) -> Void = { _ in }
@@ -93,7 +93,7 @@ private struct Decoder {
         let shortest = prompts.reduce(Int.max) { min($0, $1.count) }
         let longest = prompts.reduce(0) { max($0, $1.count) }
         let common = prompts.dropFirst().reduce(prompts[0].count) { min($0, Packing.commonPrefix(prompts[0], $1)) }
-        prefix = prompts.count == 1 ? 0 : min(common, shortest - 1)
+        prefix = prompts.count == 1 ? 0 : min(common, shortest - 1) / Packing.keyBlock * Packing.keyBlock
         context = model.shape.contextLength
         slotRows = min(longest + maxNewTokens, context) - prefix
         let rows = max(Self.passRows + slots, longest)
@@ -147,7 +147,7 @@ private struct Decoder {
             for place in chunk {
                 let logits = head.logits + (place - first) * V
                 let token = kernel_argmax(logits, V)
-                guard logits[Int(token)].isFinite else { throw .lossNotFinite(Double(logits[Int(token)]), step: 0) }
+                guard logits[Int(token)].isFinite else { throw .logitsNotFinite }
                 advance(active[place], token)
             }
         }

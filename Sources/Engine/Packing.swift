@@ -47,6 +47,9 @@ package struct Label {
 struct Packing {
     /// The shortest prefix worth sharing, in tokens.
     static let shortestPrefix = 16
+    /// The keys that the attention kernels take at a time. A prefix of a multiple of it leaves every query the blocks of keys
+    /// it has without sharing, so that a forward pass gives the same bits either way (a test holds the kernels to it).
+    static let keyBlock = 96
 
     private(set) var tokens: [Int32] = []
     private(set) var segments: [Segment] = []
@@ -57,9 +60,24 @@ struct Packing {
     /// How many labels the batch has, shared ones counted for each record.
     var labelCount: Int { labels.reduce(0) { $0 + $1.records.count } }
 
-    /// Packs a batch; `sharing: false` keeps every record apart.
-    init(_ batch: [TokenSequence], sharing: Bool = true) {
-        let groups = sharing ? Self.groups(batch) : batch.indices.map { Group(records: [$0], prefix: 0) }
+    /// How records share prefixes.
+    enum Sharing {
+        /// Not at all.
+        case none
+        /// Whole blocks of keys, so that no record's result depends on the others: for scoring and decoding.
+        case blocks
+        /// All that saves rows: for training, where sums over rows have another order anyway.
+        case all
+    }
+
+    /// Packs a batch.
+    init(_ batch: [TokenSequence], sharing: Sharing) {
+        let groups =
+            switch sharing {
+            case .none: batch.indices.map { Group(records: [$0], prefix: 0) }
+            case .blocks: Self.groups(batch, multiple: Self.keyBlock)
+            case .all: Self.groups(batch, multiple: 1)
+            }
         for group in groups {
             let firstSegment = segments.count
             let prefix = self.tokens.count..<self.tokens.count + group.prefix
@@ -95,9 +113,9 @@ struct Packing {
     }
 
     /// Sorts the sequences and splits the sorted list where that saves the most rows: a range either shares its common
-    /// prefix as a whole or falls apart at its (first) least common neighbours. Groups stand in the order of their first
-    /// records.
-    static func groups(_ batch: [TokenSequence]) -> [Group] {
+    /// prefix (cut to a multiple) as a whole or falls apart at its (first) least common neighbours. Groups stand in the order
+    /// of their first records.
+    static func groups(_ batch: [TokenSequence], multiple: Int) -> [Group] {
         let order = batch.indices.sorted {
             if batch[$0].tokens == batch[$1].tokens { return $0 < $1 }
             return batch[$0].tokens.lexicographicallyPrecedes(batch[$1].tokens)
@@ -111,7 +129,7 @@ struct Packing {
             for place in range.lowerBound..<range.upperBound - 1 where common[place] < common[least] { least = place }
             // A record's last token has no row: where one record is the whole prefix, its suffix is that row.
             let shortest = order[range].reduce(Int.max) { min($0, batch[$1].tokens.count - 1) }
-            let prefix = min(common[least], shortest) - 1
+            let prefix = (min(common[least], shortest) - 1) / multiple * multiple
             let together = prefix >= shortestPrefix ? prefix * (range.count - 1) : 0
             let left = best(range.lowerBound..<least + 1)
             let right = best(least + 1..<range.upperBound)

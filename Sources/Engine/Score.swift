@@ -17,8 +17,8 @@ public struct Score: Sendable, Equatable {
     public var mean: Double { total / Double(labels) }
 }
 
-/// Scores records; those of a chunk of 4,096 tokens that share a prefix have it computed once. `adapter` nil scores the
-/// base model alone.
+/// Scores records; those of a chunk of 4,096 tokens that share a prefix have it computed once, and a record's sum does not
+/// depend on the others. `adapter` nil scores the base model alone.
 ///
 /// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
 /// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.loss-not-finite.
@@ -27,7 +27,7 @@ public func score(
 ) throws(Fault) -> Score {
     try model.shape.check(sequences, work: "score")
     let chunks = chunks(of: sequences, tokens: 4096)
-    let rows = chunks.reduce(0) { max($0, Packing(Array(sequences[$1])).tokens.count) }
+    let rows = chunks.reduce(0) { max($0, Packing(Array(sequences[$1]), sharing: .blocks).tokens.count) }
     let network = try Network(
         model, adapter: adapter, configuration: nil, trains: false, rows: rows,
         positionCount: sequences.reduce(0) { max($0, $1.tokens.count) }, threads: threads)
@@ -35,7 +35,7 @@ public func score(
     let scratch = HeadScratch(network.head, limit: rows, arena: network.arena)
     var score = Score(total: 0, labels: 0, sequences: [Double](repeating: 0, count: sequences.count))
     for chunk in chunks {
-        let packing = Packing(Array(sequences[chunk]))
+        let packing = Packing(Array(sequences[chunk]), sharing: .blocks)
         let x = inference.run(packing.tokens, packing.segments)
         let losses = Head.losses(
             x: x, labels: packing.labels, head: network.head, scratch: scratch, workers: network.workers)
@@ -46,7 +46,7 @@ public func score(
     }
     withExtendedLifetime(network) {}
     score.total = score.sequences.reduce(0, +)
-    guard score.total.isFinite else { throw .lossNotFinite(score.total, step: 0) }
+    guard score.total.isFinite else { throw .scoreNotFinite(score.total, adapted: adapter != nil) }
     return score
 }
 

@@ -19,9 +19,9 @@ import CKernels
 import Federation
 
 /// Keys and streams of the engine's random numbers.
-enum Seeds {
+package enum Seeds {
     /// What the numbers are for.
-    enum Purpose: UInt64 {
+    package enum Purpose: UInt64 {
         case initialAdapter = 1
         case recordOrder = 2
         case dropout = 3
@@ -29,7 +29,7 @@ enum Seeds {
     }
 
     /// A generator with its stream.
-    static func random(
+    package static func random(
         seed: UInt64, purpose: Purpose, round: Int = 0, site: String = "", stream: (Int, Int)
     ) -> kernel_random {
         var name: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -49,8 +49,8 @@ enum Seeds {
     }
 
     /// The order of the records in an epoch.
-    static func order(count: Int, seed: UInt64, round: Int, site: String, epoch: Int) -> [Int] {
-        return permutation(
+    package static func order(count: Int, seed: UInt64, round: Int, site: String, epoch: Int) -> [Int] {
+        permutation(
             count: count,
             random: random(seed: seed, purpose: .recordOrder, round: round, site: site, stream: (epoch, 0)))
     }

@@ -100,7 +100,7 @@ public func train(
             batches.append(order[first..<min(order.count, first + configuration.batchSize)].map { sequences[$0] })
         }
     }
-    let mostRows = batches.reduce(0) { max($0, Packing($1).tokens.count) }
+    let mostRows = batches.reduce(0) { max($0, Packing($1, sharing: .all).tokens.count) }
     let network = try Network(
         job.model, adapter: job.start, configuration: job.lora, trains: true, rows: mostRows,
         positionCount: sequences.reduce(0) { max($0, $1.tokens.count) }, threads: job.threads)
@@ -117,7 +117,7 @@ public func train(
     var epochs = [(sum: Double, labels: Int)](repeating: (0, 0), count: configuration.epochs)
 
     for (step, batch) in batches.enumerated() {
-        let packing = Packing(batch)
+        let packing = Packing(batch, sharing: .all)
         let loss = differentiation.run(
             packing, dropout: dropout(seed: job.seed, round: job.round, site: job.site, step: step))
         guard loss.isFinite else { throw .lossNotFinite(loss, step: step) }
@@ -196,7 +196,7 @@ package func lossAndGradient(
     _ model: LanguageModel, adapter: Adapter, batch: [TokenSequence], sharing: Bool, threads: Int, seed: UInt64? = nil
 ) throws(Fault) -> (loss: Double, gradient: Adapter) {
     try model.shape.check(batch, work: "differentiate")
-    let packing = Packing(batch, sharing: sharing)
+    let packing = Packing(batch, sharing: sharing ? .all : .none)
     let network = try Network(
         model, adapter: adapter, configuration: nil, trains: true, rows: packing.tokens.count,
         positionCount: batch.reduce(0) { max($0, $1.tokens.count) }, threads: threads)

@@ -7,11 +7,11 @@ import Testing
 
 @Suite struct GenerationTests {
     private static func prompts(prefix: Int) -> [[Int32]] {
-        TinyModel.records([31, 24, 40, 22, 33, 26, 29, 23, 37], prefix: prefix).map(\.tokens)
+        TinyModel.records([11, 4, 20, 2, 13, 6, 9, 3, 17].map { $0 + prefix }, prefix: prefix).map(\.tokens)
     }
 
-    @Test(arguments: [0, 3, 20])
-    func batchSizeAndThreadsDoNotMatter(prefix: Int) throws {
+    @Test(arguments: [0, 20, 100, 200])
+    func otherPromptsBatchSizeAndThreadsDoNotMatter(prefix: Int) throws {
         let model = try TinyModel.make()
         let adapter = try TinyModel.adapter(model)
         let prompts = Self.prompts(prefix: prefix)
@@ -21,6 +21,12 @@ import Testing
             model, adapter: adapter, prompts: prompts, maxNewTokens: 30, stop: [7, 11, 13], batchSize: 8, threads: 2)
         #expect(one == eight)
         #expect(Set(one.map(\.tokens)).count > 1)
+        for (index, prompt) in prompts.enumerated() {
+            let alone = try generate(
+                model, adapter: adapter, prompts: [prompt], maxNewTokens: 30, stop: [7, 11, 13], batchSize: 1,
+                threads: 2)
+            #expect(alone[0] == one[index])
+        }
     }
 
     @Test func meetsTheLargestLogitStepByStep() throws {
@@ -41,7 +47,7 @@ import Testing
 
     @Test func endsAtStopTokensAndAtTheContext() throws {
         let model = try TinyModel.make(context: 32)
-        let prompt = Array(Self.prompts(prefix: 0)[1].prefix(24))
+        let prompt = Array(Self.prompts(prefix: 20)[1].prefix(24))
         let free = try generate(
             model, adapter: nil, prompts: [prompt], maxNewTokens: 100, stop: [], batchSize: 1, threads: 1)[0]
         // 24 prompt tokens and 8 new ones fill the context, and one more is predicted from the last of them.

@@ -148,9 +148,10 @@ private let differenceNoise = 3e-3
         #expect(zip(outcome.adapter.tensors, job.start.tensors).allSatisfy { $0.values != $1.values })
     }
 
-    @Test func scoreAddsUp() throws {
+    @Test(arguments: [19, 97, 110, 200])
+    func scoreAddsUpAndNoRecordDependsOnOthers(prefix: Int) throws {
         let model = try TinyModel.make()
-        let batch = TinyModel.records([25, 22, 31], prefix: 19, lossStart: 5)
+        let batch = TinyModel.records([prefix + 6, prefix + 3, prefix + 12], prefix: prefix, lossStart: 5)
         let together = try score(model, adapter: nil, sequences: batch, threads: 2)
         #expect(together.labels == batch.reduce(0) { $0 + $1.tokens.count - 5 })
         #expect(together.total == together.sequences.reduce(0, +))

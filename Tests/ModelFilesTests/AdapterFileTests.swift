@@ -16,7 +16,7 @@ import Testing
         var next = 0
         return Adapter(
             configuration: configuration,
-            tensors: AdapterFile.expected(shape: shape, configuration: configuration).map { name, shape in
+            tensors: AdapterFile.expected(sizes: shape.sizes, configuration: configuration).map { name, shape in
                 let count = shape.reduce(1, *)
                 defer { next += count }
                 return NamedTensor(name: name, shape: shape, values: (next..<next + count).map(value))
@@ -26,7 +26,7 @@ import Testing
     private func codeOf(_ bytes: [UInt8], rank: Int = 3, shape: ModelShape? = nil) -> String? {
         var other = configuration
         other.rank = rank
-        return code { _ = try AdapterFile.read(bytes, shape: shape ?? self.shape, configuration: other, path: "a") }
+        return code { _ = try AdapterFile.read(bytes, sizes: (shape ?? self.shape).sizes, configuration: other, path: "a") }
     }
 
     @Test func roundTripsInFloat32() throws {
@@ -36,7 +36,7 @@ import Testing
         #expect(
             adapter.tensor(named: "base_model.model.model.layers.0.self_attn.k_proj.lora_B.weight")?.shape == [4, 3])
         let bytes = AdapterFile.bytes(of: adapter, precision: .f32)
-        #expect(try AdapterFile.read(bytes, shape: shape, configuration: configuration, path: "a") == adapter)
+        #expect(try AdapterFile.read(bytes, sizes: shape.sizes, configuration: configuration, path: "a") == adapter)
     }
 
     @Test func roundsToNearestEvenInBFloat16() throws {
@@ -49,7 +49,7 @@ import Testing
         ]
         let adapter = adapter { cases[$0 % cases.count].0 }
         let bytes = AdapterFile.bytes(of: adapter, precision: .bf16)
-        let back = try AdapterFile.read(bytes, shape: shape, configuration: configuration, path: "a")
+        let back = try AdapterFile.read(bytes, sizes: shape.sizes, configuration: configuration, path: "a")
         let expected = self.adapter { cases[$0 % cases.count].1 }
         for (found, wanted) in zip(back.tensors, expected.tensors) {
             #expect(found.values.map(\.bitPattern) == wanted.values.map(\.bitPattern))
@@ -64,7 +64,7 @@ import Testing
         let fault = try #require(throws: Fault.self) {
             var other = configuration
             other.rank = 4
-            _ = try AdapterFile.read(bytes, shape: shape, configuration: other, path: "site.safetensors")
+            _ = try AdapterFile.read(bytes, sizes: shape.sizes, configuration: other, path: "site.safetensors")
         }
         #expect(fault.code == "adapter.shape")
         #expect(fault.what.contains("[3, 12]") && fault.what.contains("[4, 12]"))
@@ -89,7 +89,7 @@ import Testing
         let tensor = try #require(adapter.tensors.first { !$0.values.allSatisfy(\.isFinite) })
         let bytes = AdapterFile.bytes(of: adapter, precision: precision)
         let fault = try #require(throws: Fault.self) {
-            _ = try AdapterFile.read(bytes, shape: shape, configuration: configuration, path: "a")
+            _ = try AdapterFile.read(bytes, sizes: shape.sizes, configuration: configuration, path: "a")
         }
         #expect(fault.code == "adapter.not-finite" && fault.place?.tensor == tensor.name)
         #expect(code { try AdapterFile.checkFinite(adapter, path: "a") } == "adapter.not-finite")
@@ -100,7 +100,7 @@ import Testing
         let folder = try TemporaryFolder()
         let path = folder.path + "/adapter"
         try AdapterFolder.write(adapter(), to: path, baseModel: "/some/where/tiny.gguf")
-        #expect(try AdapterFolder.read(path, shape: shape) == adapter())
+        #expect(try AdapterFolder.read(path, sizes: shape.sizes) == adapter())
         try AdapterFolder.write(adapter(), to: path, baseModel: "tiny")
         let json = try JSONValue(parsing: try contents(path + "/adapter_config.json"))
         #expect(json["r"] == 3 && json["lora_alpha"] == 6 && json["lora_dropout"] == .number(0.05))
@@ -111,7 +111,7 @@ import Testing
         #expect(
             code { try AdapterFolder.write(adapter(), to: folder.path + "/no/where", baseModel: "tiny") }
                 == "file.write")
-        #expect(code { _ = try AdapterFolder.read(folder.path, shape: shape) } == "model.not-found")
+        #expect(code { _ = try AdapterFolder.read(folder.path, sizes: shape.sizes) } == "model.not-found")
     }
 
     @Test(arguments: [
@@ -134,7 +134,7 @@ import Testing
         let goldens = try #require(Fixtures.goldens)
         let model = try ModelFile.open(path: goldens + "/tiny-llama3")
         let folder = goldens + "/lora-tiny-llama3/init"
-        let adapter = try AdapterFolder.read(folder, shape: model.shape)
+        let adapter = try AdapterFolder.read(folder, sizes: model.shape.sizes)
         #expect(
             adapter.configuration == LoRAConfiguration(rank: 8, alpha: 16, dropout: 0, targets: LinearMap.allCases))
         #expect(
