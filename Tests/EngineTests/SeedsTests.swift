@@ -28,7 +28,7 @@ import Testing
         let a = try #require(adapter.tensor(named: Adapter.tensorName(layer: 1, map: .q, matrix: .a)))
         let bound = 1 / 20.0.squareRoot()
         let uniform = [
-            0.954020082950592, 0.2128797173500061, 0.15223148340716553, 0.38433510065078735, 0.5871850848197937,
+            0.954020082950592, 0.2128797173500061, 0.15223348140716553, 0.38433510065078735, 0.5871850848197937,
             0.49073904752731323,
         ]
         for (found, u) in zip(a.values, uniform) {
