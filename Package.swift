@@ -6,7 +6,9 @@ import PackageDescription
 let package = Package(
     name: "MedRounds",
     products: [
-        .executable(name: "medrounds", targets: ["medrounds"])
+        .executable(name: "medrounds", targets: ["medrounds"]),
+        // For Benchmarks/, which is a package of its own.
+        .library(name: "MedRoundsEngine", targets: ["Engine", "ModelFiles", "Federation", "Faults"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

@@ -19,7 +19,7 @@ struct RecordSet: Sendable {
     var prompts: [[Int32]] = []
     /// What the plan says of each source.
     var summaries: [DatasetSummary] = []
-    /// HMAC-SHA-256 under the owner's key over all records, so that anyone with key and notes can check what was used.
+    /// Stands for all records: anyone with the owner's key and the notes can check what was used.
     var commitment: Digest
 
     var count: Int { records.count }
@@ -63,8 +63,7 @@ struct RecordLoader {
 
     private func load(_ sources: [DataSource], role: DatasetRole, owner: String, purpose: RecordPurpose) throws -> RecordSet {
         let key = try workspace.commitmentKey(of: owner)
-        var set = RecordSet(commitment: Digest.hmac([], key: key))
-        var everything: [JSONValue] = []
+        var set = RecordSet(commitment: Self.joined([]))
         for (index, source) in sources.enumerated() {
             let root = origin.path(declaration.dataRoot, key: "data_root")
             let path = source.path.hasPrefix("/") ? source.path : "\(root)/\(source.path)"
@@ -89,11 +88,16 @@ struct RecordLoader {
                 DatasetSummary(
                     role: role, owner: owner, path: source.path, documents: documents.count, records: drawn.count,
                     truncated: truncated, labels: labels, commitment: Digest.hmac(JSONValue.array(parts).canonical, key: key)))
-            everything += parts
         }
-        set.commitment =
-            set.summaries.count == 1 ? set.summaries[0].commitment : Digest.hmac(JSONValue.array(everything).canonical, key: key)
+        set.commitment = Self.joined(set.summaries.map(\.commitment))
         return set
+    }
+
+    /// The commitment of all sources of an owner: that of the only one, else the SHA-256 of their hexadecimal forms a line each,
+    /// so that it follows from the plan without the key.
+    static func joined(_ commitments: [Digest]) -> Digest {
+        if commitments.count == 1 { return commitments[0] }
+        return Digest.sha256(commitments.map { "\($0.hex)\n" }.joined())
     }
 
     /// What a commitment covers of a record: where it comes from and every character the model sees.

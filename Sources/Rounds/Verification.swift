@@ -286,9 +286,9 @@ public struct Verifier {
                 if try sent.object("input").digest("adapter_sha256") != train.object("output").digest("adapter_sha256") {
                     faults.append(broken("verify.upload", "the upload of \(site) is not made from what the site trained", commit))
                 }
-                if let dataset = plan.inputs.datasets.first(where: { $0.role == .train && $0.owner == site.name }),
-                    try train.object("input").digest("dataset_commitment") != dataset.commitment
-                {
+                let sources = plan.inputs.datasets.filter { $0.role == .train && $0.owner == site.name }
+                let committed = RecordLoader.joined(sources.map(\.commitment))
+                if try train.object("input").digest("dataset_commitment") != committed {
                     faults.append(broken("verify.dataset", "\(site) trained on other records than the plan commits to", commit))
                 }
             }

@@ -100,7 +100,7 @@ import Testing
 
     @Test func interruptionLeavesAResumableRunAndExit130() throws {
         let federation = try TinyFederation()
-        try federation.replace("epochs: 1", with: "epochs: 200")
+        try federation.replace("epochs: 1", with: "epochs: 20000")
         let process = Process()
         process.executableURL = URL(fileURLWithPath: TinyFederation.program)
         process.arguments = ["run", "tiny.yaml"]
@@ -110,7 +110,7 @@ import Testing
         process.standardOutput = FileHandle.nullDevice
         try process.run()
         var text = ""
-        while !text.contains("round 1 train east: loss") {
+        while !text.contains("records/s") {
             let data = pipe.fileHandleForReading.availableData
             guard !data.isEmpty else { break }
             text += String(decoding: data, as: UTF8.self)
@@ -120,7 +120,7 @@ import Testing
         process.waitUntilExit()
         #expect(process.terminationStatus == 130, "\(text)")
         #expect(text.contains("--resume"))
-        #expect(try federation.git("rev-list", "--count", "runs/tiny-1.sites/east") == "2")
+        #expect(try federation.git("rev-list", "--count", "runs/tiny-1") == "1")
     }
 
     @Test func aSiteThatDivergesIsLeftOutAndTheRoundGoesOn() throws {

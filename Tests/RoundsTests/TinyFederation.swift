@@ -128,8 +128,12 @@ final class TinyFederation {
         try process.run()
         process.waitUntilExit()
         return Finished(
-            code: process.terminationStatus, out: try String(contentsOfFile: out, encoding: .utf8),
-            err: try String(contentsOfFile: err, encoding: .utf8))
+            code: process.terminationStatus, out: text(out), err: text(err))
+    }
+
+    /// A file as text; bytes that are no UTF-8, as in a binary adapter, become replacement characters.
+    private static func text(_ path: String) -> String {
+        String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
     }
 
     private static let template = """

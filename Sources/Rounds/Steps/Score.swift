@@ -45,6 +45,6 @@ enum ScoreStep {
                 "records": .integer(Int64(validation.count)),
                 "validation_commitment": .string(validation.commitment.hex), "scores": .array(rows),
             ],
-            timing: clock.timing(threads: context.threads), summary: summary.joined(separator: ", "))
+            timing: clock.timing(threads: context.threads), summary: summary.isEmpty ? "nothing to score" : summary.joined(separator: ", "))
     }
 }

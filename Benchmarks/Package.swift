@@ -1,0 +1,17 @@
+// swift-tools-version: 6.1
+// Benchmarks of the engine, apart from the product so that nobody builds them by accident.
+
+import PackageDescription
+
+let package = Package(
+    name: "Benchmarks",
+    dependencies: [.package(name: "MedRounds", path: "..")],
+    targets: [
+        .executableTarget(
+            name: "step",
+            dependencies: [
+                .product(name: "MedRoundsEngine", package: "MedRounds")
+            ])
+    ],
+    swiftLanguageModes: [.v6]
+)
