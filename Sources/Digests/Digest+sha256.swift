@@ -33,7 +33,9 @@ extension Federation.Digest {
     }
 
     fileprivate static func finished(_ hasher: SHA256) -> Federation.Digest {
-        guard let digest = Federation.Digest(bytes: hasher.finalize()) else { preconditionFailure("SHA-256 has 32 bytes") }
+        guard let digest = Federation.Digest(bytes: hasher.finalize()) else {
+            preconditionFailure("SHA-256 has 32 bytes")
+        }
         return digest
     }
 }

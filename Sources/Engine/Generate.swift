@@ -14,6 +14,8 @@ public struct Generation: Sendable, Equatable {
         case length
         /// The context is full.
         case context
+        /// The model repeated itself; `tokens` keeps the first of the repetitions.
+        case loop
     }
 
     /// The new tokens.
@@ -55,6 +57,33 @@ public func generate(
             GenerationProgress(finished: decoder.finished, prompts: prompts.count, tokens: decoder.tokens))
     }
     return decoder.results
+}
+
+/// When greedy decoding runs in circles: what it wrote last, written several times over. Greedy decoding never leaves such a
+/// circle by itself, since what follows depends on ever the same text.
+package enum Repetition {
+    /// Tokens of the longest circle looked for.
+    static let longest = 48
+    /// The repetitions cover at least so many tokens, so that a row of dashes or a list of equal values in a note is no circle.
+    static let covered = 24
+    /// And are at least so many.
+    static let times = 3
+
+    /// The length of the circle that the tokens end in, nil where there is none; the shortest one where there are several.
+    package static func period(atEndOf tokens: [Int32]) -> Int? {
+        for period in 1...longest {
+            let span = period + excess(period)
+            guard span <= tokens.count else { return nil }
+            let first = tokens.count - span
+            if (first..<tokens.count - period).allSatisfy({ tokens[$0] == tokens[$0 + period] }) { return period }
+        }
+        return nil
+    }
+
+    /// How many tokens the repetitions after the first hold.
+    package static func excess(_ period: Int) -> Int {
+        (max(times, (covered + period - 1) / period) - 1) * period
+    }
 }
 
 /// Slots of the key-value store, each with the record it works on.
@@ -163,7 +192,10 @@ private struct Decoder {
         } else {
             slot.new.append(token)
             tokens += 1
-            if slot.new.count == maxNewTokens {
+            if let period = Repetition.period(atEndOf: slot.new) {
+                slot.new.removeLast(Repetition.excess(period))
+                ending = .loop
+            } else if slot.new.count == maxNewTokens {
                 ending = .length
             } else if prefix + slot.stored + 1 > context {
                 ending = .context

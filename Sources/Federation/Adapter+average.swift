@@ -11,7 +11,8 @@ extension Adapter {
     public static func average(_ parts: [(adapter: Adapter, weight: Double)]) throws(Fault) -> Adapter {
         guard let first = parts.first?.adapter else { throw .nobodyLeft() }
         for part in parts.dropFirst() {
-            for (left, right) in zip(first.tensors, part.adapter.tensors) where left.name != right.name || left.shape != right.shape {
+            for (left, right) in zip(first.tensors, part.adapter.tensors)
+            where left.name != right.name || left.shape != right.shape {
                 throw .adapterMismatch(left.name, left.shape, right.name, right.shape)
             }
             guard part.adapter.tensors.count == first.tensors.count else {

@@ -49,7 +49,11 @@ public struct Adapter: Sendable, Equatable {
         while low < high {
             let middle = (low + high) / 2
             if tensors[middle].name == name { return tensors[middle] }
-            if tensors[middle].name.utf8.lexicographicallyPrecedes(name.utf8) { low = middle + 1 } else { high = middle }
+            if tensors[middle].name.utf8.lexicographicallyPrecedes(name.utf8) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         return nil
     }

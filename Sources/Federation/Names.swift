@@ -14,7 +14,9 @@ public struct SiteID: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 
     /// Site order is the byte order of the names, everywhere.
-    public static func < (left: SiteID, right: SiteID) -> Bool { left.name.utf8.lexicographicallyPrecedes(right.name.utf8) }
+    public static func < (left: SiteID, right: SiteID) -> Bool {
+        left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
+    }
     /// The name.
     public var description: String { name }
 }

@@ -84,8 +84,10 @@ public enum AdapterFile {
         for layer in 0..<sizes.layers {
             for map in configuration.targets {
                 let weight = sizes.shape(of: map)
-                tensors.append((Adapter.tensorName(layer: layer, map: map, matrix: .a), [configuration.rank, weight.in]))
-                tensors.append((Adapter.tensorName(layer: layer, map: map, matrix: .b), [weight.out, configuration.rank]))
+                tensors.append(
+                    (Adapter.tensorName(layer: layer, map: map, matrix: .a), [configuration.rank, weight.in]))
+                tensors.append(
+                    (Adapter.tensorName(layer: layer, map: map, matrix: .b), [weight.out, configuration.rank]))
             }
         }
         return tensors

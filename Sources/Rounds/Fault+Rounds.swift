@@ -16,7 +16,9 @@ extension Fault {
             mend: known.isEmpty ? "Start one with medrounds run." : "Name one of: \(names).")
     }
     static func planChanged(_ run: RunName, _ differences: [String]) -> Fault {
-        let listed = differences.isEmpty ? "the committed plan was written by another version" : differences.joined(separator: "; ")
+        let listed =
+            differences.isEmpty
+            ? "the committed plan was written by another version" : differences.joined(separator: "; ")
         return Fault(
             .usage, "run.plan-changed", "the plan changed since \(run) began: \(listed)",
             mend: "Undo the change, or start a new run without --resume.")

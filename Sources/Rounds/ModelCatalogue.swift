@@ -30,7 +30,9 @@ public enum ModelCatalogue {
     /// The path of a base model: a catalogue name in the cache folder, or a path relative to the workflow's folder.
     ///
     /// Throws `model.missing` with what to do where there is nothing at that path.
-    public static func path(of base: String, folder: String, cache: String) throws(Fault) -> (path: String, known: CatalogueModel?) {
+    public static func path(of base: String, folder: String, cache: String) throws(Fault) -> (
+        path: String, known: CatalogueModel?
+    ) {
         if let known = models.first(where: { $0.name == base }) {
             let path = "\(cache)/\(known.file)"
             guard FileManager.default.fileExists(atPath: path) else {
@@ -44,7 +46,8 @@ public enum ModelCatalogue {
         guard FileManager.default.fileExists(atPath: path) else {
             let names = models.map(\.name).joined(separator: ", ")
             throw Fault(
-                .model, "model.missing", "\(base) is neither a file nor a folder nor a catalogue name", at: Place(file: path),
+                .model, "model.missing", "\(base) is neither a file nor a folder nor a catalogue name",
+                at: Place(file: path),
                 mend: "Write the path of a .gguf file or of a model folder, or one of: \(names).")
         }
         return (path, nil)

@@ -26,7 +26,8 @@ public struct ModelProbe {
     public func ids(of text: String) throws(Fault) -> [Int32] {
         guard let vocabulary = file.vocabulary else {
             throw Fault(
-                .model, "model.no-tokenizer", "the model brings no tokenizer", at: Place(file: file.path), mend: "Give --ids instead of --text.")
+                .model, "model.no-tokenizer", "the model brings no tokenizer", at: Place(file: file.path),
+                mend: "Give --ids instead of --text.")
         }
         return try Tokenizer(BPEVocabulary(vocabulary)).encode(text)
     }
@@ -49,6 +50,7 @@ extension BPEVocabulary {
         let preTokenizer = try PreTokenizer(named: stored.preTokenizer)
         self.init(
             tokens: stored.tokens, tokenTypes: stored.tokenTypes, merges: stored.merges, preTokenizer: preTokenizer,
-            beginningID: stored.beginningID, endID: stored.endID, unknownID: stored.unknownID, paddingID: stored.paddingID)
+            beginningID: stored.beginningID, endID: stored.endID, unknownID: stored.unknownID,
+            paddingID: stored.paddingID)
     }
 }

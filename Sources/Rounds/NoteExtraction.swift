@@ -19,12 +19,15 @@ public struct NoteExtractor {
     /// Opens the model and the adapter that the run last published; before any round, or with 0, the base model alone.
     public init(run: RunName, round: Int?, ledger: Ledger, origin: RunOrigin, threads: Int) throws {
         guard let tip = try ledger.tip(.main(run)) else { throw Fault.runMissing(run, known: try ledger.runs()) }
-        guard let bytes = try ledger.file(StepPaths.plan, of: tip) else { throw Fault.missingFile(StepPaths.plan, tip.hex) }
+        guard let bytes = try ledger.file(StepPaths.plan, of: tip) else {
+            throw Fault.missingFile(StepPaths.plan, tip.hex)
+        }
         let plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
         opened = try OpenedModel(plan.declaration, origin: origin)
         guard opened.summary.digest == plan.inputs.model.digest else {
             throw Fault(
-                .model, "model.other", "the base model here has SHA-256 \(opened.summary.digest), the run's has \(plan.inputs.model.digest)",
+                .model, "model.other",
+                "the base model here has SHA-256 \(opened.summary.digest), the run's has \(plan.inputs.model.digest)",
                 mend: "Bring the base model that the run's plan names.")
         }
         model = try LanguageModel(opened.file)
@@ -36,7 +39,8 @@ public struct NoteExtractor {
             }?.id
             guard commit != nil || round == 0 else {
                 throw Fault(
-                    .usage, "run.no-round", "the run \(run) has no aggregated round \(round)", mend: "Leave --round out for the newest.")
+                    .usage, "run.no-round", "the run \(run) has no aggregated round \(round)",
+                    mend: "Leave --round out for the newest.")
             }
         }
         if let commit, let bytes = try ledger.file(StepPaths.global, of: commit) {
@@ -61,7 +65,8 @@ public struct NoteExtractor {
         var faults = MarkupFaults()
         guard !built.records.isEmpty else { return (result, faults) }
         let generations = try generate(
-            model, adapter: adapter, prompts: built.records.map { opened.tokenizer.encode($0.prompt, specials: false) }, maxNewTokens: maxNewTokens,
+            model, adapter: adapter, prompts: built.records.map { opened.tokenizer.encode($0.prompt, specials: false) },
+            maxNewTokens: maxNewTokens,
             stop: [opened.endToken], batchSize: batchSize, threads: threads
         ) { (state: GenerationProgress) throws(Fault) in try progress(state.finished, state.prompts) }
         var predictions: [Prediction] = []

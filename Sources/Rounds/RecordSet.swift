@@ -39,7 +39,9 @@ struct RecordLoader {
     /// The records of a site.
     func site(_ site: SiteDeclaration) throws -> RecordSet {
         let set = try load(site.sources, role: .train, owner: site.id.name, purpose: .training)
-        guard set.count > 0 else { throw Fault.noRecords("site \(site.id)", site.sources.map(\.path).joined(separator: ", ")) }
+        guard set.count > 0 else {
+            throw Fault.noRecords("site \(site.id)", site.sources.map(\.path).joined(separator: ", "))
+        }
         return set
     }
 
@@ -61,14 +63,17 @@ struct RecordLoader {
         return set
     }
 
-    private func load(_ sources: [DataSource], role: DatasetRole, owner: String, purpose: RecordPurpose) throws -> RecordSet {
+    private func load(_ sources: [DataSource], role: DatasetRole, owner: String, purpose: RecordPurpose) throws
+        -> RecordSet
+    {
         let key = try workspace.commitmentKey(of: owner)
         var set = RecordSet(commitment: Self.joined([]))
         for (index, source) in sources.enumerated() {
             let root = origin.path(declaration.dataRoot, key: "data_root")
             let path = source.path.hasPrefix("/") ? source.path : "\(root)/\(source.path)"
             let documents = try CorpusReader.read(path: path)
-            let built = try RecordBuilder.records(from: documents, tasks: source.tasks, template: template, purpose: purpose)
+            let built = try RecordBuilder.records(
+                from: documents, tasks: source.tasks, template: template, purpose: purpose)
             let order = drawOrder(count: built.records.count, seed: declaration.seed, owner: owner, source: index)
             let drawn = RecordBuilder.draw(built.records, limit: source.limit, by: order)
             var labels: [String: Int] = [:]
@@ -87,7 +92,8 @@ struct RecordLoader {
             set.summaries.append(
                 DatasetSummary(
                     role: role, owner: owner, path: source.path, documents: documents.count, records: drawn.count,
-                    truncated: truncated, labels: labels, commitment: Digest.hmac(JSONValue.array(parts).canonical, key: key)))
+                    truncated: truncated, labels: labels,
+                    commitment: Digest.hmac(JSONValue.array(parts).canonical, key: key)))
         }
         set.commitment = Self.joined(set.summaries.map(\.commitment))
         return set
@@ -103,7 +109,8 @@ struct RecordLoader {
     /// What a commitment covers of a record: where it comes from and every character the model sees.
     private static func committed(_ record: Record) -> JSONValue {
         [
-            .string(record.document), .integer(Int64(record.range.lowerBound)), .integer(Int64(record.range.upperBound)),
+            .string(record.document), .integer(Int64(record.range.lowerBound)),
+            .integer(Int64(record.range.upperBound)),
             .string(record.prompt), .string(record.completion),
         ]
     }

@@ -70,7 +70,8 @@ public struct Replayer {
             let commit = try ledger.read(aggregateCommit(of: round))
             let size = try ledger.file(StepPaths.global, of: commit.id)?.count ?? 0
             let faults = try Self.compareAggregate(plan: plan, round: round, commit: commit, ledger: ledger)
-            steps.append(ReplayedStep(round: round, step: "aggregate", owner: nil, files: 2, bytes: size, faults: faults))
+            steps.append(
+                ReplayedStep(round: round, step: "aggregate", owner: nil, files: 2, bytes: size, faults: faults))
         }
         return steps
     }
@@ -105,7 +106,9 @@ public struct Replayer {
                     let output = try TrainStep.compute(
                         context: context, round: round, site: site, configuration: configuration, start: start)
                     trained[site] = output
-                    guard try compare(output, round, "train", site.name, at: end, context, into: &steps) else { return false }
+                    guard try compare(output, round, "train", site.name, at: end, context, into: &steps) else {
+                        return false
+                    }
                 }
             case .upload(let precision):
                 for site in declaration.sites.map(\.id) {
@@ -113,7 +116,9 @@ public struct Replayer {
                     let output = try UploadStep.compute(
                         context: context, round: round, site: site, precision: precision,
                         trainRecord: RecordReader(train.record, path: train.folder), trained: train.adapter)
-                    guard try compare(output, round, "upload", site.name, at: end, context, into: &steps) else { return false }
+                    guard try compare(output, round, "upload", site.name, at: end, context, into: &steps) else {
+                        return false
+                    }
                 }
             case .score(let measure):
                 context.report(.started(round: round, step: "score", owner: nil))
@@ -133,7 +138,9 @@ public struct Replayer {
                     let output = try EvaluateStep.compute(
                         context: context, round: round, cohort: cohort, configuration: configuration, adapter: adapter,
                         predictions: nil)
-                    guard try compare(output, round, "evaluate", cohort.name, at: tip, context, into: &steps) else { return false }
+                    guard try compare(output, round, "evaluate", cohort.name, at: tip, context, into: &steps) else {
+                        return false
+                    }
                 }
             }
         }
@@ -146,7 +153,9 @@ public struct Replayer {
     }
 
     private func globalAdapter(_ commit: CommitID, _ context: RunContext) throws(Fault) -> StartAdapter {
-        guard let bytes = try ledger.file(StepPaths.global, of: commit) else { throw .missingFile(StepPaths.global, commit.hex) }
+        guard let bytes = try ledger.file(StepPaths.global, of: commit) else {
+            throw .missingFile(StepPaths.global, commit.hex)
+        }
         return try StartAdapter(published: bytes, context: context, commit: commit.hex)
     }
 
@@ -159,7 +168,8 @@ public struct Replayer {
     }
 
     private func compare(
-        _ output: StepOutput, _ round: Int, _ step: String, _ owner: String?, at commit: CommitID, _ context: RunContext,
+        _ output: StepOutput, _ round: Int, _ step: String, _ owner: String?, at commit: CommitID,
+        _ context: RunContext,
         into steps: inout [ReplayedStep]
     ) throws(Fault) -> Bool {
         var faults: [Fault] = []
@@ -171,9 +181,12 @@ public struct Replayer {
         }
         let size = output.deterministic.reduce(0) { $0 + $1.bytes.count }
         steps.append(
-            ReplayedStep(round: round, step: step, owner: owner, files: output.deterministic.count, bytes: size, faults: faults))
+            ReplayedStep(
+                round: round, step: step, owner: owner, files: output.deterministic.count, bytes: size, faults: faults))
         context.report(
-            .noted("round \(round) \(step)\(owner.map { " \($0)" } ?? ""): \(faults.isEmpty ? "the same bytes" : "differs")"))
+            .noted(
+                "round \(round) \(step)\(owner.map { " \($0)" } ?? ""): \(faults.isEmpty ? "the same bytes" : "differs")"
+            ))
         return faults.isEmpty
     }
 
@@ -184,7 +197,8 @@ public struct Replayer {
     ) throws(Fault) -> (uploads: [ReceivedUpload], leftOut: [LeftOut]) {
         try UploadStep.received(
             round: round, sites: plan.declaration.sites.map(\.id), declaration: plan.declaration,
-            sizes: plan.inputs.model.sizes, scoreRecord: withScores ? try ledger.file(StepPaths.record(round: round, step: "score"), of: commit) : nil
+            sizes: plan.inputs.model.sizes,
+            scoreRecord: withScores ? try ledger.file(StepPaths.record(round: round, step: "score"), of: commit) : nil
         ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in try ledger.file(path, of: commit) }
     }
 
@@ -199,13 +213,15 @@ public struct Replayer {
     }
 
     /// Recomputes a round's aggregate from its commit's own tree; what differs from the committed bytes.
-    static func compareAggregate(plan: Plan, round: Int, commit: CommitRecord, ledger: Ledger) throws(Fault) -> [Fault] {
+    static func compareAggregate(plan: Plan, round: Int, commit: CommitRecord, ledger: Ledger) throws(Fault) -> [Fault]
+    {
         for case .aggregate(let rule) in plan.declaration.steps {
             let output = try aggregate(plan: plan, rule: rule, round: round, commit: commit.id, ledger: ledger)
             var faults: [Fault] = []
             for (path, bytes) in output.deterministic {
                 let committed = try ledger.file(path, of: commit.id)
-                if let fault = difference(path, recomputed: bytes, committed: committed, commit: commit.id, plan: plan) {
+                if let fault = difference(path, recomputed: bytes, committed: committed, commit: commit.id, plan: plan)
+                {
                     faults.append(fault)
                 }
             }
@@ -241,7 +257,8 @@ public struct Replayer {
         {
             return mismatch("\(field.path) was recomputed as \(field.mine), committed is \(field.theirs)", path, commit)
         }
-        return mismatch("\(recomputed.count) recomputed bytes are not the \(committed.count) committed ones", path, commit)
+        return mismatch(
+            "\(recomputed.count) recomputed bytes are not the \(committed.count) committed ones", path, commit)
     }
 
     private static func firstDifference(
@@ -249,7 +266,9 @@ public struct Replayer {
     ) -> (path: String, mine: String, theirs: String)? {
         if let left = mine.members, let right = theirs.members {
             for key in Set(left.keys).union(right.keys).sorted() {
-                if let found = firstDifference(left[key] ?? .null, right[key] ?? .null, path.isEmpty ? key : "\(path).\(key)") {
+                if let found = firstDifference(
+                    left[key] ?? .null, right[key] ?? .null, path.isEmpty ? key : "\(path).\(key)")
+                {
                     return found
                 }
             }
@@ -272,6 +291,8 @@ public struct Replayer {
     private static func mismatch(_ what: String, _ path: String, _ commit: CommitID, tensor: String? = nil) -> Fault {
         Fault(
             .mismatch, "replay.mismatch", what, at: Place(file: path, commit: commit.hex, tensor: tensor),
-            mend: "Compare model, notes and program version with the plan; in exact numerics the machine does not matter.")
+            mend:
+                "Compare model, notes and program version with the plan; in exact numerics the machine does not matter."
+        )
     }
 }

@@ -43,6 +43,7 @@ public final class RunContext {
         report: @escaping (RunEvent) -> Void
     ) throws -> RunContext {
         let (workflow, declaration) = try origin.declaration()
+        try checkSupport(declaration)
         let opened = try OpenedModel(declaration, origin: origin)
         let loader = RecordLoader(
             origin: origin, declaration: declaration, template: opened.template, tokenizer: opened.tokenizer,
@@ -55,7 +56,10 @@ public final class RunContext {
                 summaries += set.summaries
                 sites[site.id] = set
                 if set.truncated > 0 {
-                    report(.noted("site \(site.id): \(set.truncated) of \(set.count) records are longer than max_length; their input was cut"))
+                    report(
+                        .noted(
+                            "site \(site.id): \(set.truncated) of \(set.count) records are longer than max_length; their input was cut"
+                        ))
                 }
             }
         }
@@ -73,15 +77,36 @@ public final class RunContext {
             declaration: declaration, overrides: origin.overrides,
             inputs: PlanInputs(
                 engineVersion: EngineVersion.text, model: opened.summary, tokenizerDigest: opened.tokenizerDigest,
-                templateDigest: Digest.sha256(opened.templateBytes), workflowDigest: Digest.sha256(workflow), datasets: summaries))
+                templateDigest: Digest.sha256(opened.templateBytes), workflowDigest: Digest.sha256(workflow),
+                datasets: summaries))
         return RunContext(
-            plan: plan, workflow: workflow, opened: opened, origin: origin, workspace: workspace, threads: threads, isInterrupted: isInterrupted, report: report,
+            plan: plan, workflow: workflow, opened: opened, origin: origin, workspace: workspace, threads: threads,
+            isInterrupted: isInterrupted, report: report,
             sites: sites, validation: validation, cohorts: cohorts)
     }
 
+    /// What the workflow format already knows and the engine does not do yet is refused, never silently left out.
+    private static func checkSupport(_ declaration: FederationDeclaration) throws(Fault) {
+        guard declaration.model.numerics == .exact else {
+            throw Fault(
+                .workflow, "workflow.not-supported", "numerics: fast is not built yet",
+                mend: "Write numerics: exact, or leave it out.")
+        }
+        let sources =
+            declaration.sites.flatMap(\.sources) + declaration.cohorts.map(\.data)
+            + [declaration.coordinator?.validation].compactMap { $0 }
+        for source in sources where source.tasks.re != nil {
+            throw Fault(
+                .workflow, "workflow.not-supported", "relation extraction is not built yet (re: of \(source.path))",
+                mend: "Take re: out of the tasks.")
+        }
+    }
+
     private init(
-        plan: Plan, workflow: [UInt8], opened: OpenedModel, origin: RunOrigin, workspace: Workspace, threads: Int, isInterrupted: @escaping () -> Bool,
-        report: @escaping (RunEvent) -> Void, sites: [SiteID: RecordSet], validation: RecordSet?, cohorts: [CohortID: RecordSet]
+        plan: Plan, workflow: [UInt8], opened: OpenedModel, origin: RunOrigin, workspace: Workspace, threads: Int,
+        isInterrupted: @escaping () -> Bool,
+        report: @escaping (RunEvent) -> Void, sites: [SiteID: RecordSet], validation: RecordSet?,
+        cohorts: [CohortID: RecordSet]
     ) {
         self.plan = plan
         self.workflowBytes = workflow
@@ -116,7 +141,8 @@ public final class RunContext {
         if let initial { return initial }
         let adapter = try Engine.initialAdapter(
             shape: file.shape, configuration: plan.declaration.adapter, seed: plan.declaration.seed)
-        let start = StartAdapter(adapter: adapter, digest: Digest.sha256(AdapterFile.bytes(of: adapter, precision: .f32)))
+        let start = StartAdapter(
+            adapter: adapter, digest: Digest.sha256(AdapterFile.bytes(of: adapter, precision: .f32)))
         initial = start
         return start
     }
@@ -163,7 +189,8 @@ struct StartAdapter {
     /// The published global adapter.
     init(published bytes: [UInt8], context: RunContext, commit: String) throws(Fault) {
         adapter = try AdapterFile.read(
-            bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter, path: "\(commit.prefix(9)):\(StepPaths.global)")
+            bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter,
+            path: "\(commit.prefix(9)):\(StepPaths.global)")
         digest = Digest.sha256(bytes)
     }
 }
@@ -186,7 +213,8 @@ struct OpenedModel {
         let digest = Self.digest(of: file)
         if let known, known.digest != digest {
             throw Fault(
-                .model, "model.digest", "the file's SHA-256 is \(digest), not the catalogue's \(known.digest)", at: Place(file: path),
+                .model, "model.digest", "the file's SHA-256 is \(digest), not the catalogue's \(known.digest)",
+                at: Place(file: path),
                 mend: "Delete the file and run bash scripts/quickstart.sh, which fetches it again.")
         }
         var parameters = 0
@@ -203,12 +231,14 @@ struct OpenedModel {
         tokenizerDigest = Self.digest(of: vocabulary)
         let templatePath = origin.path(declaration.template, key: "template")
         templateBytes = try Files.read(
-            templatePath, kind: .workflow, code: "template.missing", mend: "Name a template file, such as templates/clinical-extraction.yaml.")
+            templatePath, kind: .workflow, code: "template.missing",
+            mend: "Name a template file, such as templates/clinical-extraction.yaml.")
         let node = try YAMLReader.read(bytes: templateBytes, file: templatePath)
         template = try PromptTemplate(json: node.plain, file: templatePath)
         guard let end = tokenizer.id(of: template.end) else {
             throw Fault(
-                .workflow, "template.end", "\(template.end) is no single token of the base model", at: Place(file: templatePath),
+                .workflow, "template.end", "\(template.end) is no single token of the base model",
+                at: Place(file: templatePath),
                 mend: "Set end: to a special token of the model's tokenizer.")
         }
         endToken = end

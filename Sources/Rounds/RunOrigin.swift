@@ -29,7 +29,8 @@ public struct RunOrigin: Sendable, Equatable {
     /// Reads the workflow. Throws every fault of the file and the overrides at once, or `workflow.missing`.
     public func declaration() throws -> (bytes: [UInt8], declaration: FederationDeclaration) {
         let bytes = try Files.read(
-            absolute(workflow), kind: .workflow, code: "workflow.missing", mend: "Name a workflow file, such as workflows/quickstart.yaml.")
+            absolute(workflow), kind: .workflow, code: "workflow.missing",
+            mend: "Name a workflow file, such as workflows/quickstart.yaml.")
         return (bytes, try PlanMaker.declaration(workflow: bytes, file: workflow, overrides: overrides))
     }
 
@@ -50,7 +51,8 @@ public struct RunOrigin: Sendable, Equatable {
     /// Keeps the origin in the run's work folder.
     func keep(for run: RunName, workspace: Workspace) throws(Fault) {
         let json: JSONValue = [
-            "workflow": .string(absolute(workflow)), "overrides": .array(overrides.map { .string($0) }), "current": .string(current),
+            "workflow": .string(absolute(workflow)), "overrides": .array(overrides.map { .string($0) }),
+            "current": .string(current),
         ]
         try Files.write(json.canonical, to: Self.file(run, workspace))
     }
@@ -62,7 +64,9 @@ public struct RunOrigin: Sendable, Equatable {
         let current = FileManager.default.currentDirectoryPath
         if let workflow {
             guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
-            guard let bytes = try ledger.file(StepPaths.plan, of: tip) else { throw .missingFile(StepPaths.plan, tip.hex) }
+            guard let bytes = try ledger.file(StepPaths.plan, of: tip) else {
+                throw .missingFile(StepPaths.plan, tip.hex)
+            }
             let plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
             return RunOrigin(workflow: workflow, overrides: plan.overrides, cache: cache, current: current)
         }
@@ -74,11 +78,14 @@ public struct RunOrigin: Sendable, Equatable {
         }
         let json = try RecordReader(parsing: bytes, path: path)
         return RunOrigin(
-            workflow: try json.text("workflow"), overrides: json["overrides"]?.elements?.compactMap(\.text) ?? [], cache: cache,
+            workflow: try json.text("workflow"), overrides: json["overrides"]?.elements?.compactMap(\.text) ?? [],
+            cache: cache,
             current: try json.text("current"))
     }
 
-    private static func file(_ run: RunName, _ workspace: Workspace) -> String { "\(workspace.work)/\(run)/origin.json" }
+    private static func file(_ run: RunName, _ workspace: Workspace) -> String {
+        "\(workspace.work)/\(run)/origin.json"
+    }
 }
 
 /// Resolves workflows the same way for a run and for its verification.

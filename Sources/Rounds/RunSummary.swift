@@ -86,7 +86,8 @@ public struct RunSummary: Sendable {
                 cohorts.append(
                     CohortRow(
                         round: round, cohort: cohort, records: try record.int("records"),
-                        strict: try micro.object("strict").double("f1"), lenient: try micro.object("lenient").double("f1"),
+                        strict: try micro.object("strict").double("f1"),
+                        lenient: try micro.object("lenient").double("f1"),
                         record: record.value))
             }
         }
@@ -98,12 +99,14 @@ public struct RunSummary: Sendable {
     }
 
     private static func siteRow(
-        _ run: RunName, _ round: Int, _ site: SiteID, _ tip: CommitID, _ aggregate: RecordReader?, _ score: RecordReader?,
+        _ run: RunName, _ round: Int, _ site: SiteID, _ tip: CommitID, _ aggregate: RecordReader?,
+        _ score: RecordReader?,
         _ ledger: Ledger
     ) throws(Fault) -> SiteRow? {
         // Until the aggregate merges them, a site's records stand on its own line.
         let source = aggregate == nil ? try ledger.tip(.site(run, site)) ?? tip : tip
-        guard let train = try record(StepPaths.record(round: round, step: "train", owner: site.name), source, ledger) else { return nil }
+        guard let train = try record(StepPaths.record(round: round, step: "train", owner: site.name), source, ledger)
+        else { return nil }
         let upload = try record(StepPaths.record(round: round, step: "upload", owner: site.name), source, ledger)
         var row = SiteRow(round: round, site: site, records: try train.int("records"))
         if try train.text("status") == "done" {
@@ -126,7 +129,8 @@ public struct RunSummary: Sendable {
             "sites": .array(
                 sites.map { row in
                     var members: [String: JSONValue] = [
-                        "round": .integer(Int64(row.round)), "site": .string(row.site.name), "records": .integer(Int64(row.records)),
+                        "round": .integer(Int64(row.round)), "site": .string(row.site.name),
+                        "records": .integer(Int64(row.records)),
                     ]
                     if let loss = row.loss {
                         members["loss_first"] = .number(loss.first)
@@ -141,7 +145,8 @@ public struct RunSummary: Sendable {
             "cohorts": .array(
                 cohorts.map { row in
                     [
-                        "round": .integer(Int64(row.round)), "cohort": .string(row.cohort), "records": .integer(Int64(row.records)),
+                        "round": .integer(Int64(row.round)), "cohort": .string(row.cohort),
+                        "records": .integer(Int64(row.records)),
                         "strict_f1": .number(row.strict), "lenient_f1": .number(row.lenient),
                     ]
                 }),

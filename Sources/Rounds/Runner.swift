@@ -34,7 +34,7 @@ public final class Runner {
         let taken = try ledger.runs()
         let chosen: RunName
         if let name {
-            guard !taken.contains(name) else { throw .runExists(name) }
+            try checkFree(name, in: ledger)
             chosen = name
         } else {
             chosen = try nextName(context.plan.declaration.name, taken: taken)
@@ -53,6 +53,11 @@ public final class Runner {
         try context.origin.keep(for: chosen, workspace: workspace)
         context.report(.opened(run: chosen, plan: runner.planDigest, done: 0))
         return runner
+    }
+
+    /// Throws `run.exists` for a name that is taken.
+    public static func checkFree(_ name: RunName, in ledger: Ledger) throws(Fault) {
+        if try ledger.runs().contains(name) { throw .runExists(name) }
     }
 
     /// Goes on with a run whose committed plan is the one at hand.
@@ -120,10 +125,13 @@ public final class Runner {
         }
     }
 
-    private func trainOutput(_ round: Int, _ configuration: TrainingConfiguration, _ site: SiteID) throws(Fault) -> StepOutput {
+    private func trainOutput(_ round: Int, _ configuration: TrainingConfiguration, _ site: SiteID) throws(Fault)
+        -> StepOutput
+    {
         context.report(.started(round: round, step: "train", owner: site.name))
         let start = try globalAdapter(before: round)
-        return try TrainStep.compute(context: context, round: round, site: site, configuration: configuration, start: start)
+        return try TrainStep.compute(
+            context: context, round: round, site: site, configuration: configuration, start: start)
     }
 
     private func upload(_ round: Int, _ precision: UploadPrecision) throws(Fault) {
@@ -146,7 +154,8 @@ public final class Runner {
             return try AdapterFile.read(
                 bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter, path: path)
         }
-        context.report(.noted("site \(site): the trained adapter of round \(round) is not in the work folder; training it again"))
+        context.report(
+            .noted("site \(site): the trained adapter of round \(round) is not in the work folder; training it again"))
         guard let configuration = context.plan.declaration.training else { return nil }
         let again = try trainOutput(round, configuration, site)
         guard let adapter = again.adapter, again.record == record.value else {
@@ -185,7 +194,8 @@ public final class Runner {
         }
         var draft = draft(
             .main(run), expected: main, parents: parents, base: main, changes: Self.changes(of: output),
-            subject: "round \(round) aggregate \(rule.name): \(output.summary)", round: round, step: "aggregate", owner: nil)
+            subject: "round \(round) aggregate \(rule.name): \(output.summary)", round: round, step: "aggregate",
+            owner: nil)
         draft.taken = taken
         try commit(draft, round: round, step: "aggregate", owner: nil)
     }
@@ -242,14 +252,18 @@ public final class Runner {
     private func globalAdapter(before round: Int) throws(Fault) -> StartAdapter {
         guard round > 1 else { return try context.initialAdapter() }
         let tip = try mainTip()
-        guard let bytes = try ledger.file(StepPaths.global, of: tip) else { throw .missingFile(StepPaths.global, tip.hex) }
+        guard let bytes = try ledger.file(StepPaths.global, of: tip) else {
+            throw .missingFile(StepPaths.global, tip.hex)
+        }
         return try StartAdapter(published: bytes, context: context, commit: tip.hex)
     }
 
     /// The commit of the main line with which the round begins: the last one of an earlier round.
     private func roundStart(_ round: Int) throws(Fault) -> CommitID {
         var commit = try ledger.read(mainTip())
-        while let number = commit.trailer("Round").flatMap({ Int($0) }), number >= round, let parent = commit.parents.first {
+        while let number = commit.trailer("Round").flatMap({ Int($0) }), number >= round,
+            let parent = commit.parents.first
+        {
             commit = try ledger.read(parent)
         }
         return commit.id
@@ -273,7 +287,8 @@ public final class Runner {
         let tip = try mainTip()
         let draft = draft(
             .main(run), expected: tip, parents: [tip], base: tip, changes: Self.changes(of: output),
-            subject: "round \(round) \(step)\(owner.map { " \($0)" } ?? ""): \(output.summary)", round: round, step: step,
+            subject: "round \(round) \(step)\(owner.map { " \($0)" } ?? ""): \(output.summary)", round: round,
+            step: step,
             owner: owner)
         try commit(draft, round: round, step: step, owner: owner)
     }

@@ -77,13 +77,30 @@ public struct Verifier {
                 return order(line)
             })
         let all = line + sites
-        checks.append(check("every commit's state digest and trailers hold") { () throws(Fault) -> (String, [Fault]) in try states(all) })
-        checks.append(check("the plan never changed and follows from the workflow") { () throws(Fault) -> (String, [Fault]) in try planHolds(all) })
-        checks.append(check("every upload is what its record says") { () throws(Fault) -> (String, [Fault]) in try uploads(line) })
-        checks.append(check("weights follow from sizes and scores") { () throws(Fault) -> (String, [Fault]) in try weights(line) })
-        checks.append(check("each global adapter is the recomputed average") { () throws(Fault) -> (String, [Fault]) in try aggregates(line) })
-        checks.append(check("each round starts from the adapter the last one published") { () throws(Fault) -> (String, [Fault]) in try starts(line) })
-        checks.append(check("metrics follow from their counts") { () throws(Fault) -> (String, [Fault]) in try metrics(line) })
+        checks.append(
+            check("every commit's state digest and trailers hold") { () throws(Fault) -> (String, [Fault]) in
+                try states(all)
+            })
+        checks.append(
+            check("the plan never changed and follows from the workflow") { () throws(Fault) -> (String, [Fault]) in
+                try planHolds(all)
+            })
+        checks.append(
+            check("every upload is what its record says") { () throws(Fault) -> (String, [Fault]) in try uploads(line) }
+        )
+        checks.append(
+            check("weights follow from sizes and scores") { () throws(Fault) -> (String, [Fault]) in try weights(line) }
+        )
+        checks.append(
+            check("each global adapter is the recomputed average") { () throws(Fault) -> (String, [Fault]) in
+                try aggregates(line)
+            })
+        checks.append(
+            check("each round starts from the adapter the last one published") {
+                () throws(Fault) -> (String, [Fault]) in try starts(line)
+            })
+        checks.append(
+            check("metrics follow from their counts") { () throws(Fault) -> (String, [Fault]) in try metrics(line) })
         let planned = Self.plannedSteps(declaration).count
         return VerificationReport(
             run: run, tip: tip.hex, checks: checks, steps: (line.count, planned),
@@ -166,12 +183,16 @@ public struct Verifier {
         for (index, commit) in line.enumerated() {
             let expected = index < planned.count ? planned[index] : "nothing"
             if key(commit) != expected {
-                faults.append(broken("verify.order", "the step \(key(commit)) stands where \(expected) was planned", commit))
+                faults.append(
+                    broken("verify.order", "the step \(key(commit)) stands where \(expected) was planned", commit))
                 break
             }
             guard commit.trailer("Step") == "aggregate" else {
                 if commit.parents.count > 1 {
-                    faults.append(broken("verify.order", "a \(commit.trailer("Step") ?? "?") commit has \(commit.parents.count) parents", commit))
+                    faults.append(
+                        broken(
+                            "verify.order",
+                            "a \(commit.trailer("Step") ?? "?") commit has \(commit.parents.count) parents", commit))
                 }
                 continue
             }
@@ -184,7 +205,11 @@ public struct Verifier {
     private func branches(of merge: CommitRecord, in line: [CommitRecord]) -> [Fault] {
         let sites = declaration.sites.map(\.id)
         guard merge.parents.count == sites.count + 1 else {
-            return [broken("verify.order", "\(merge.parents.count - 1) site lines are merged where \(sites.count) sites take part", merge)]
+            return [
+                broken(
+                    "verify.order",
+                    "\(merge.parents.count - 1) site lines are merged where \(sites.count) sites take part", merge)
+            ]
         }
         let round = merge.trailer("Round") ?? "?"
         let start = line.last { (Int($0.trailer("Round") ?? "") ?? .max) < (Int(round) ?? 0) }
@@ -193,12 +218,19 @@ public struct Verifier {
             do {
                 let upload = try ledger.read(id)
                 guard key(upload) == "\(round)/upload/\(site)", let trainID = upload.parents.first else {
-                    faults.append(broken("verify.order", "\(key(upload)) is merged where \(round)/upload/\(site) was planned", upload))
+                    faults.append(
+                        broken(
+                            "verify.order", "\(key(upload)) is merged where \(round)/upload/\(site) was planned", upload
+                        ))
                     continue
                 }
                 let train = try ledger.read(trainID)
                 if key(train) != "\(round)/train/\(site)" || train.parents != [start?.id].compactMap({ $0 }) {
-                    faults.append(broken("verify.order", "the upload of \(site) does not grow by one train step from the start of round \(round)", train))
+                    faults.append(
+                        broken(
+                            "verify.order",
+                            "the upload of \(site) does not grow by one train step from the start of round \(round)",
+                            train))
                 }
             } catch { faults.append(error) }
         }
@@ -210,10 +242,15 @@ public struct Verifier {
         for commit in commits {
             let recomputed = try ledger.stateDigest(of: commit.id)
             if commit.trailer("State-SHA256") != recomputed.hex {
-                faults.append(broken("verify.state", "State-SHA256 is \(commit.trailer("State-SHA256") ?? "missing"), recomputed \(recomputed)", commit))
+                faults.append(
+                    broken(
+                        "verify.state",
+                        "State-SHA256 is \(commit.trailer("State-SHA256") ?? "missing"), recomputed \(recomputed)",
+                        commit))
             }
             if commit.trailer("Run") != run.name {
-                faults.append(broken("verify.run", "the commit belongs to the run \(commit.trailer("Run") ?? "?")", commit))
+                faults.append(
+                    broken("verify.run", "the commit belongs to the run \(commit.trailer("Run") ?? "?")", commit))
             }
         }
         return ("\(commits.count) commits", faults)
@@ -224,28 +261,42 @@ public struct Verifier {
         let digest = Digest.sha256(planBytes)
         for commit in commits {
             if commit.trailer("Plan-SHA256") != digest.hex {
-                faults.append(broken("verify.plan", "Plan-SHA256 is \(commit.trailer("Plan-SHA256") ?? "missing"), the plan's is \(digest)", commit))
+                faults.append(
+                    broken(
+                        "verify.plan",
+                        "Plan-SHA256 is \(commit.trailer("Plan-SHA256") ?? "missing"), the plan's is \(digest)", commit)
+                )
             }
             if try ledger.file(StepPaths.plan, of: commit.id) != planBytes {
                 faults.append(broken("verify.plan", "the plan is not the one of the run's tip", commit))
             }
         }
-        guard let workflow = try ledger.file(StepPaths.workflow, of: tip) else { throw .missingFile(StepPaths.workflow, tip.hex) }
+        guard let workflow = try ledger.file(StepPaths.workflow, of: tip) else {
+            throw .missingFile(StepPaths.workflow, tip.hex)
+        }
         if Digest.sha256(workflow) != plan.inputs.workflowDigest {
             faults.append(brokenTip("verify.workflow", "workflow.yaml is not the file the plan names by digest"))
         }
-        guard let template = try ledger.file(StepPaths.template, of: tip) else { throw .missingFile(StepPaths.template, tip.hex) }
+        guard let template = try ledger.file(StepPaths.template, of: tip) else {
+            throw .missingFile(StepPaths.template, tip.hex)
+        }
         if Digest.sha256(template) != plan.inputs.templateDigest {
             faults.append(brokenTip("verify.template", "template.yaml is not the file the plan names by digest"))
         }
         do {
-            if try PlanMaker.declaration(workflow: workflow, file: StepPaths.workflow, overrides: plan.overrides) != declaration {
-                faults.append(brokenTip("verify.plan", "the workflow with its overrides does not resolve to the committed plan"))
+            if try PlanMaker.declaration(workflow: workflow, file: StepPaths.workflow, overrides: plan.overrides)
+                != declaration
+            {
+                faults.append(
+                    brokenTip("verify.plan", "the workflow with its overrides does not resolve to the committed plan"))
             }
         } catch {
             faults += error.faults
         }
-        return ("plan \(digest.hex.prefix(12)) in \(commits.count) commits; workflow read again with \(plan.overrides.count) overrides", faults)
+        return (
+            "plan \(digest.hex.prefix(12)) in \(commits.count) commits; workflow read again with \(plan.overrides.count) overrides",
+            faults
+        )
     }
 
     // MARK: Uploads, weights, adapters
@@ -256,10 +307,13 @@ public struct Verifier {
         }
     }
 
-    private func received(_ round: Int, _ commit: CommitRecord) throws(Fault) -> (uploads: [ReceivedUpload], leftOut: [LeftOut]) {
+    private func received(_ round: Int, _ commit: CommitRecord) throws(Fault) -> (
+        uploads: [ReceivedUpload], leftOut: [LeftOut]
+    ) {
         try UploadStep.received(
             round: round, sites: declaration.sites.map(\.id), declaration: declaration,
-            sizes: plan.inputs.model.sizes, scoreRecord: try ledger.file(StepPaths.record(round: round, step: "score"), of: commit.id)
+            sizes: plan.inputs.model.sizes,
+            scoreRecord: try ledger.file(StepPaths.record(round: round, step: "score"), of: commit.id)
         ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in try ledger.file(path, of: commit.id) }
     }
 
@@ -281,15 +335,21 @@ public struct Verifier {
                 count += 1
                 bytes += upload.bytes
                 if try sent.int("bytes") != upload.bytes {
-                    faults.append(broken("verify.upload", "the record of \(site) counts other bytes than the \(upload.bytes) uploaded", commit))
+                    faults.append(
+                        broken(
+                            "verify.upload",
+                            "the record of \(site) counts other bytes than the \(upload.bytes) uploaded", commit))
                 }
-                if try sent.object("input").digest("adapter_sha256") != train.object("output").digest("adapter_sha256") {
-                    faults.append(broken("verify.upload", "the upload of \(site) is not made from what the site trained", commit))
+                if try sent.object("input").digest("adapter_sha256") != train.object("output").digest("adapter_sha256")
+                {
+                    faults.append(
+                        broken("verify.upload", "the upload of \(site) is not made from what the site trained", commit))
                 }
                 let sources = plan.inputs.datasets.filter { $0.role == .train && $0.owner == site.name }
                 let committed = RecordLoader.joined(sources.map(\.commitment))
                 if try train.object("input").digest("dataset_commitment") != committed {
-                    faults.append(broken("verify.dataset", "\(site) trained on other records than the plan commits to", commit))
+                    faults.append(
+                        broken("verify.dataset", "\(site) trained on other records than the plan commits to", commit))
                 }
             }
         }
@@ -300,13 +360,18 @@ public struct Verifier {
         var faults: [Fault] = []
         var count = 0
         for (round, commit) in rounds(line) {
-            guard let rule = declaration.steps.compactMap({ if case .aggregate(let rule) = $0 { rule } else { nil } }).first else { continue }
+            guard
+                let rule = declaration.steps.compactMap({ if case .aggregate(let rule) = $0 { rule } else { nil } })
+                    .first
+            else { continue }
             let (uploads, leftOut) = try received(round, commit)
             let recomputed = try rule.weights(of: uploads.map(\.standing))
             let path = StepPaths.record(round: round, step: "aggregate")
             let rows = try record(path, commit).list("weights")
             guard rows.count == recomputed.count else {
-                faults.append(broken("verify.weights", "\(rows.count) weights for \(recomputed.count) usable uploads", commit, path))
+                faults.append(
+                    broken(
+                        "verify.weights", "\(rows.count) weights for \(recomputed.count) usable uploads", commit, path))
                 continue
             }
             for (row, weight) in zip(rows, recomputed) {
@@ -321,7 +386,10 @@ public struct Verifier {
                 }
             }
             if try record(path, commit).list("left_out").count != leftOut.count {
-                faults.append(broken("verify.weights", "the sites left out are not those whose uploads cannot be used", commit, path))
+                faults.append(
+                    broken(
+                        "verify.weights", "the sites left out are not those whose uploads cannot be used", commit, path)
+                )
             }
         }
         return ("\(count) weights recomputed", faults)
@@ -349,11 +417,16 @@ public struct Verifier {
                 // Round 1 starts from the adapter the seed makes; here it can be checked that all sites had the same one.
                 let expected = published ?? first ?? start
                 if start != expected {
-                    faults.append(broken("verify.start", "\(site) started round \(round) from \(start), not from \(expected)", commit))
+                    faults.append(
+                        broken(
+                            "verify.start", "\(site) started round \(round) from \(start), not from \(expected)", commit
+                        ))
                 }
                 first = first ?? start
             }
-            guard let bytes = try ledger.file(StepPaths.global, of: commit.id) else { throw .missingFile(StepPaths.global, commit.id.hex) }
+            guard let bytes = try ledger.file(StepPaths.global, of: commit.id) else {
+                throw .missingFile(StepPaths.global, commit.id.hex)
+            }
             published = Digest.sha256(bytes)
         }
         return ("\(count) train steps", faults)
@@ -363,7 +436,9 @@ public struct Verifier {
         var faults: [Fault] = []
         var count = 0
         for commit in line where commit.trailer("Step") == "evaluate" {
-            guard let round = commit.trailer("Round").flatMap({ Int($0) }), let cohort = commit.trailer("Cohort") else { continue }
+            guard let round = commit.trailer("Round").flatMap({ Int($0) }), let cohort = commit.trailer("Cohort") else {
+                continue
+            }
             let path = StepPaths.record(round: round, step: "evaluate", owner: cohort)
             let record = try record(path, commit)
             count += 1
@@ -371,9 +446,14 @@ public struct Verifier {
                 faults.append(broken("verify.metrics", fault, commit, path))
             }
             if round > 0 {
-                guard let bytes = try ledger.file(StepPaths.global, of: commit.id) else { throw .missingFile(StepPaths.global, commit.id.hex) }
+                guard let bytes = try ledger.file(StepPaths.global, of: commit.id) else {
+                    throw .missingFile(StepPaths.global, commit.id.hex)
+                }
                 if try record.object("input").digest("adapter_sha256") != Digest.sha256(bytes) {
-                    faults.append(broken("verify.metrics", "\(cohort) was evaluated with another adapter than the published one", commit, path))
+                    faults.append(
+                        broken(
+                            "verify.metrics", "\(cohort) was evaluated with another adapter than the published one",
+                            commit, path))
                 }
             }
         }

@@ -41,7 +41,8 @@ public struct Workspace: Sendable {
         if let bytes = Files.readIfPresent(path) {
             guard bytes.count == 32 else {
                 throw Fault(
-                    .data, "work.bad-key", "\(bytes.count) bytes are no commitment key of 32 bytes", at: Place(file: path),
+                    .data, "work.bad-key", "\(bytes.count) bytes are no commitment key of 32 bytes",
+                    at: Place(file: path),
                     mend: "Restore the key from a copy; a new one would break the commitments of past runs.")
             }
             return bytes
@@ -88,7 +89,8 @@ package enum Files {
         var failure: Int32 = 0
         bytes.withUnsafeBytes { buffer in
             while written < buffer.count {
-                let count = Foundation.write(descriptor, buffer.baseAddress?.advanced(by: written), buffer.count - written)
+                let count = Foundation.write(
+                    descriptor, buffer.baseAddress?.advanced(by: written), buffer.count - written)
                 if count < 0 {
                     if errno == EINTR { continue }
                     failure = errno

@@ -70,7 +70,8 @@ extension PlanInputs {
                 "parameters": .integer(Int64(model.parameters)), "tensors": .integer(Int64(model.tensors)),
                 "sizes": [
                     "layers": .integer(Int64(model.sizes.layers)), "hidden": .integer(Int64(model.sizes.hidden)),
-                    "queries": .integer(Int64(model.sizes.queries)), "key_values": .integer(Int64(model.sizes.keyValues)),
+                    "queries": .integer(Int64(model.sizes.queries)),
+                    "key_values": .integer(Int64(model.sizes.keyValues)),
                     "feed_forward": .integer(Int64(model.sizes.feedForward)),
                 ],
             ],

@@ -53,7 +53,9 @@ struct Table {
 
     var lines: [String] {
         let all = [header] + rows
-        let widths = header.indices.map { column in all.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0 }
+        let widths = header.indices.map { column in
+            all.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+        }
         let numeric = header.indices.map { column in
             rows.allSatisfy { row in
                 let cell = row.indices.contains(column) ? row[column] : ""

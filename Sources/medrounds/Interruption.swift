@@ -11,6 +11,12 @@ enum Interruption {
     static func watch() {
         signal(SIGINT, handleInterruption)
         signal(SIGTERM, handleInterruption)
+        // A parent may hand down a mask that blocks them, as threads of a dispatch pool do.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGTERM)
+        pthread_sigmask(Int32(SIG_UNBLOCK), &signals, nil)
     }
 
     /// Whether the person asked to stop.

@@ -11,7 +11,9 @@ struct PlaceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The ledger, a bare git repository.", valueName: "path"))
     var ledger: String = "rounds/ledger.git"
 
-    @Option(help: ArgumentHelp("The folder of what never enters the ledger (default: work beside the ledger).", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "The folder of what never enters the ledger (default: work beside the ledger).", valueName: "path"))
     var work: String?
 
     var workspace: Workspace {
@@ -26,7 +28,9 @@ struct MachineOptions: ParsableArguments {
     var threads: Int?
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes a number from 1 to 1024.") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads takes a number from 1 to 1024.")
+        }
     }
 
     var count: Int { threads ?? Machine.processors }
@@ -45,6 +49,8 @@ enum Environment {
 
 /// The name of a run on the command line.
 func runName(_ text: String) throws -> RunName {
-    guard let name = RunName(text) else { throw ValidationError("\"\(text)\" is no run name; runs are named <workflow>-<number>.") }
+    guard let name = RunName(text) else {
+        throw ValidationError("\"\(text)\" is no run name; runs are named <workflow>-<number>.")
+    }
     return name
 }

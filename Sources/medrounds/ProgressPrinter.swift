@@ -22,7 +22,8 @@ final class ProgressPrinter {
             lastPlain = .now
             console.status(label)
         case .progressed(let done, let total, let unit, let detail):
-            let line = "\(label): \(done)/\(total) \(unit), \(rate(done, total, unit))\(detail.isEmpty ? "" : ", \(detail)")"
+            let line =
+                "\(label): \(done)/\(total) \(unit), \(rate(done, total, unit))\(detail.isEmpty ? "" : ", \(detail)")"
             console.status(line)
             // Where lines are kept, one every ten seconds is enough to see that it lives.
             if !console.isTerminal, ContinuousClock.now - lastPlain > .seconds(10) {
@@ -44,6 +45,7 @@ final class ProgressPrinter {
         let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
         guard done > 0, seconds > 0.05 else { return "starting" }
         let speed = Double(done) / seconds
-        return "\(Figures.fixed(speed, speed < 10 ? 1 : 0)) \(unit)/s, \(Figures.seconds(Double(total - done) / speed)) left"
+        return
+            "\(Figures.fixed(speed, speed < 10 ? 1 : 0)) \(unit)/s, \(Figures.seconds(Double(total - done) / speed)) left"
     }
 }

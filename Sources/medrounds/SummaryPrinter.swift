@@ -4,13 +4,17 @@ import Rounds
 
 enum SummaryPrinter {
     static func lines(_ summary: RunSummary) -> [String] {
-        var lines = ["run \(summary.run)  (\(summary.steps.done) of \(summary.steps.planned) steps on the main line, not signed)"]
+        var lines = [
+            "run \(summary.run)  (\(summary.steps.done) of \(summary.steps.planned) steps on the main line, not signed)"
+        ]
         if !summary.sites.isEmpty {
             var table = Table("round", "site", "records", "loss before", "loss after", "validation", "weight", "upload")
             for row in summary.sites {
                 table.add(
-                    String(row.round), row.site.name, String(row.records), row.loss.map { Figures.fixed($0.first, 3) } ?? "failed",
-                    row.loss.map { Figures.fixed($0.last, 3) } ?? "-", row.validationLoss.map { Figures.fixed($0, 3) } ?? "-",
+                    String(row.round), row.site.name, String(row.records),
+                    row.loss.map { Figures.fixed($0.first, 3) } ?? "failed",
+                    row.loss.map { Figures.fixed($0.last, 3) } ?? "-",
+                    row.validationLoss.map { Figures.fixed($0, 3) } ?? "-",
                     row.leftOut.map { "left out: \($0)" } ?? row.weight.map { Figures.fixed($0, 4) } ?? "-",
                     row.bytes.map(Figures.bytes) ?? "-")
             }
@@ -25,7 +29,8 @@ enum SummaryPrinter {
             var table = Table("round", "cohort", "records", "strict F1", "lenient F1")
             for row in summary.cohorts {
                 table.add(
-                    row.round == 0 ? "base" : String(row.round), row.cohort, String(row.records), Figures.fixed(row.strict, 3),
+                    row.round == 0 ? "base" : String(row.round), row.cohort, String(row.records),
+                    Figures.fixed(row.strict, 3),
                     Figures.fixed(row.lenient, 3))
             }
             lines += [""] + table.lines

@@ -92,4 +92,20 @@ import Testing
         }
         #expect(fault?.kind == .interrupted)
     }
+
+    @Test func findsTheShortestCircleAndNothingElse() {
+        let text: [Int32] = (0..<40).map { $0 * 7 % 41 }
+        #expect(Repetition.period(atEndOf: text) == nil)
+        for period in [1, 2, 5, 9, 24, 48] {
+            let circle = (0..<Int32(period)).map { 100 + $0 }
+            let needed = period + Repetition.excess(period)
+            let whole = text + (0..<(needed / period)).flatMap { _ in circle }
+            #expect(Repetition.period(atEndOf: whole) == period)
+            #expect(Repetition.period(atEndOf: Array(whole.dropLast())) == nil)
+            #expect(needed >= 24 && needed >= 3 * period)
+        }
+        // Eleven equal values of a lab table are no circle.
+        #expect(Repetition.period(atEndOf: text + Array(repeating: 5, count: 11)) == nil)
+        #expect(Repetition.period(atEndOf: []) == nil)
+    }
 }

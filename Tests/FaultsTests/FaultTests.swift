@@ -7,7 +7,8 @@ import Testing
     @Test func readsAsPlaceFactCaretMend() {
         let fault = Fault(
             .workflow, "workflow.out-of-range", "rank 5000 exceeds 2048",
-            at: Place(file: "x.yaml", line: 3, column: 9, excerpt: "  rank: 5000"), mend: "Write a rank from 1 to 2048.")
+            at: Place(file: "x.yaml", line: 3, column: 9, excerpt: "  rank: 5000"), mend: "Write a rank from 1 to 2048."
+        )
         #expect(
             fault.description == """
                 x.yaml:3:9: rank 5000 exceeds 2048 [workflow.out-of-range]

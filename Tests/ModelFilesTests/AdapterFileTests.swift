@@ -26,7 +26,9 @@ import Testing
     private func codeOf(_ bytes: [UInt8], rank: Int = 3, shape: ModelShape? = nil) -> String? {
         var other = configuration
         other.rank = rank
-        return code { _ = try AdapterFile.read(bytes, sizes: (shape ?? self.shape).sizes, configuration: other, path: "a") }
+        return code {
+            _ = try AdapterFile.read(bytes, sizes: (shape ?? self.shape).sizes, configuration: other, path: "a")
+        }
     }
 
     @Test func roundTripsInFloat32() throws {

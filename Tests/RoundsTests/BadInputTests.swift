@@ -9,15 +9,22 @@ import Testing
         Spoiled("missing model", 4, "model.missing") { try $0.replace("tiny.gguf", with: "gone.gguf") },
         Spoiled("truncated model", 4, "model.") { try $0.truncate("tiny.gguf", to: 5000) },
         Spoiled("empty model", 4, "model.") { try $0.truncate("tiny.gguf", to: 0) },
-        Spoiled("missing template", 3, "template.missing") { try $0.replace("template: template", with: "template: gone") },
-        Spoiled("foreign end marker", 3, "template.end") { try $0.replace("<|im_end|>", with: "<|stop|>", in: "template.yaml") },
+        Spoiled("missing template", 3, "template.missing") {
+            try $0.replace("template: template", with: "template: gone")
+        },
+        Spoiled("foreign end marker", 3, "template.end") {
+            try $0.replace("<|im_end|>", with: "<|stop|>", in: "template.yaml")
+        },
         Spoiled("unknown key", 3, "workflow.unknown-key") { try $0.replace("rounds: 2", with: "round: 2") },
         Spoiled("missing data", 4, "data.") { try $0.replace("train: east", with: "train: nowhere") },
         Spoiled("site without records", 4, "data.") { federation in
             try FileManager.default.removeItem(atPath: "\(federation.folder)/data/east")
-            try FileManager.default.createDirectory(atPath: "\(federation.folder)/data/east", withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: "\(federation.folder)/data/east", withIntermediateDirectories: true)
         },
-        Spoiled("validation too small", 4, "data.too-few-records") { try $0.replace("records: 3", with: "records: 300") },
+        Spoiled("validation too small", 4, "data.too-few-records") {
+            try $0.replace("records: 3", with: "records: 300")
+        },
         Spoiled("offset past the end", 4, "n0") { try $0.write("T1\tproblem 0 9999\tx\n", to: "data/east/n0.ann") },
         Spoiled("not UTF-8", 4, "n0") { try $0.writeBytes([0x66, 0xff, 0xfe, 0x0a], to: "data/east/n0.txt") },
         Spoiled("ledger is a file", 4, "ledger.") { try $0.write("no repository", to: "rounds/ledger.git") },

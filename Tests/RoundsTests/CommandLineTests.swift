@@ -14,7 +14,8 @@ import Testing
         #expect(try federation.git("rev-list", "--count", "runs/tiny-1") == "14")
         #expect(try federation.git("fsck", "--strict", "--no-dangling") == "")
         #expect(try federation.git("log", "-1", "--format=%P", "runs/tiny-1~1").split(separator: " ").count == 3)
-        let files = try federation.git("ls-tree", "-r", "--name-only", "runs/tiny-1").split(separator: "\n").map(String.init)
+        let files = try federation.git("ls-tree", "-r", "--name-only", "runs/tiny-1").split(separator: "\n").map(
+            String.init)
         #expect(files.contains("adapter.safetensors") && files.contains("plan.json") && files.contains("workflow.yaml"))
         #expect(files.contains("rounds/0002/upload/west/adapter.safetensors"))
         #expect(files.contains("rounds/0002/evaluate/final/record.json"))
@@ -47,7 +48,8 @@ import Testing
             let parts = object.split(separator: " ")
             // A binary adapter is searched as well.
             let content = try TinyFederation.run(
-                "/usr/bin/env", ["git", "--git-dir", federation.ledger, "cat-file", String(parts[1]), String(parts[0])],
+                "/usr/bin/env",
+                ["git", "--git-dir", federation.ledger, "cat-file", String(parts[1]), String(parts[0])],
                 in: federation.folder)
             for word in ["aspirin", "insulin", "fever", "cough", "at night", "treated with", federation.folder] {
                 #expect(!content.out.contains(word), "\(word) in \(object)")
@@ -126,7 +128,8 @@ import Testing
     @Test func aSiteThatDivergesIsLeftOutAndTheRoundGoesOn() throws {
         let federation = try TinyFederation()
         // A steep alpha makes the losses of both sites overflow: nobody is left, and the run says so.
-        let nobody = try federation.run("--set", "adapter.alpha=1e30", "--set", "steps.train.learning_rate=1", "--name", "nobody")
+        let nobody = try federation.run(
+            "--set", "adapter.alpha=1e30", "--set", "steps.train.learning_rate=1", "--name", "nobody")
         #expect(nobody.code == 1, "\(nobody.err)")
         #expect(nobody.err.contains("aggregate.nobody-left"), "\(nobody.err)")
         let record = try federation.git("show", "runs/nobody.sites/east:rounds/0001/upload/east/record.json")
@@ -191,10 +194,12 @@ import Testing
         #expect(try federation.run().code == 0)
         try federation.write("Fever since Monday.\r\nGiven aspirin 75 mg.\r\n", to: "new note.txt")
         for form in ["table", "jsonl", "brat"] {
-            let found = try federation.medrounds("extract", "new note.txt", "--run", "tiny-1", "--format", form, "--max-new-tokens", "8")
+            let found = try federation.medrounds(
+                "extract", "new note.txt", "--run", "tiny-1", "--format", form, "--max-new-tokens", "8")
             #expect(found.code == 0, "\(found.err)")
         }
-        let zero = try federation.medrounds("extract", "new note.txt", "--run", "tiny-1", "--round", "0", "--max-new-tokens", "4")
+        let zero = try federation.medrounds(
+            "extract", "new note.txt", "--run", "tiny-1", "--round", "0", "--max-new-tokens", "4")
         #expect(zero.code == 0, "\(zero.err)")
     }
 
@@ -206,7 +211,8 @@ import Testing
         #expect((value?["ids"] as? [Int])?.count == 2)
         #expect((value?["top"] as? [Any])?.count == 3)
         let same = try federation.medrounds(
-            "models", "probe", "tiny.gguf", "--ids", (value?["ids"] as? [Int] ?? []).map(String.init).joined(separator: ","), "--top", "3")
+            "models", "probe", "tiny.gguf", "--ids",
+            (value?["ids"] as? [Int] ?? []).map(String.init).joined(separator: ","), "--top", "3")
         #expect(same.out == probe.out)
     }
 }

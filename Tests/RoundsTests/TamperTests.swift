@@ -7,10 +7,12 @@ import Testing
     @Test func oneFlippedBitInAnyObjectIsFound() throws {
         let federation = try TinyFederation()
         #expect(try federation.run("--set", "rounds=1").code == 0)
-        let objects = try FileManager.default.subpathsOfDirectory(atPath: "\(federation.ledger)/objects").filter { path in
+        let objects = try FileManager.default.subpathsOfDirectory(atPath: "\(federation.ledger)/objects").filter {
+            path in
             path.split(separator: "/").last?.count == 38
         }.sorted()
         #expect(objects.count > 20)
+        var unseen = 0
         for (index, object) in objects.enumerated() {
             let url = URL(fileURLWithPath: "\(federation.ledger)/objects/\(object)")
             let original = try Data(contentsOf: url)
@@ -21,11 +23,20 @@ import Testing
             try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: url.path)
             try flipped.write(to: url)
             let verify = try federation.medrounds("verify", "tiny-1")
-            #expect([4, 5].contains(verify.code), "\(object) byte \(place) of \(original.count): \(verify.out)")
             let id = object.replacingOccurrences(of: "/", with: "")
-            #expect((verify.out + verify.err).contains(id), "\(object): \(verify.out)\(verify.err)")
+            if verify.code == 0 {
+                // Deflate leaves up to seven bits unused at its end: stock git reads the same content then.
+                let git = try TinyFederation.run(
+                    "/usr/bin/env", ["git", "--git-dir", federation.ledger, "fsck", "--strict"], in: federation.folder)
+                #expect(git.code == 0, "\(object) byte \(place) of \(original.count): git sees what verify does not")
+                unseen += 1
+            } else {
+                #expect(
+                    [4, 5].contains(verify.code) && (verify.out + verify.err).contains(id), "\(object): \(verify.out)")
+            }
             try original.write(to: url)
         }
+        #expect(unseen < objects.count / 4)
         #expect(try federation.medrounds("verify", "tiny-1").code == 0)
     }
 
@@ -50,8 +61,10 @@ import Testing
         func plumb(_ arguments: String...) throws -> String {
             let finished = try TinyFederation.run(
                 "/usr/bin/env",
-                ["GIT_INDEX_FILE=\(index)", "GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@x", "GIT_COMMITTER_NAME=x",
-                    "GIT_COMMITTER_EMAIL=x@x", "git", "--git-dir", federation.ledger] + arguments, in: federation.folder)
+                [
+                    "GIT_INDEX_FILE=\(index)", "GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@x", "GIT_COMMITTER_NAME=x",
+                    "GIT_COMMITTER_EMAIL=x@x", "git", "--git-dir", federation.ledger,
+                ] + arguments, in: federation.folder)
             #expect(finished.code == 0, "\(finished.err)")
             return finished.out.trimmingCharacters(in: .whitespacesAndNewlines)
         }
@@ -75,9 +88,13 @@ import Testing
         let message = try federation.git("log", "-1", "--format=%B", "runs/tiny-1")
         let made = try TinyFederation.run(
             "/usr/bin/env",
-            ["GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@x", "GIT_COMMITTER_NAME=x", "GIT_COMMITTER_EMAIL=x@x", "git", "--git-dir",
-                federation.ledger, "commit-tree", tree, "-p", score, "-m", message], in: federation.folder)
-        try federation.git("update-ref", "refs/heads/runs/tiny-1", made.out.trimmingCharacters(in: .whitespacesAndNewlines))
+            [
+                "GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@x", "GIT_COMMITTER_NAME=x", "GIT_COMMITTER_EMAIL=x@x", "git",
+                "--git-dir",
+                federation.ledger, "commit-tree", tree, "-p", score, "-m", message,
+            ], in: federation.folder)
+        try federation.git(
+            "update-ref", "refs/heads/runs/tiny-1", made.out.trimmingCharacters(in: .whitespacesAndNewlines))
         let verify = try federation.medrounds("verify", "tiny-1")
         #expect(verify.code == 5)
         #expect(verify.out.contains("verify.order"), "\(verify.out)")

@@ -60,7 +60,9 @@ final class TinyFederation {
     func medrounds(_ arguments: String...) throws -> Finished { try Self.run(Self.program, arguments, in: folder) }
 
     /// Runs the workflow.
-    func run(_ more: String...) throws -> Finished { try Self.run(Self.program, ["run", "tiny.yaml"] + more, in: folder) }
+    func run(_ more: String...) throws -> Finished {
+        try Self.run(Self.program, ["run", "tiny.yaml"] + more, in: folder)
+    }
 
     /// Runs stock git on the ledger.
     @discardableResult
@@ -72,7 +74,8 @@ final class TinyFederation {
 
     /// The State-SHA256 of a ref, as stock git reads the trailer.
     func state(_ ref: String) throws -> String {
-        try git("log", "-1", "--format=%(trailers:key=State-SHA256,valueonly)", ref).trimmingCharacters(in: .whitespacesAndNewlines)
+        try git("log", "-1", "--format=%(trailers:key=State-SHA256,valueonly)", ref).trimmingCharacters(
+            in: .whitespacesAndNewlines)
     }
 
     /// Starts the workflow and kills it with SIGKILL when it has told of so many commits. False where it ended before.
@@ -116,8 +119,8 @@ final class TinyFederation {
         // Files, not pipes: a full pipe would stop a program that prints much.
         let out = "\(NSTemporaryDirectory())/out-\(UUID().uuidString)"
         let err = out + ".err"
-        FileManager.default.createFile(atPath: out, contents: nil)
-        FileManager.default.createFile(atPath: err, contents: nil)
+        _ = FileManager.default.createFile(atPath: out, contents: nil)
+        _ = FileManager.default.createFile(atPath: err, contents: nil)
         defer {
             try? FileManager.default.removeItem(atPath: out)
             try? FileManager.default.removeItem(atPath: err)

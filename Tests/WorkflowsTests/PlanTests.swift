@@ -15,7 +15,8 @@ import Workflows
             declaration: declaration, overrides: overrides,
             inputs: PlanInputs(
                 engineVersion: "0.1.0",
-                model: ModelSummary(name: "smollm2", digest: try digest(1), parameters: 134_515_008, tensors: 272,
+                model: ModelSummary(
+                    name: "smollm2", digest: try digest(1), parameters: 134_515_008, tensors: 272,
                     sizes: BackboneSizes(layers: 30, hidden: 576, queries: 576, keyValues: 192, feedForward: 1536)),
                 tokenizerDigest: try digest(2), templateDigest: try digest(3), workflowDigest: try digest(4),
                 datasets: try DatasetRole.allCases.map { role in

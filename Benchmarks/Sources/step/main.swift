@@ -45,7 +45,8 @@ let job = TrainingJob(
     configuration: TrainingConfiguration(
         epochs: 1, batchSize: 4, learningRate: 2e-4, warmupRatio: 0.05, schedule: .cosine, maxLength: 800,
         lossOn: .sequence, weightDecay: 0, clipNorm: 1),
-    lora: lora, sequences: (0..<4 * steps).map { _ in TokenSequence(tokens: prefix + random.next(256 - shared)) }, start: start,
+    lora: lora, sequences: (0..<4 * steps).map { _ in TokenSequence(tokens: prefix + random.next(256 - shared)) },
+    start: start,
     seed: 1, round: 1, site: "bench", threads: threads)
 nonisolated(unsafe) var marks: [ContinuousClock.Instant] = []  // the engine reports on the thread that called it
 _ = try train(job) { (_: TrainingProgress) throws(Fault) in marks.append(clock.now) }
@@ -55,4 +56,5 @@ var usage = rusage()
 getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
 print(
     "threads \(threads), median step \(median) s, \(1024 / median) tokens/s, \(4 / median) records/s, "
-        + "start to end of first step \((marks[0] - begin) / .seconds(1)) s, peak memory \(Double(usage.ru_maxrss) / 1e6) GB")
+        + "start to end of first step \((marks[0] - begin) / .seconds(1)) s, peak memory \(Double(usage.ru_maxrss) / 1e6) GB"
+)

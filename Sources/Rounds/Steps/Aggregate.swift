@@ -70,7 +70,8 @@ enum AggregateStep {
             ],
             files: [(StepPaths.global, bytes)],
             timing: clock.timing(threads: threads),
-            summary: zip(ordered, weights).map { "\($0.standing.site) \(Figures.fixed($1.weight, 3))" }.joined(separator: ", "),
+            summary: zip(ordered, weights).map { "\($0.standing.site) \(Figures.fixed($1.weight, 3))" }.joined(
+                separator: ", "),
             adapter: published)
     }
 

@@ -11,7 +11,8 @@ enum EvaluateStep {
     ///
     /// What the model wrote goes to the file `predictions` (nil: nowhere); the record holds its HMAC under the cohort's key.
     static func compute(
-        context: RunContext, round: Int, cohort: CohortID, configuration: EvaluationConfiguration, adapter: StartAdapter?,
+        context: RunContext, round: Int, cohort: CohortID, configuration: EvaluationConfiguration,
+        adapter: StartAdapter?,
         predictions: String?
     ) throws(Fault) -> StepOutput {
         let clock = StepClock()
@@ -22,10 +23,13 @@ enum EvaluateStep {
         ) { (progress: GenerationProgress) throws(Fault) in
             try context.checkInterruption()
             context.report(
-                .progressed(done: progress.finished, total: progress.prompts, unit: "records", detail: "\(progress.tokens) tokens"))
+                .progressed(
+                    done: progress.finished, total: progress.prompts, unit: "records",
+                    detail: "\(progress.tokens) tokens"))
         }
         var card = ScoreCard(task: .ner, types: set.records.first?.types ?? [])
         var cutOff = 0
+        var loops = 0
         var tokens = 0
         var lines: [UInt8] = []
         for (record, generation) in zip(set.records, generations) {
@@ -33,7 +37,11 @@ enum EvaluateStep {
             let prediction = RecordPrediction(generated: text, for: record)
             card.add(prediction, for: record)
             tokens += generation.tokens.count
-            if case .stopToken = generation.ending {} else { cutOff += 1 }
+            switch generation.ending {
+            case .stopToken: break
+            case .loop: loops += 1
+            case .length, .context: cutOff += 1
+            }
             lines += Self.line(record, text, prediction)
         }
         let key = try context.commitmentKey(of: cohort.name)
@@ -55,12 +63,14 @@ enum EvaluateStep {
                 "truncated_records": .integer(Int64(set.truncated)),
                 "generation": [
                     "new_tokens": .integer(Int64(tokens)), "cut_at_max_new_tokens": .integer(Int64(cutOff)),
+                    "cut_in_a_loop": .integer(Int64(loops)),
                 ],
                 "predictions_commitment": .string(commitment.hex), "scores": card.json,
             ],
             timing: clock.timing(
                 threads: context.threads, rates: ["records": Double(set.count), "new_tokens": Double(tokens)]),
-            summary: "strict F1 \(Figures.fixed(strict, 3)), lenient F1 \(Figures.fixed(lenient, 3)) (\(set.count) records)")
+            summary:
+                "strict F1 \(Figures.fixed(strict, 3)), lenient F1 \(Figures.fixed(lenient, 3)) (\(set.count) records)")
     }
 
     /// One line of the predictions file: text of the note, so it never leaves this machine.
@@ -73,9 +83,12 @@ enum EvaluateStep {
         }
         let value: JSONValue = [
             "document": .string(record.document), "start": .integer(Int64(record.range.lowerBound)),
-            "end": .integer(Int64(record.range.upperBound)), "generated": .string(generated), "mentions": .array(mentions),
+            "end": .integer(Int64(record.range.upperBound)), "generated": .string(generated),
+            "mentions": .array(mentions),
         ]
-        return value.canonical.split(separator: 0x0a).map { $0.drop { $0 == 0x20 } }.reduce(into: []) { $0 += $1 } + [0x0a]
+        return value.canonical.split(separator: 0x0a).map { $0.drop { $0 == 0x20 } }.reduce(into: []) { $0 += $1 } + [
+            0x0a
+        ]
     }
 
     /// Recomputes precision, recall and F1 of a committed record from its counts; what is wrong, or nil.
@@ -88,7 +101,9 @@ enum EvaluateStep {
             for type in (types.value.members ?? [:]).keys.sorted() {
                 let committed = try types.object(type).object(measure.rawValue)
                 let counts = try counts(of: committed)
-                guard counts.json == committed.value else { return "\(measure.rawValue) scores of \(type) do not follow from their counts" }
+                guard counts.json == committed.value else {
+                    return "\(measure.rawValue) scores of \(type) do not follow from their counts"
+                }
                 sum.truePositives += counts.truePositives
                 sum.falsePositives += counts.falsePositives
                 sum.falseNegatives += counts.falseNegatives

@@ -36,7 +36,8 @@ enum ScoreStep {
             ])
             summary.append("\(upload.standing.site) \(Figures.fixed(loss, 3))")
             context.report(
-                .progressed(done: index + 1, total: uploads.count, unit: "uploads", detail: "loss \(Figures.fixed(loss, 3))"))
+                .progressed(
+                    done: index + 1, total: uploads.count, unit: "uploads", detail: "loss \(Figures.fixed(loss, 3))"))
         }
         return StepOutput(
             folder: StepPaths.folder(round: round, step: "score"),
@@ -45,6 +46,7 @@ enum ScoreStep {
                 "records": .integer(Int64(validation.count)),
                 "validation_commitment": .string(validation.commitment.hex), "scores": .array(rows),
             ],
-            timing: clock.timing(threads: context.threads), summary: summary.isEmpty ? "nothing to score" : summary.joined(separator: ", "))
+            timing: clock.timing(threads: context.threads),
+            summary: summary.isEmpty ? "nothing to score" : summary.joined(separator: ", "))
     }
 }

@@ -36,7 +36,9 @@ enum UploadStep {
         return StepOutput(
             folder: folder, record: .object(record), files: [(StepPaths.upload(round: round, site: site), bytes)],
             timing: clock.timing(threads: 1),
-            summary: "\(Figures.bytes(bytes.count)) \(precision.rawValue), \(Figures.fixed(100 - 100 * Double(bytes.count) / Double(whole), 1))% less than the model")
+            summary:
+                "\(Figures.bytes(bytes.count)) \(precision.rawValue), \(Figures.fixed(100 - 100 * Double(bytes.count) / Double(whole), 1))% less than the model"
+        )
     }
 
     private static func leftOut(
@@ -64,7 +66,11 @@ enum UploadStep {
             let path = StepPaths.record(round: round, step: "score")
             for row in try RecordReader(parsing: scoreRecord, path: path).list("scores") {
                 let site = try row.site("site")
-                if let reason = row["left_out"]?.text { unscored[site] = reason } else { losses[site] = try row.double("loss") }
+                if let reason = row["left_out"]?.text {
+                    unscored[site] = reason
+                } else {
+                    losses[site] = try row.double("loss")
+                }
             }
         }
         var uploads: [ReceivedUpload] = []

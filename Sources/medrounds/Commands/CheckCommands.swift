@@ -9,7 +9,8 @@ import Rounds
 
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Check a run's history without training again: no model, notes or network needed.")
+        commandName: "verify",
+        abstract: "Check a run's history without training again: no model, notes or network needed.")
 
     @Argument(help: ArgumentHelp("The run.", valueName: "run"))
     var runText: String
@@ -29,7 +30,9 @@ struct VerifyCommand: ParsableCommand {
                     for line in fault.description.split(separator: "\n") { Console.result("        \(line)") }
                 }
             }
-            let state = report.steps.done == report.steps.planned ? "complete" : "\(report.steps.done) of \(report.steps.planned) steps"
+            let state =
+                report.steps.done == report.steps.planned
+                ? "complete" : "\(report.steps.done) of \(report.steps.planned) steps"
             Console.result(
                 "\(report.run) at \(report.tip.prefix(9)): \(report.holds ? "every check holds" : "NOT VERIFIED"), \(state), "
                     + (report.isSigned ? "signatures are carried but not yet checked" : "commits are not signed"))
@@ -39,7 +42,8 @@ struct VerifyCommand: ParsableCommand {
 
     private static func json(_ report: VerificationReport) -> JSONValue {
         [
-            "run": .string(report.run.name), "tip": .string(report.tip), "holds": .bool(report.holds), "signed": .bool(report.isSigned),
+            "run": .string(report.run.name), "tip": .string(report.tip), "holds": .bool(report.holds),
+            "signed": .bool(report.isSigned),
             "steps": ["done": .integer(Int64(report.steps.done)), "planned": .integer(Int64(report.steps.planned))],
             "checks": .array(
                 report.checks.map { check in
@@ -83,7 +87,8 @@ struct ReplayCommand: ParsableCommand {
         case .aggregate:
             steps = try replayer.aggregates(round: round)
         case .full:
-            let origin = try RunOrigin.of(name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
+            let origin = try RunOrigin.of(
+                name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
             let context = try RunContext.load(
                 origin, workspace: place.workspace, threads: machine.count, isInterrupted: { Interruption.requested },
                 report: { progress.show($0) })
@@ -98,7 +103,8 @@ struct ReplayCommand: ParsableCommand {
                     "steps": .array(
                         steps.map { step in
                             [
-                                "round": .integer(Int64(step.round)), "step": .string(step.step), "owner": step.owner.map { .string($0) } ?? .null,
+                                "round": .integer(Int64(step.round)), "step": .string(step.step),
+                                "owner": step.owner.map { .string($0) } ?? .null,
                                 "bytes": .integer(Int64(step.bytes)), "faults": .array(step.faults.map(\.json)),
                             ]
                         }),
@@ -106,12 +112,15 @@ struct ReplayCommand: ParsableCommand {
         } else {
             for step in steps {
                 let title = "round \(step.round) \(step.step)\(step.owner.map { " \($0)" } ?? "")"
-                Console.result("\(step.faults.isEmpty ? "same   " : "DIFFERS")  \(title)  (\(step.files) files, \(Figures.bytes(step.bytes)))")
+                Console.result(
+                    "\(step.faults.isEmpty ? "same   " : "DIFFERS")  \(title)  (\(step.files) files, \(Figures.bytes(step.bytes)))"
+                )
                 for fault in step.faults {
                     for line in fault.description.split(separator: "\n") { Console.result("        \(line)") }
                 }
             }
-            Console.result("\(name): \(differs ? "the replay DIFFERS" : "\(steps.count) steps replayed to the same bytes")")
+            Console.result(
+                "\(name): \(differs ? "the replay DIFFERS" : "\(steps.count) steps replayed to the same bytes")")
         }
         if differs { throw ExitCode(5) }
     }

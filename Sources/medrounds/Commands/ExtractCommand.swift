@@ -37,7 +37,9 @@ struct ExtractCommand: ParsableCommand {
 
     func validate() throws {
         guard !notes.isEmpty else { throw ValidationError("Name at least one note.") }
-        guard (1...4096).contains(maxNewTokens) else { throw ValidationError("--max-new-tokens takes a number from 1 to 4096.") }
+        guard (1...4096).contains(maxNewTokens) else {
+            throw ValidationError("--max-new-tokens takes a number from 1 to 4096.")
+        }
     }
 
     func run() throws {
@@ -45,11 +47,14 @@ struct ExtractCommand: ParsableCommand {
         let ledger = try Ledger.open(path: place.ledger)
         let name = try runName(runText)
         let documents = try notes.map { try CorpusReader.readNote(path: $0) }
-        let origin = try RunOrigin.of(name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
-        let extractor = try NoteExtractor(run: name, round: round, ledger: ledger, origin: origin, threads: machine.count)
+        let origin = try RunOrigin.of(
+            name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
+        let extractor = try NoteExtractor(
+            run: name, round: round, ledger: ledger, origin: origin, threads: machine.count)
         let console = Console(quiet: quiet)
         for document in documents {
-            let (found, faults) = try extractor.entities(of: document, maxNewTokens: maxNewTokens, batchSize: 16) { (done: Int, total: Int) throws(Fault) in
+            let (found, faults) = try extractor.entities(of: document, maxNewTokens: maxNewTokens, batchSize: 16) {
+                (done: Int, total: Int) throws(Fault) in
                 if Interruption.requested { throw .interrupted() }
                 console.status("\(document.id): \(done)/\(total) sentences")
             }
@@ -59,7 +64,9 @@ struct ExtractCommand: ParsableCommand {
             case .jsonl: Console.result(raw: Array(AnnotationWriter.jsonLine(found).utf8))
             case .table:
                 var table = Table("id", "type", "start", "end", "text")
-                for row in AnnotationWriter.rows(found) { table.add(row.id, row.type, String(row.start), String(row.end), row.text) }
+                for row in AnnotationWriter.rows(found) {
+                    table.add(row.id, row.type, String(row.start), String(row.end), row.text)
+                }
                 if documents.count > 1 { Console.result(document.id) }
                 table.lines.forEach(Console.result)
             }

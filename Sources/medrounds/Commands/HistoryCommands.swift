@@ -29,7 +29,8 @@ struct LogCommand: ParsableCommand {
                         [
                             "commit": .string(commit.id.hex), "parents": .array(commit.parents.map { .string($0.hex) }),
                             "subject": .string(commit.subject), "time": .string(Self.utc(commit.time)),
-                            "trailers": .object(Dictionary(commit.trailers.map { ($0.key, .string($0.value)) }) { first, _ in first }),
+                            "trailers": .object(
+                                Dictionary(commit.trailers.map { ($0.key, .string($0.value)) }) { first, _ in first }),
                             "signed": .bool(commit.signature != nil),
                         ]
                     }
@@ -49,7 +50,8 @@ struct LogCommand: ParsableCommand {
             rows.append(summary.json)
             table.add(
                 run.name, "\(summary.steps.done)/\(summary.steps.planned)", String(summary.plan.declaration.seed),
-                String(summary.plan.declaration.sites.count), String(summary.plan.declaration.rounds), String(summary.tip.prefix(9)))
+                String(summary.plan.declaration.sites.count), String(summary.plan.declaration.rounds),
+                String(summary.tip.prefix(9)))
         }
         if json {
             Console.result(raw: JSONValue.array(rows).canonical)

@@ -8,12 +8,14 @@ import Rounds
 
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "List base models, or probe one.", subcommands: [ListModels.self, ProbeModel.self],
+        commandName: "models", abstract: "List base models, or probe one.",
+        subcommands: [ListModels.self, ProbeModel.self],
         defaultSubcommand: ListModels.self)
 }
 
 struct ListModels: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the models a workflow may name.")
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the models a workflow may name.")
 
     func run() throws {
         var table = Table("model", "here", "SHA-256", "source")
@@ -53,7 +55,9 @@ struct ProbeModel: ParsableCommand {
         let tokens: [Int32]
         if let ids {
             tokens = try ids.split(separator: ",").map { part in
-                guard let id = Int32(part.trimmingCharacters(in: .whitespaces)) else { throw ValidationError("\"\(part)\" is no token id.") }
+                guard let id = Int32(part.trimmingCharacters(in: .whitespaces)) else {
+                    throw ValidationError("\"\(part)\" is no token id.")
+                }
                 return id
             }
         } else {

@@ -18,13 +18,15 @@ struct ValidateCommand: ParsableCommand {
         let declaration = try origin.declaration().declaration
         let steps = declaration.steps.map(\.name).joined(separator: ", ")
         Console.result(
-            "\(source.workflow): valid (\(declaration.name), \(declaration.sites.count) sites, \(declaration.rounds) rounds: \(steps))")
+            "\(source.workflow): valid (\(declaration.name), \(declaration.sites.count) sites, \(declaration.rounds) rounds: \(steps))"
+        )
     }
 }
 
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Resolve a workflow with its model and notes, and print the plan a run would commit.")
+        commandName: "plan",
+        abstract: "Resolve a workflow with its model and notes, and print the plan a run would commit.")
 
     @OptionGroup var source: WorkflowOptions
     @OptionGroup var place: PlaceOptions

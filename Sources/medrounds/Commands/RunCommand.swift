@@ -45,11 +45,14 @@ struct RunCommand: ParsableCommand {
         let name = try name.map(runName)
         let console = Console(quiet: quiet)
         let progress = ProgressPrinter(console)
-        // An unreadable ledger or a taken name is told before minutes are spent on models and notes.
-        let ledger = try Ledger.create(path: place.ledger)
         let origin = RunOrigin(
             workflow: source.workflow, overrides: source.overrides, cache: Environment.cache,
             current: FileManager.default.currentDirectoryPath)
+        // An invalid workflow leaves no ledger behind; an unreadable ledger or a taken name is told before minutes are spent
+        // on models and notes.
+        _ = try origin.declaration()
+        let ledger = try Ledger.create(path: place.ledger)
+        if !resume, let name { try Runner.checkFree(name, in: ledger) }
         let context = try RunContext.load(
             origin, workspace: place.workspace, threads: machine.count, isInterrupted: { Interruption.requested },
             report: { progress.show($0) })
@@ -66,7 +69,9 @@ struct RunCommand: ParsableCommand {
             progress.finish()
             if error.kind != .bug {
                 let flags = source.overrides.map { " --set '\($0)'" }.joined()
-                console.note("\(runner.run) can go on with: medrounds run \(source.workflow)\(flags) --name \(runner.run) --resume")
+                console.note(
+                    "\(runner.run) can go on with: medrounds run \(source.workflow)\(flags) --name \(runner.run) --resume"
+                )
             }
             throw error
         }
