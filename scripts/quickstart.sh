@@ -24,10 +24,11 @@ cat <<END
 
 Done: $run is in rounds/ledger.git. What to do next, from this folder:
 
-  .build/release/medrounds log                     every run and its commits
+  .build/release/medrounds log                     every run; log $run lists its commits
   .build/release/medrounds show $run        what each round did
   .build/release/medrounds verify $run      check digests, weights and the chain
-  .build/release/medrounds replay $run      recompute every step and compare the bits
+  .build/release/medrounds replay $run      recompute the averages and compare the bits;
+                                              --level full recomputes every step
   .build/release/medrounds extract --run $run workflows/data/harbour-ed/test/synthetic-ed-test-001.txt
   git --git-dir=rounds/ledger.git log --graph --oneline --all
 

@@ -35,6 +35,7 @@ struct RecordLoader {
     let tokenizer: Tokenizer
     let endToken: Int32
     let workspace: Workspace
+    let makesKeys: Bool
 
     /// The records of a site.
     func site(_ site: SiteDeclaration) throws -> RecordSet {
@@ -66,7 +67,7 @@ struct RecordLoader {
     private func load(_ sources: [DataSource], role: DatasetRole, owner: String, purpose: RecordPurpose) throws
         -> RecordSet
     {
-        let key = try workspace.commitmentKey(of: owner)
+        let key = try workspace.commitmentKey(of: owner, makes: makesKeys)
         var set = RecordSet(commitment: Self.joined([]))
         for (index, source) in sources.enumerated() {
             let root = origin.path(declaration.dataRoot, key: "data_root")
@@ -80,7 +81,7 @@ struct RecordLoader {
             var truncated = 0
             var parts: [JSONValue] = []
             for record in drawn {
-                let (fitting, wasCut) = try fit(record)
+                let (fitting, wasCut) = try fit(record, purpose)
                 if wasCut { truncated += 1 }
                 for entity in fitting.gold { labels[entity.type, default: 0] += 1 }
                 parts.append(Self.committed(fitting))
@@ -128,22 +129,25 @@ struct RecordLoader {
         return (TokenSequence(tokens: prompt + completion + [endToken], lossStart: lossStart), prompt)
     }
 
-    /// The record cut on the input side until prompt and completion fit `max_length`.
-    private func fit(_ record: Record) throws(Fault) -> (Record, wasCut: Bool) {
+    /// The record cut on the input side until prompt and completion fit `max_length`; a record to be extracted from by its prompt
+    /// alone, since what is to be found must not decide what is asked.
+    private func fit(_ record: Record, _ purpose: RecordPurpose) throws(Fault) -> (Record, wasCut: Bool) {
+        func length(_ record: Record) -> Int {
+            let (sequence, prompt) = encode(record)
+            return purpose == .training ? sequence.tokens.count : prompt.count
+        }
         let limit = declaration.training?.maxLength ?? 800
         var fitting = record
-        var length = encode(fitting).0.tokens.count
-        guard length > limit else { return (record, false) }
+        guard length(record) > limit else { return (record, false) }
         var low = 1
         var high = record.text.count
         while low < high {
             let middle = (low + high) / 2
             fitting = RecordBuilder.cut(record, to: middle, template: template)
-            length = encode(fitting).0.tokens.count
-            if length > limit { high = middle } else { low = middle + 1 }
+            if length(fitting) > limit { high = middle } else { low = middle + 1 }
         }
         fitting = RecordBuilder.cut(record, to: max(1, low - 1), template: template)
-        guard encode(fitting).0.tokens.count <= limit else {
+        guard length(fitting) <= limit else {
             throw Fault(
                 .data, "data.instruction-too-long", "the instruction alone fills max_length \(limit)",
                 at: Place(document: record.document), mend: "Raise max_length or shorten the template.")

@@ -35,11 +35,13 @@ public final class RunContext {
     private let cohorts: [CohortID: RecordSet]
     private var initial: StartAdapter?
 
-    /// Reads the workflow and opens everything it names.
+    /// Reads the workflow and opens everything it names. Without `makesKeys` an owner's commitment key has to be there already,
+    /// since with a new one no commitment of a past run could be met.
     ///
     /// Throws `FaultReport` with every fault of the workflow, the template or a corpus, and `Fault` for the rest.
     public static func load(
-        _ origin: RunOrigin, workspace: Workspace, threads: Int, isInterrupted: @escaping () -> Bool,
+        _ origin: RunOrigin, workspace: Workspace, makesKeys: Bool = true, threads: Int,
+        isInterrupted: @escaping () -> Bool,
         report: @escaping (RunEvent) -> Void
     ) throws -> RunContext {
         let (workflow, declaration) = try origin.declaration()
@@ -47,7 +49,7 @@ public final class RunContext {
         let opened = try OpenedModel(declaration, origin: origin)
         let loader = RecordLoader(
             origin: origin, declaration: declaration, template: opened.template, tokenizer: opened.tokenizer,
-            endToken: opened.endToken, workspace: workspace)
+            endToken: opened.endToken, workspace: workspace, makesKeys: makesKeys)
         var sites: [SiteID: RecordSet] = [:]
         var summaries: [DatasetSummary] = []
         if declaration.rounds > 0 {

@@ -17,13 +17,16 @@ public struct RunOrigin: Sendable, Equatable {
     public var cache: String
     /// The folder the person stood in: paths given by `--set` are relative to it.
     public var current: String
+    /// Where the notes lie on this machine, in place of the workflow's `data_root`; changes no plan.
+    public var dataRoot: String?
 
     /// Makes an origin.
-    public init(workflow: String, overrides: [String], cache: String, current: String) {
+    public init(workflow: String, overrides: [String], cache: String, current: String, dataRoot: String? = nil) {
         self.workflow = workflow
         self.overrides = overrides
         self.cache = cache
         self.current = current
+        self.dataRoot = dataRoot
     }
 
     /// Reads the workflow. Throws every fault of the file and the overrides at once, or `workflow.missing`.
@@ -39,6 +42,7 @@ public struct RunOrigin: Sendable, Equatable {
 
     /// A path of the workflow on this machine. One given by `--set` of that key is relative to the current folder.
     func path(_ written: String, key: String) -> String {
+        if key == "data_root", let dataRoot { return dataRoot.hasPrefix("/") ? dataRoot : "\(current)/\(dataRoot)" }
         if written.hasPrefix("/") { return written }
         let isOverridden = overrides.contains { $0.hasPrefix("\(key)=") }
         return "\(isOverridden ? current : folder)/\(written)"

@@ -49,8 +49,9 @@ public final class Runner {
             ], subject: "plan \(context.plan.declaration.name): \(Self.outline(context.plan.declaration))", round: 0,
             step: "plan", owner: nil)
         draft.body = context.plan.declaration.summary
-        _ = try ledger.commit(draft)
+        // Kept before the commit: a run that is in the ledger always knows where its notes lie.
         try context.origin.keep(for: chosen, workspace: workspace)
+        _ = try ledger.commit(draft)
         context.report(.opened(run: chosen, plan: runner.planDigest, done: 0))
         return runner
     }
@@ -75,6 +76,7 @@ public final class Runner {
             throw .planChanged(run, differences)
         }
         let runner = Runner(run: run, ledger: ledger, workspace: workspace, context: context)
+        try context.origin.keep(for: run, workspace: workspace)
         context.report(.opened(run: run, plan: runner.planDigest, done: try ledger.firstParents(from: tip).count))
         return runner
     }

@@ -78,6 +78,11 @@ public struct Verifier {
             })
         let all = line + sites
         checks.append(
+            check("each commit adds its own step's files and changes nothing else") {
+                () throws(Fault) -> (String, [Fault]) in
+                try additions(line, sites)
+            })
+        checks.append(
             check("every commit's state digest and trailers hold") { () throws(Fault) -> (String, [Fault]) in
                 try states(all)
             })
@@ -237,6 +242,53 @@ public struct Verifier {
         return faults
     }
 
+    /// A commit's tree is its first parent's with the files of its own step; an aggregate's takes over the merged sites' as well.
+    ///
+    /// Without this an earlier record could be rewritten in a later commit, and whoever reads the tip would be told something
+    /// else than what was checked where it was made.
+    private func additions(_ line: [CommitRecord], _ sites: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
+        var trees: [CommitID: [String: ObjectID]] = [:]
+        func tree(_ id: CommitID) throws(Fault) -> [String: ObjectID] {
+            if let known = trees[id] { return known }
+            var files: [String: ObjectID] = [:]
+            for entry in try ledger.files(of: id) { files[entry.path] = entry.blob }
+            trees[id] = files
+            return files
+        }
+        var faults: [Fault] = []
+        for commit in line + sites {
+            let step = commit.trailer("Step") ?? "?"
+            let owner = commit.trailer("Site") ?? commit.trailer("Cohort")
+            var expected = try commit.parents.first.map(tree) ?? [:]
+            let found = try tree(commit.id)
+            for (site, merged) in zip(declaration.sites.map(\.id), commit.parents.dropFirst()) {
+                guard let round = commit.trailer("Round").flatMap({ Int($0) }) else { continue }
+                let folders = ["train", "upload"].map {
+                    StepPaths.folder(round: round, step: $0, owner: site.name) + "/"
+                }
+                for (path, blob) in try tree(merged) where folders.contains(where: path.hasPrefix) {
+                    expected[path] = blob
+                }
+            }
+            var own: Set<String> = [StepPaths.plan, StepPaths.workflow, StepPaths.template]
+            if let round = commit.trailer("Round").flatMap({ Int($0) }), step != "plan" {
+                let folder = StepPaths.folder(round: round, step: step, owner: owner)
+                own = ["\(folder)/record.json", "\(folder)/timing.json"]
+                if step == "aggregate" { own.insert(StepPaths.global) }
+                if step == "upload" { own.insert("\(folder)/adapter.safetensors") }
+            }
+            for path in Set(expected.keys).union(found.keys).sorted()
+            where expected[path] != found[path] && !own.contains(path) {
+                let what = found[path] == nil ? "takes away" : expected[path] == nil ? "adds" : "changes"
+                faults.append(
+                    broken(
+                        "verify.foreign-change", "the \(step) commit \(what) \(path), which is none of its files",
+                        commit, path))
+            }
+        }
+        return ("\(line.count + sites.count) commits compared with their parents", faults)
+    }
+
     private func states(_ commits: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
         var faults: [Fault] = []
         for commit in commits {
@@ -340,6 +392,7 @@ public struct Verifier {
                             "verify.upload",
                             "the record of \(site) counts other bytes than the \(upload.bytes) uploaded", commit))
                 }
+                faults += try checkSettings(train, of: site, commit)
                 if try sent.object("input").digest("adapter_sha256") != train.object("output").digest("adapter_sha256")
                 {
                     faults.append(
@@ -356,6 +409,59 @@ public struct Verifier {
         return ("\(count) uploads, \(Figures.bytes(bytes)), shapes and values finite", faults)
     }
 
+    /// What a train record says of its settings and its size is what the plan says.
+    private func checkSettings(_ train: RecordReader, of site: SiteID, _ commit: CommitRecord) throws(Fault) -> [Fault]
+    {
+        var faults: [Fault] = []
+        let records = plan.inputs.datasets.filter { $0.role == .train && $0.owner == site.name }.reduce(0) {
+            $0 + $1.records
+        }
+        if try train.int("records") != records {
+            faults.append(
+                broken(
+                    "verify.plan", "\(site) records \(try train.int("records")) records, the plan \(records)", commit,
+                    train.path))
+        }
+        let json = declaration.json
+        let settings = json["steps"]?.elements?.compactMap { $0["train"] }.first
+        if train["settings"] != settings || train["adapter"] != json["adapter"] {
+            faults.append(
+                broken("verify.plan", "\(site) trained with other settings than the plan's", commit, train.path))
+        }
+        let seed = try train.text("seed")
+        let numerics = try train.text("numerics")
+        if seed != String(declaration.seed) || numerics != declaration.model.numerics.rawValue {
+            faults.append(
+                broken(
+                    "verify.plan", "\(site) trained with another seed or numerics than the plan's", commit, train.path))
+        }
+        return faults
+    }
+
+    /// Every score is that of an upload of the round, on the validation records that the plan commits to.
+    private func checkScores(_ round: Int, _ uploads: [ReceivedUpload], _ commit: CommitRecord) throws(Fault) -> [Fault]
+    {
+        let path = StepPaths.record(round: round, step: "score")
+        guard try ledger.file(path, of: commit.id) != nil else { return [] }
+        let score = try record(path, commit)
+        var faults: [Fault] = []
+        if let validation = plan.inputs.datasets.first(where: { $0.role == .validation }),
+            try score.digest("validation_commitment") != validation.commitment
+        {
+            faults.append(
+                broken("verify.dataset", "uploads were scored on other records than the plan commits to", commit, path))
+        }
+        for row in try score.list("scores") where row["left_out"] == nil {
+            let site = try row.site("site")
+            let digest = try row.digest("adapter_sha256")
+            if !uploads.contains(where: { $0.standing.site == site && $0.digest == digest }) {
+                faults.append(
+                    broken("verify.score", "the score of \(site) is of another adapter than its upload", commit, path))
+            }
+        }
+        return faults
+    }
+
     private func weights(_ line: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
         var faults: [Fault] = []
         var count = 0
@@ -365,6 +471,7 @@ public struct Verifier {
                     .first
             else { continue }
             let (uploads, leftOut) = try received(round, commit)
+            faults += try checkScores(round, uploads, commit)
             let recomputed = try rule.weights(of: uploads.map(\.standing))
             let path = StepPaths.record(round: round, step: "aggregate")
             let rows = try record(path, commit).list("weights")
@@ -444,6 +551,22 @@ public struct Verifier {
             count += 1
             if let fault = try EvaluateStep.recheck(record) {
                 faults.append(broken("verify.metrics", fault, commit, path))
+            }
+            if let test = plan.inputs.datasets.first(where: { $0.role == .test && $0.owner == cohort }) {
+                let counts = [
+                    try record.int("records"), try record.int("documents"), try record.int("truncated_records"),
+                    try record.object("scores").int("records"),
+                ]
+                let commitment = try record.object("input").digest("dataset_commitment")
+                if commitment != test.commitment
+                    || counts != [test.records, test.documents, test.truncated, test.records]
+                {
+                    faults.append(
+                        broken(
+                            "verify.dataset", "\(cohort) was evaluated on other records than the plan commits to",
+                            commit,
+                            path))
+                }
             }
             if round > 0 {
                 guard let bytes = try ledger.file(StepPaths.global, of: commit.id) else {

@@ -35,8 +35,8 @@ public struct Workspace: Sendable {
 
     /// The commitment key of a site, a cohort or the coordinator: 32 random bytes, made on first use and kept.
     ///
-    /// Throws `work.bad-key` for a key file of another length and `work.not-writable` where none can be made.
-    public func commitmentKey(of owner: String) throws(Fault) -> [UInt8] {
+    /// Throws `work.no-key` where it is not there and may not be made, `work.bad-key` for a key file of another length and `work.not-writable` where none can be made.
+    public func commitmentKey(of owner: String, makes: Bool = true) throws(Fault) -> [UInt8] {
         let path = "\(work)/keys/\(owner).key"
         if let bytes = Files.readIfPresent(path) {
             guard bytes.count == 32 else {
@@ -46,6 +46,11 @@ public struct Workspace: Sendable {
                     mend: "Restore the key from a copy; a new one would break the commitments of past runs.")
             }
             return bytes
+        }
+        guard makes else {
+            throw Fault(
+                .data, "work.no-key", "the commitment key of \(owner) is not here", at: Place(file: path),
+                mend: "Copy the key from the machine of the run, or name its work folder with --work.")
         }
         // The one place where true randomness is wanted: a key must not be guessable from the workflow.
         var generator = SystemRandomNumberGenerator()

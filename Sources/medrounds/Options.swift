@@ -8,13 +8,20 @@ import Rounds
 
 /// Where the ledger and the work folders are.
 struct PlaceOptions: ParsableArguments {
+    static let standard = "rounds/ledger.git"
+
     @Option(help: ArgumentHelp("The ledger, a bare git repository.", valueName: "path"))
-    var ledger: String = "rounds/ledger.git"
+    var ledger: String = Self.standard
 
     @Option(
         help: ArgumentHelp(
             "The folder of what never enters the ledger (default: work beside the ledger).", valueName: "path"))
     var work: String?
+
+    /// The options as given, for a command that a person is told to repeat.
+    var flags: String {
+        (ledger == Self.standard ? "" : " --ledger '\(ledger)'") + (work.map { " --work '\($0)'" } ?? "")
+    }
 
     var workspace: Workspace {
         let beside = (ledger as NSString).deletingLastPathComponent

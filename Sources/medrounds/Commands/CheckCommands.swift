@@ -68,6 +68,8 @@ struct ReplayCommand: ParsableCommand {
     var level: ReplayLevel = .aggregate
     @Option(help: ArgumentHelp("For --level full elsewhere than where it ran: the workflow file.", valueName: "path"))
     var workflow: String?
+    @Option(help: ArgumentHelp("For --level full: the folder of the notes on this machine.", valueName: "path"))
+    var dataRoot: String?
     @OptionGroup var place: PlaceOptions
     @OptionGroup var machine: MachineOptions
     @Flag(help: "Print faults only.")
@@ -87,10 +89,12 @@ struct ReplayCommand: ParsableCommand {
         case .aggregate:
             steps = try replayer.aggregates(round: round)
         case .full:
-            let origin = try RunOrigin.of(
+            var origin = try RunOrigin.of(
                 name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
+            origin.dataRoot = dataRoot
             let context = try RunContext.load(
-                origin, workspace: place.workspace, threads: machine.count, isInterrupted: { Interruption.requested },
+                origin, workspace: place.workspace, makesKeys: false, threads: machine.count,
+                isInterrupted: { Interruption.requested },
                 report: { progress.show($0) })
             steps = try replayer.full(round: round, context: context)
         }

@@ -29,7 +29,7 @@ struct ExtractCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The workflow file, elsewhere than where the run was made.", valueName: "path"))
     var workflow: String?
     @Option(help: "New tokens a sentence at most.")
-    var maxNewTokens = 160
+    var maxNewTokens = 192
     @OptionGroup var place: PlaceOptions
     @OptionGroup var machine: MachineOptions
     @Flag(help: "Print no progress.")

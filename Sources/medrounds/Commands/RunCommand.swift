@@ -15,7 +15,7 @@ struct WorkflowOptions: ParsableArguments {
     @Option(
         name: .customLong("set"), parsing: .singleValue,
         help: ArgumentHelp(
-            "Replace a setting, such as adapter.rank=8; recorded in the plan. May be given several times. Paths are relative to the current folder.",
+            "Replace a setting, such as adapter.rank=8; recorded in the plan. May be given several times. The paths data_root, template and model.base are relative to the current folder then.",
             valueName: "key=value"))
     var overrides: [String] = []
 }
@@ -68,7 +68,7 @@ struct RunCommand: ParsableCommand {
         } catch {
             progress.finish()
             if error.kind != .bug {
-                let flags = source.overrides.map { " --set '\($0)'" }.joined()
+                let flags = source.overrides.map { " --set '\($0)'" }.joined() + place.flags
                 console.note(
                     "\(runner.run) can go on with: medrounds run \(source.workflow)\(flags) --name \(runner.run) --resume"
                 )
