@@ -111,18 +111,108 @@ import Testing
         #expect(verify.out.contains("verify.order"), "\(verify.out)")
     }
 
-    @Test func aReplayNamesTheFirstDifferingTensor() throws {
+    @Test func aReplayWithAnotherModelIsRefused() throws {
         let federation = try TinyFederation()
         #expect(try federation.run("--set", "rounds=1", "--name", "one").code == 0)
-        // The model changes by one weight: the plan here is no longer the run's.
         try TinyGGUF.write(to: "\(federation.folder)/tiny.gguf", seed: 12)
         let other = try federation.medrounds("replay", "one", "--level", "full")
         #expect(other.code == 5)
         #expect(other.err.contains("replay.other-plan") && other.err.contains("digest"), "\(other.err)")
     }
+
+    @Test func aReplayNamesTheFirstDifferingTensor() throws {
+        let federation = try TinyFederation()
+        #expect(try federation.run("--set", "rounds=1", "--set", "steps.upload.precision=f32").code == 0)
+        let merge = try federation.git("rev-parse", "runs/tiny-1~1")
+        var adapter = try federation.bytes("adapter.safetensors", of: merge)
+        // The last tensor by name is v_proj.lora_B of layer 1; its last float moves by four units in the last place.
+        adapter[adapter.count - 4] ^= 4
+        try federation.forge("runs/tiny-1", from: merge, ["adapter.safetensors": adapter])
+        for command in ["replay", "verify"] {
+            let found = try federation.medrounds(command, "tiny-1")
+            #expect(found.code == 5, "\(found.out)")
+            #expect(found.out.contains("layers.1.self_attn.v_proj.lora_B.weight"), "\(found.out)")
+            #expect(found.out.contains("4 units in the last place"), "\(found.out)")
+        }
+        let full = try federation.medrounds("replay", "tiny-1", "--level", "full", "--quiet")
+        #expect(full.code == 5 && full.out.contains("DIFFERS  round 1 aggregate"), "\(full.out)\(full.err)")
+    }
+
+    @Test func anUploadThatIsNotFiniteIsLeftOutWithItsReason() throws {
+        let federation = try TinyFederation()
+        // Stopped when both uploads are committed and nothing is scored yet; then east sends a NaN.
+        var name = ""
+        for attempt in 1...20 {
+            name = "poisoned-\(attempt)"
+            _ = try federation.runAndKill(afterCommits: 4, "--set", "rounds=1", "--name", name)
+            // The kill may come late, when the scores are committed already.
+            if try federation.git("rev-list", "--count", "runs/\(name)") == "1" { break }
+        }
+        try #require(try federation.git("rev-list", "--count", "runs/\(name)") == "1")
+        let line = "runs/\(name).sites/east"
+        let folder = "rounds/0001/upload/east"
+        let tip = try federation.git("rev-parse", line)
+        var adapter = try federation.bytes("\(folder)/adapter.safetensors", of: tip)
+        adapter[adapter.count - 1] = 0x7f
+        adapter[adapter.count - 2] = 0xc0
+        let record = String(decoding: try federation.bytes("\(folder)/record.json", of: tip), as: UTF8.self)
+        let honest = Digest.sha256(try federation.bytes("\(folder)/adapter.safetensors", of: tip)).hex
+        try #require(record.contains(honest))
+        let forged = record.replacingOccurrences(of: honest, with: Digest.sha256(adapter).hex)
+        try federation.forge(
+            line, from: tip, ["\(folder)/adapter.safetensors": adapter, "\(folder)/record.json": Array(forged.utf8)])
+        let resumed = try federation.run("--set", "rounds=1", "--name", name, "--resume")
+        #expect(resumed.code == 0, "\(resumed.err)")
+        let aggregate = try federation.git("show", "runs/\(name):rounds/0001/aggregate/record.json")
+        #expect(aggregate.contains("adapter.not-finite") && aggregate.contains("\"site\": \"east\""), "\(aggregate)")
+        #expect(resumed.out.contains("left out: adapter.not-finite"), "\(resumed.out)")
+        #expect(try federation.medrounds("verify", name).code == 0)
+    }
 }
 
 extension TinyFederation {
+    /// Stock git with an index file of its own and a fixed person.
+    fileprivate func plumb(_ arguments: String...) throws -> String {
+        let finished = try Self.run(
+            "/usr/bin/env",
+            [
+                "GIT_INDEX_FILE=\(folder)/index", "GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@x", "GIT_COMMITTER_NAME=x",
+                "GIT_COMMITTER_EMAIL=x@x", "git", "--git-dir", ledger,
+            ] + arguments, in: folder)
+        #expect(finished.code == 0, "git \(arguments): \(finished.err)")
+        return finished.out.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// The bytes of a file of a commit.
+    fileprivate func bytes(_ path: String, of commit: String) throws -> [UInt8] {
+        let made = try Self.run(
+            "/bin/sh", ["-c", "git --git-dir '\(ledger)' cat-file blob '\(commit):\(path)' > blob"], in: folder)
+        #expect(made.code == 0)
+        return Array(FileManager.default.contents(atPath: "\(folder)/blob") ?? Data())
+    }
+
+    /// Puts a commit in the place of a ref's tip: its tree with other files, its parents and message, its state computed anew.
+    fileprivate func forge(_ ref: String, from commit: String, _ files: [String: [UInt8]]) throws {
+        _ = try plumb("read-tree", commit)
+        for (path, bytes) in files {
+            try writeBytes(bytes, to: "forged")
+            let blob = try plumb("hash-object", "-w", "--no-filters", "\(folder)/forged")
+            _ = try plumb("update-index", "--add", "--cacheinfo", "100644,\(blob),\(path)")
+        }
+        let tree = try plumb("write-tree")
+        let message = try git("log", "-1", "--format=%B", commit).replacingOccurrences(
+            of: state(commit), with: recomputedState(of: tree))
+        let parents = try git("log", "-1", "--format=%P", commit).split(separator: " ").flatMap { ["-p", String($0)] }
+        let made = try Self.run(
+            "/usr/bin/env",
+            [
+                "GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@x", "GIT_COMMITTER_NAME=x", "GIT_COMMITTER_EMAIL=x@x", "git",
+                "--git-dir", ledger, "commit-tree", tree,
+            ] + parents + ["-m", message], in: folder)
+        #expect(made.code == 0)
+        _ = try plumb("update-ref", "refs/heads/\(ref)", made.out.trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+
     /// State-SHA256 of a tree by stock git and the layout of docs/ledger.md.
     fileprivate func recomputedState(of tree: String) throws -> String {
         var lines = ""
