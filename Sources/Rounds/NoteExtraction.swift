@@ -18,11 +18,8 @@ public struct NoteExtractor {
 
     /// Opens the model and the adapter that the run last published; before any round, or with 0, the base model alone.
     public init(run: RunName, round: Int?, ledger: Ledger, origin: RunOrigin, threads: Int) throws {
-        guard let tip = try ledger.tip(.main(run)) else { throw Fault.runMissing(run, known: try ledger.runs()) }
-        guard let bytes = try ledger.file(StepPaths.plan, of: tip) else {
-            throw Fault.missingFile(StepPaths.plan, tip.hex)
-        }
-        let plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
+        let committed = try CommittedPlan(of: run, in: ledger)
+        let (tip, plan) = (committed.tip, committed.plan)
         opened = try OpenedModel(plan.declaration, origin: origin)
         guard opened.summary.digest == plan.inputs.model.digest else {
             throw Fault(

@@ -40,12 +40,11 @@ public struct Replayer {
 
     /// Opens a run for replay.
     public init(run: RunName, ledger: Ledger) throws(Fault) {
-        guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
-        guard let bytes = try ledger.file(StepPaths.plan, of: tip) else { throw .missingFile(StepPaths.plan, tip.hex) }
+        let committed = try CommittedPlan(of: run, in: ledger)
         self.ledger = ledger
         self.run = run
-        self.tip = tip
-        self.plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
+        self.tip = committed.tip
+        self.plan = committed.plan
     }
 
     /// The rounds that have an aggregate commit.

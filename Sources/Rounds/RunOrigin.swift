@@ -67,11 +67,7 @@ public struct RunOrigin: Sendable, Equatable {
     ) throws(Fault) -> RunOrigin {
         let current = FileManager.default.currentDirectoryPath
         if let workflow {
-            guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
-            guard let bytes = try ledger.file(StepPaths.plan, of: tip) else {
-                throw .missingFile(StepPaths.plan, tip.hex)
-            }
-            let plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
+            let plan = try CommittedPlan(of: run, in: ledger).plan
             return RunOrigin(workflow: workflow, overrides: plan.overrides, cache: cache, current: current)
         }
         let path = file(run, workspace)

@@ -60,11 +60,11 @@ public struct RunSummary: Sendable {
 
     /// Reads a run. Throws `run.missing`, or what is wrong with a record.
     public init(run: RunName, ledger: Ledger) throws(Fault) {
-        guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
-        guard let bytes = try ledger.file(StepPaths.plan, of: tip) else { throw .missingFile(StepPaths.plan, tip.hex) }
+        let committed = try CommittedPlan(of: run, in: ledger)
+        let tip = committed.tip
         self.run = run
         self.tip = tip.hex
-        self.plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
+        self.plan = committed.plan
         self.steps = (try ledger.firstParents(from: tip).count, Verifier.plannedSteps(plan.declaration).count)
         self.sites = []
         self.cohorts = []

@@ -67,17 +67,15 @@ public final class Runner {
     public static func resume(
         _ context: RunContext, run: RunName, ledger: Ledger, workspace: Workspace
     ) throws(Fault) -> Runner {
-        guard let tip = try ledger.tip(.main(run)), let bytes = try ledger.file(StepPaths.plan, of: tip) else {
-            throw .runMissing(run, known: try ledger.runs())
-        }
-        let committed = try Plan(json: JSONValue(parsing: bytes, at: Place(file: StepPaths.plan, commit: tip.hex)))
-        if Digest.sha256(bytes) != Digest.sha256(context.plan.json.canonical) {
-            let differences = context.plan.differences(from: committed)
+        let committed = try CommittedPlan(of: run, in: ledger)
+        if committed.bytes != context.plan.json.canonical {
+            let differences = context.plan.differences(from: committed.plan)
             throw .planChanged(run, differences)
         }
         let runner = Runner(run: run, ledger: ledger, workspace: workspace, context: context)
         try context.origin.keep(for: run, workspace: workspace)
-        context.report(.opened(run: run, plan: runner.planDigest, done: try ledger.firstParents(from: tip).count))
+        context.report(
+            .opened(run: run, plan: runner.planDigest, done: try ledger.firstParents(from: committed.tip).count))
         return runner
     }
 

@@ -1,0 +1,238 @@
+// The shape of a history: objects, order, state digests, what each commit may change, and the plan.
+
+import Digests
+import Faults
+import Federation
+import GitLedger
+import ModelFiles
+import Workflows
+
+extension Verifier {
+    func objects() throws(Fault) -> (String, [Fault]) {
+        var tips = [tip]
+        for site in declaration.sites.map(\.id) {
+            if let tip = try ledger.tip(.site(run, site)) { tips.append(tip) }
+        }
+        let faults = try ledger.checkObjects(reachableFrom: tips)
+        return ("\(tips.count) lines read to their roots", faults)
+    }
+
+    /// The main line from its root, and every site commit that the aggregates merged or that a site's line still holds.
+    func history() throws(Fault) -> (line: [CommitRecord], sites: [CommitRecord]) {
+        var line: [CommitRecord] = []
+        var next: CommitID? = tip
+        while let id = next {
+            let commit = try ledger.read(id)
+            line.append(commit)
+            next = commit.parents.first
+        }
+        line.reverse()
+        let onLine = Set(line.map(\.id))
+        var sites: [CommitRecord] = []
+        var seen = onLine
+        var heads = line.flatMap { $0.parents.dropFirst() }
+        for site in declaration.sites.map(\.id) {
+            if let tip = try ledger.tip(.site(run, site)) { heads.append(tip) }
+        }
+        for head in heads {
+            var next: CommitID? = head
+            while let id = next, !seen.contains(id) {
+                seen.insert(id)
+                let commit = try ledger.read(id)
+                sites.append(commit)
+                next = commit.parents.first
+            }
+        }
+        return (line, sites)
+    }
+
+    /// What the main line of a finished run holds, as `round/step/owner`.
+    static func plannedSteps(_ declaration: FederationDeclaration) -> [String] {
+        var steps = ["0/plan/"]
+        for round in declaration.roundNumbers {
+            for step in declaration.steps {
+                switch step {
+                case .train, .upload: continue
+                case .score, .aggregate: steps.append("\(round)/\(step.name)/")
+                case .evaluate(let configuration):
+                    guard configuration.runs(in: round, of: declaration.rounds) else { continue }
+                    steps += configuration.cohorts.map { "\(round)/evaluate/\($0)" }
+                }
+            }
+        }
+        return steps
+    }
+
+    func key(_ commit: CommitRecord) -> String {
+        "\(commit.trailer("Round") ?? "?")/\(commit.trailer("Step") ?? "?")/\(commit.trailer("Site") ?? commit.trailer("Cohort") ?? "")"
+    }
+
+    func order(_ line: [CommitRecord]) -> (String, [Fault]) {
+        var faults: [Fault] = []
+        let planned = Self.plannedSteps(declaration)
+        for (index, commit) in line.enumerated() {
+            let expected = index < planned.count ? planned[index] : "nothing"
+            if key(commit) != expected {
+                faults.append(
+                    broken("verify.order", "the step \(key(commit)) stands where \(expected) was planned", commit))
+                break
+            }
+            guard commit.trailer("Step") == "aggregate" else {
+                if commit.parents.count > 1 {
+                    faults.append(
+                        broken(
+                            "verify.order",
+                            "a \(commit.trailer("Step") ?? "?") commit has \(commit.parents.count) parents", commit))
+                }
+                continue
+            }
+            faults += branches(of: commit, in: line)
+        }
+        return ("\(line.count) of \(planned.count) planned steps on the main line", faults)
+    }
+
+    /// An aggregate merges one upload commit a site in site order, each grown by train and upload from the round's start.
+    func branches(of merge: CommitRecord, in line: [CommitRecord]) -> [Fault] {
+        let sites = declaration.sites.map(\.id)
+        guard merge.parents.count == sites.count + 1 else {
+            return [
+                broken(
+                    "verify.order",
+                    "\(merge.parents.count - 1) site lines are merged where \(sites.count) sites take part", merge)
+            ]
+        }
+        let round = merge.trailer("Round") ?? "?"
+        let start = line.last { (Int($0.trailer("Round") ?? "") ?? .max) < (Int(round) ?? 0) }
+        var faults: [Fault] = []
+        for (site, id) in zip(sites, merge.parents.dropFirst()) {
+            do {
+                let upload = try ledger.read(id)
+                guard key(upload) == "\(round)/upload/\(site)", let trainID = upload.parents.first else {
+                    faults.append(
+                        broken(
+                            "verify.order", "\(key(upload)) is merged where \(round)/upload/\(site) was planned", upload
+                        ))
+                    continue
+                }
+                let train = try ledger.read(trainID)
+                if key(train) != "\(round)/train/\(site)" || train.parents != [start?.id].compactMap({ $0 }) {
+                    faults.append(
+                        broken(
+                            "verify.order",
+                            "the upload of \(site) does not grow by one train step from the start of round \(round)",
+                            train))
+                }
+            } catch { faults.append(error) }
+        }
+        return faults
+    }
+
+    /// A commit's tree is its first parent's with the files of its own step; an aggregate's takes over the merged sites' as well.
+    ///
+    /// Without this an earlier record could be rewritten in a later commit, and whoever reads the tip would be told something
+    /// else than what was checked where it was made.
+    func additions(_ line: [CommitRecord], _ sites: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
+        var trees: [CommitID: [String: ObjectID]] = [:]
+        func tree(_ id: CommitID) throws(Fault) -> [String: ObjectID] {
+            if let known = trees[id] { return known }
+            var files: [String: ObjectID] = [:]
+            for entry in try ledger.files(of: id) { files[entry.path] = entry.blob }
+            trees[id] = files
+            return files
+        }
+        var faults: [Fault] = []
+        for commit in line + sites {
+            let step = commit.trailer("Step") ?? "?"
+            let owner = commit.trailer("Site") ?? commit.trailer("Cohort")
+            var expected = try commit.parents.first.map(tree) ?? [:]
+            let found = try tree(commit.id)
+            for (site, merged) in zip(declaration.sites.map(\.id), commit.parents.dropFirst()) {
+                guard let round = commit.trailer("Round").flatMap({ Int($0) }) else { continue }
+                let folders = ["train", "upload"].map {
+                    StepPaths.folder(round: round, step: $0, owner: site.name) + "/"
+                }
+                for (path, blob) in try tree(merged) where folders.contains(where: path.hasPrefix) {
+                    expected[path] = blob
+                }
+            }
+            var own: Set<String> = [StepPaths.plan, StepPaths.workflow, StepPaths.template]
+            if let round = commit.trailer("Round").flatMap({ Int($0) }), step != "plan" {
+                let folder = StepPaths.folder(round: round, step: step, owner: owner)
+                own = ["\(folder)/record.json", "\(folder)/timing.json"]
+                if step == "aggregate" { own.insert(StepPaths.global) }
+                if step == "upload" { own.insert("\(folder)/adapter.safetensors") }
+            }
+            for path in Set(expected.keys).union(found.keys).sorted()
+            where expected[path] != found[path] && !own.contains(path) {
+                let what = found[path] == nil ? "takes away" : expected[path] == nil ? "adds" : "changes"
+                faults.append(
+                    broken(
+                        "verify.foreign-change", "the \(step) commit \(what) \(path), which is none of its files",
+                        commit, path))
+            }
+        }
+        return ("\(line.count + sites.count) commits compared with their parents", faults)
+    }
+
+    func states(_ commits: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
+        var faults: [Fault] = []
+        for commit in commits {
+            let recomputed = try ledger.stateDigest(of: commit.id)
+            if commit.trailer("State-SHA256") != recomputed.hex {
+                faults.append(
+                    broken(
+                        "verify.state",
+                        "State-SHA256 is \(commit.trailer("State-SHA256") ?? "missing"), recomputed \(recomputed)",
+                        commit))
+            }
+            if commit.trailer("Run") != run.name {
+                faults.append(
+                    broken("verify.run", "the commit belongs to the run \(commit.trailer("Run") ?? "?")", commit))
+            }
+        }
+        return ("\(commits.count) commits", faults)
+    }
+
+    func planHolds(_ commits: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
+        var faults: [Fault] = []
+        let digest = Digest.sha256(planBytes)
+        for commit in commits {
+            if commit.trailer("Plan-SHA256") != digest.hex {
+                faults.append(
+                    broken(
+                        "verify.plan",
+                        "Plan-SHA256 is \(commit.trailer("Plan-SHA256") ?? "missing"), the plan's is \(digest)", commit)
+                )
+            }
+            if try ledger.file(StepPaths.plan, of: commit.id) != planBytes {
+                faults.append(broken("verify.plan", "the plan is not the one of the run's tip", commit))
+            }
+        }
+        guard let workflow = try ledger.file(StepPaths.workflow, of: tip) else {
+            throw .missingFile(StepPaths.workflow, tip.hex)
+        }
+        if Digest.sha256(workflow) != plan.inputs.workflowDigest {
+            faults.append(brokenTip("verify.workflow", "workflow.yaml is not the file the plan names by digest"))
+        }
+        guard let template = try ledger.file(StepPaths.template, of: tip) else {
+            throw .missingFile(StepPaths.template, tip.hex)
+        }
+        if Digest.sha256(template) != plan.inputs.templateDigest {
+            faults.append(brokenTip("verify.template", "template.yaml is not the file the plan names by digest"))
+        }
+        do {
+            if try PlanMaker.declaration(workflow: workflow, file: StepPaths.workflow, overrides: plan.overrides)
+                != declaration
+            {
+                faults.append(
+                    brokenTip("verify.plan", "the workflow with its overrides does not resolve to the committed plan"))
+            }
+        } catch {
+            faults += error.faults
+        }
+        return (
+            "plan \(digest.hex.prefix(12)) in \(commits.count) commits; workflow read again with \(plan.overrides.count) overrides",
+            faults
+        )
+    }
+}
