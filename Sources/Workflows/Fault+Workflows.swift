@@ -7,7 +7,7 @@ extension Fault {
     static func tooLarge(bytes: Int, file: String) -> Fault {
         Fault(
             .workflow, "workflow.too-large", "the file has \(bytes) bytes; the most is \(YAMLSource.maximumBytes)",
-            at: Place(file: file), mend: "Name the workflow file, not a data file.")
+            at: Place(file: file), mend: "Name a workflow or a template, not a data file.")
     }
     static func notUTF8(at place: Place) -> Fault {
         Fault(.workflow, "workflow.not-utf8", "the text is not UTF-8 here", at: place, mend: "Save the file as UTF-8.")
@@ -40,7 +40,7 @@ extension Fault {
             mend: "Flatten the file.")
     }
     static func empty(at place: Place) -> Fault {
-        Fault(.workflow, "workflow.empty", "the file holds nothing", at: place, mend: "Write a workflow into the file.")
+        Fault(.workflow, "workflow.empty", "the file holds nothing", at: place, mend: "Fill the file, or name another.")
     }
     static func multipleDocuments(at place: Place) -> Fault {
         Fault(

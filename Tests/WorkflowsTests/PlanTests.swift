@@ -36,6 +36,16 @@ import Workflows
             (Samples.least, ["rounds=0", "sites={}", "cohorts={c: {data: d}}", "steps=[evaluate: {cohorts: [c]}]"]),
             (Samples.example, ["steps.aggregate.size=false", "steps.aggregate.temperature=0.1"]),
             (Samples.example, ["model.base='true'", "adapter.targets=[k_proj]"]),
+            (
+                Samples.example,
+                [
+                    "steps.train={epochs: 3, batch_size: 5, learning_rate: 0.125, warmup_ratio: 0.25, max_length: 9, "
+                        + "weight_decay: 0.5, clip_norm: 0.75}",
+                    "steps.evaluate.max_new_tokens=7", "steps.evaluate.batch_size=8", "data_root=x", "template=t",
+                    "summary=s", "adapter={rank: 1, alpha: 2, dropout: 0}", "coordinator={validation: z, records: 9}",
+                    "coordinator.tasks={re: all}", "seed=0", "rounds=5",
+                ]
+            ),
         ]
         // Numbers at the edges of what JSON and its parsers tell apart.
         for value in ["1e15", "1e16", "1e18", "9223372036854775807", "1e19", "1e300", "5e-324", "0.1", "1e-7"] {

@@ -127,6 +127,21 @@ import Workflows
         #expect(Samples.faults(Array("a: b".utf8) + [0xe2, 0x82]) == ["not-utf8 1:5"])
     }
 
+    @Test(arguments: ["\n", "\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"])
+    func countsLinesAsLibyamlDoes(lineBreak: String) throws {
+        #expect(Samples.faults("# c\(lineBreak)name: @x") == ["syntax 2:7"])
+        let report = #expect(throws: FaultReport.self) { _ = try Samples.read("a: 1\(lineBreak)name: @x") }
+        #expect(report?.faults[0].place?.excerpt == "name: @x")
+    }
+
+    @Test func showsNoExcerptOfAnEndlessLine() throws {
+        let report = #expect(throws: FaultReport.self) {
+            _ = try Samples.read("{x: 1, y: '\(String(repeating: "y", count: 1000))', z: 1}")
+        }
+        let excerpts = report?.faults.filter { $0.code == "workflow.unknown-key" }.map(\.place?.excerpt?.count)
+        #expect(excerpts == [203, 203, nil])
+    }
+
     @Test func countsColumnsInCodePoints() {
         #expect(Samples.faults(Samples.least("{base: m}", "{base: 'é🙂ü', bsae: 1}")).contains("unknown-key 3:22"))
     }

@@ -121,6 +121,11 @@ import Workflows
         #expect(try Samples.read(text).adapter.targets == [.q, .v, .down])
     }
 
+    @Test func readsMinusZeroAsZero() throws {
+        let declared = try Samples.read(Samples.least + "adapter: {dropout: -0.0}\n")
+        #expect(declared.adapter.dropout.sign == .plus)
+    }
+
     @Test func readsNullAsNoClippingAndNoLimit() throws {
         let text = Samples.least("- train\n", "- train: {clip_norm: null}\n")
         guard case .train(let training) = try Samples.read(text).steps[0] else {
@@ -155,6 +160,7 @@ import Workflows
         let windows = Samples.example.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n")
         #expect(try Samples.read(windows) == expected)
         #expect(try Samples.read([0xef, 0xbb, 0xbf] + Array(Samples.example.utf8)) == expected)
+        #expect(try Samples.read("%YAML 1.2\n---\n" + Samples.example + "...\n") == expected)
         #expect(Samples.faults([0xef, 0xbb, 0xbf] + Array("\r\nx: 1\r\n".utf8)).contains("unknown-key 2:1"))
         #expect(Samples.faults([0xef, 0xbb, 0xbf] + Array("x: 1\n".utf8)).contains("unknown-key 1:1"))
     }
