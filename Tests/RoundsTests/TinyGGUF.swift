@@ -4,7 +4,7 @@ import Foundation
 
 /// Writes a model of two layers: hidden 32, 4 heads over 2, feed-forward 48, 260 tokens.
 enum TinyGGUF {
-    static let context = 512
+    static let context = 2048
 
     static func write(to path: String, seed: UInt64 = 11) throws {
         var header = Bytes()
