@@ -29,7 +29,7 @@ Done: $run is in rounds/ledger.git. What to do next, from this folder:
   .build/release/medrounds verify $run      check digests, weights and the chain
   .build/release/medrounds replay $run      recompute the averages and compare the bits;
                                               --level full recomputes every step
-  .build/release/medrounds extract --run $run workflows/data/harbour-ed/test/synthetic-ed-test-001.txt
+  .build/release/medrounds extract --run $run workflows/data/northfield/test/synthetic-discharge-test-001.txt
   git --git-dir=rounds/ledger.git log --graph --oneline --all
 
 Other workflows: workflows/fed-medlora.yaml, zero-shot.yaml, single-site.yaml, centralised.yaml.
