@@ -70,7 +70,9 @@ struct ExtractCommand: ParsableCommand {
                 if documents.count > 1 { Console.result(document.id) }
                 table.lines.forEach(Console.result)
             }
-            if faults.total > 0 { console.note("\(document.id): marks of the model that could not be read: \(faults.total)") }
+            if faults.total > 0 {
+                console.note("\(document.id): marks of the model that could not be read: \(faults.total)")
+            }
         }
     }
 }
