@@ -31,13 +31,12 @@ public final class Runner {
     public static func begin(
         _ context: RunContext, name: RunName?, ledger: Ledger, workspace: Workspace
     ) throws(Fault) -> Runner {
-        let taken = try ledger.runs()
         let chosen: RunName
         if let name {
             try checkFree(name, in: ledger)
             chosen = name
         } else {
-            chosen = try nextName(context.plan.declaration.name, taken: taken)
+            chosen = try nextName(context.plan.declaration.name, taken: ledger.runs())
         }
         let runner = Runner(run: chosen, ledger: ledger, workspace: workspace, context: context)
         var draft = runner.draft(

@@ -17,11 +17,7 @@ extension Verifier {
     func received(_ round: Int, _ commit: CommitRecord) throws(Fault) -> (
         uploads: [ReceivedUpload], leftOut: [LeftOut]
     ) {
-        try UploadStep.received(
-            round: round, sites: declaration.sites.map(\.id), declaration: declaration,
-            sizes: plan.inputs.model.sizes,
-            scoreRecord: try ledger.file(StepPaths.record(round: round, step: "score"), of: commit.id)
-        ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in try ledger.file(path, of: commit.id) }
+        try Replayer.received(plan, round, commit.id, ledger)
     }
 
     func record(_ path: String, _ commit: CommitRecord) throws(Fault) -> RecordReader {
