@@ -62,6 +62,12 @@ extension Fault {
             .failed, "engine.setting", "\(name) is \(value), outside \(range)", mend: "Choose a value in that range.")
     }
 
+    static func stateBeyond(_ done: Int, of steps: Int) -> Fault {
+        Fault(
+            .data, "engine.state", "the training state is after step \(done) of \(steps)",
+            mend: "Use a state of this very training.")
+    }
+
     static func noSequences(_ work: String) -> Fault {
         Fault(.data, "engine.no-sequences", "there is nothing to \(work)", mend: "Give at least one record.")
     }

@@ -34,8 +34,9 @@ struct Optimizer {
     private let count: Int
     private let weights: UnsafeMutablePointer<Float>
     private let gradient: UnsafePointer<Float>
-    private let first: UnsafeMutablePointer<Float>
-    private let second: UnsafeMutablePointer<Float>
+    /// The moments, in the order of the weights; they live as long as the arena.
+    let first: UnsafeMutablePointer<Float>
+    let second: UnsafeMutablePointer<Float>
     private let workers: Workers
     private var power1 = 1.0
     private var power2 = 1.0
@@ -50,6 +51,15 @@ struct Optimizer {
         self.workers = workers
         first = arena.floats(count)
         second = arena.floats(count)
+    }
+
+    /// Goes on after so many steps; the moments of that time are in place.
+    mutating func resume(after steps: Int) {
+        // Multiplied step by step, as an undisturbed run does: a power computed otherwise may differ in its last bit.
+        for _ in 0..<steps {
+            power1 *= Self.beta1
+            power2 *= Self.beta2
+        }
     }
 
     /// The Euclidean norm of the gradient, blocks added in order in Double; NaN or infinity where the gradient holds them.

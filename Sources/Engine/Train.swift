@@ -82,15 +82,23 @@ public struct TrainingOutcome: Sendable {
 
 /// Trains an adapter: shuffled epochs, the last short batch kept, a fresh AdamW. `progress` may throw to cancel.
 ///
-/// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
+/// `state` is where an earlier call of the same job stood: this one goes on from there to the same bits. `last` ends the call
+/// after that many steps of the whole, with the adapter of that moment. `checkpoint` gets the state after every
+/// `checkpointEvery` steps but the job's last one, before `progress` hears of that step.
+///
+/// Faults: engine.state, engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
 /// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.loss-not-finite, engine.gradient-not-finite.
 public func train(
-    _ job: TrainingJob, progress: (TrainingProgress) throws(Fault) -> Void = { _ in }
+    _ job: TrainingJob, from state: TrainingState? = nil, through last: Int? = nil,
+    progress: (TrainingProgress) throws(Fault) -> Void = { _ in },
+    checkpoint: (TrainingState) throws(Fault) -> Void = { _ in }
 ) throws(Fault) -> TrainingOutcome {
     let configuration = job.configuration
     let (sequences, truncated) = try prepare(job)
     let perEpoch = (sequences.count + configuration.batchSize - 1) / configuration.batchSize
     let steps = configuration.epochs * perEpoch
+    let done = state?.steps ?? 0
+    guard done <= steps else { throw .stateBeyond(done, of: steps) }
 
     var batches: [[TokenSequence]] = []
     for epoch in 0..<configuration.epochs {
@@ -102,7 +110,7 @@ public func train(
     }
     let mostRows = batches.reduce(0) { max($0, Packing($1, sharing: .all).tokens.count) }
     let network = try Network(
-        job.model, adapter: job.start, configuration: job.lora, trains: true, rows: mostRows,
+        job.model, adapter: state?.adapter ?? job.start, configuration: job.lora, trains: true, rows: mostRows,
         positionCount: sequences.reduce(0) { max($0, $1.tokens.count) }, threads: job.threads)
     guard let layout = network.layout, let gradient = network.gradient else {
         preconditionFailure("a network that trains has an adapter")
@@ -111,13 +119,31 @@ public func train(
     var optimizer = Optimizer(
         count: layout.count, weights: network.parameters, gradient: gradient, arena: network.arena,
         workers: network.workers)
+    if let state {
+        try layout.read(state.firstMoment, into: optimizer.first)
+        try layout.read(state.secondMoment, into: optimizer.second)
+        optimizer.resume(after: done)
+    }
     var outcome = TrainingOutcome(
         adapter: job.start, losses: [], firstEpochLoss: 0, lastEpochLoss: 0, tokens: 0, rows: 0, steps: steps,
         truncated: truncated)
     var epochs = [(sum: Double, labels: Int)](repeating: (0, 0), count: configuration.epochs)
 
+    func account(_ loss: Double, _ packing: Packing, _ batch: [TokenSequence], step: Int) {
+        epochs[step / perEpoch].sum += loss * Double(packing.labelCount)
+        epochs[step / perEpoch].labels += packing.labelCount
+        outcome.losses.append(loss)
+        outcome.rows += packing.tokens.count
+        outcome.tokens += batch.reduce(0) { $0 + $1.tokens.count }
+    }
+
     for (step, batch) in batches.enumerated() {
+        if let last, step >= last { break }
         let packing = Packing(batch, sharing: .all)
+        if let state, step < done {
+            account(state.losses[step], packing, batch, step: step)
+            continue
+        }
         let loss = differentiation.run(
             packing, dropout: dropout(seed: job.seed, round: job.round, site: job.site, step: step))
         guard loss.isFinite else { throw .lossNotFinite(loss, step: step) }
@@ -126,24 +152,27 @@ public func train(
         let rate = LearningRate.rate(step, of: steps, configuration)
         optimizer.step(
             learningRate: rate, decay: configuration.weightDecay, norm: norm, clip: configuration.clipNorm)
-        let epoch = step / perEpoch
-        epochs[epoch].sum += loss * Double(packing.labelCount)
-        epochs[epoch].labels += packing.labelCount
-        outcome.losses.append(loss)
-        outcome.rows += packing.tokens.count
-        outcome.tokens += batch.reduce(0) { $0 + $1.tokens.count }
+        account(loss, packing, batch, step: step)
+        if let every = configuration.checkpointEvery, (step + 1) % every == 0, step + 1 < steps {
+            try checkpoint(
+                withExtendedLifetime(network) {
+                    TrainingState(
+                        adapter: layout.adapter(network.parameters), firstMoment: layout.adapter(optimizer.first),
+                        secondMoment: layout.adapter(optimizer.second), losses: outcome.losses)
+                })
+        }
         try progress(
             TrainingProgress(
-                step: step + 1, steps: steps, epoch: epoch, loss: loss, learningRate: rate, gradientNorm: norm,
-                tokens: outcome.tokens))
+                step: step + 1, steps: steps, epoch: step / perEpoch, loss: loss, learningRate: rate,
+                gradientNorm: norm, tokens: outcome.tokens))
     }
     let finite = withExtendedLifetime(network) {
         outcome.adapter = layout.adapter(network.parameters)
         return kernel_all_finite(network.parameters, layout.count) == 1
     }
-    guard finite else { throw .gradientNotFinite(step: steps - 1) }
-    outcome.firstEpochLoss = epochs.first.map { $0.sum / Double($0.labels) } ?? 0
-    outcome.lastEpochLoss = epochs.last.map { $0.sum / Double($0.labels) } ?? 0
+    guard finite else { throw .gradientNotFinite(step: outcome.losses.count - 1) }
+    outcome.firstEpochLoss = epochs.first.map { $0.sum / Double(max(1, $0.labels)) } ?? 0
+    outcome.lastEpochLoss = epochs.last.map { $0.sum / Double(max(1, $0.labels)) } ?? 0
     return outcome
 }
 

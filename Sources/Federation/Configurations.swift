@@ -105,11 +105,13 @@ public struct TrainingConfiguration: Hashable, Sendable {
     public var weightDecay: Double
     /// The global norm to which gradients are clipped; nil for no clipping.
     public var clipNorm: Double?
+    /// After how many steps the training state is kept, and its digest recorded, again and again; nil: never.
+    public var checkpointEvery: Int?
 
     /// Makes a configuration.
     public init(
         epochs: Int, batchSize: Int, learningRate: Double, warmupRatio: Double, schedule: LearningRateSchedule,
-        maxLength: Int, lossOn: LossScope, weightDecay: Double, clipNorm: Double?
+        maxLength: Int, lossOn: LossScope, weightDecay: Double, clipNorm: Double?, checkpointEvery: Int? = nil
     ) {
         self.epochs = epochs
         self.batchSize = batchSize
@@ -120,6 +122,7 @@ public struct TrainingConfiguration: Hashable, Sendable {
         self.lossOn = lossOn
         self.weightDecay = weightDecay
         self.clipNorm = clipNorm
+        self.checkpointEvery = checkpointEvery
     }
 }
 

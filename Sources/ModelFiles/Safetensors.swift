@@ -61,6 +61,11 @@ public enum Safetensors {
             }
         }
 
+        /// The same tensor under another name.
+        func renamed(_ name: String) -> Entry {
+            Entry(name: name, shape: shape, type: type, bytes: bytes, storage: storage)
+        }
+
         /// The values as float32; nil where the type is not F32, F16 or BF16.
         public var floats: [Float]? {
             withExtendedLifetime(storage) {
@@ -71,6 +76,11 @@ public enum Safetensors {
                 default: nil
                 }
             }
+        }
+
+        /// The values of an F64 tensor; nil for any other type.
+        public var doubles: [Double]? {
+            withExtendedLifetime(storage) { type == .f64 ? Array(bytes.bindMemory(to: Double.self)) : nil }
         }
 
         /// The values of an I64 or I32 tensor; nil for any other type.
@@ -205,15 +215,15 @@ public enum Safetensors {
         public var name: String
         /// Rows first.
         public var shape: [Int]
-        /// f32, f16 or bf16.
-        public var type: StoredType
+        /// The element type.
+        public var type: ElementType
         /// The elements, little-endian and row-major.
         public var bytes: [UInt8]
 
         /// Makes an item; the count of bytes must be that of the shape and type.
-        public init(name: String, shape: [Int], type: StoredType, bytes: [UInt8]) {
+        public init(name: String, shape: [Int], type: ElementType, bytes: [UInt8]) {
             precondition(
-                type.byteCount(shape: shape) == bytes.count, "\(name): \(bytes.count) bytes for shape \(shape)")
+                shape.reduce(type.bytes, *) == bytes.count, "\(name): \(bytes.count) bytes for shape \(shape)")
             self.name = name
             self.shape = shape
             self.type = type
@@ -236,7 +246,7 @@ public enum Safetensors {
             let dimensions = item.shape.map(String.init).joined(separator: ",")
             header += ",".utf8
             header += quoted(item.name)
-            header += ":{\"dtype\":\"\(dtype(item.type))\",\"shape\":[\(dimensions)],".utf8
+            header += ":{\"dtype\":\"\(item.type.rawValue)\",\"shape\":[\(dimensions)],".utf8
             header += "\"data_offsets\":[\(offset),\(offset + item.bytes.count)]}".utf8
             offset += item.bytes.count
         }
@@ -248,15 +258,6 @@ public enum Safetensors {
         out += header
         for item in sorted { out += item.bytes }
         return out
-    }
-
-    private static func dtype(_ type: StoredType) -> String {
-        switch type {
-        case .f32: "F32"
-        case .f16: "F16"
-        case .bf16: "BF16"
-        case .q4_0, .q4_1, .q8_0: preconditionFailure("safetensors has no quantised blocks")
-        }
     }
 
     /// The name as a JSON string.

@@ -103,7 +103,8 @@ public struct Replayer {
                 for site in declaration.sites.map(\.id) {
                     context.report(.started(round: round, step: "train", owner: site.name))
                     let output = try TrainStep.compute(
-                        context: context, round: round, site: site, configuration: configuration, start: start)
+                        context: context, round: round, site: site, configuration: configuration, start: start,
+                        checkpoints: nil)
                     trained[site] = output
                     guard try compare(output, round, "train", site.name, at: end, context, into: &steps) else {
                         return false

@@ -130,7 +130,10 @@ public final class Runner {
         context.report(.started(round: round, step: "train", owner: site.name))
         let start = try globalAdapter(before: round)
         return try TrainStep.compute(
-            context: context, round: round, site: site, configuration: configuration, start: start)
+            context: context, round: round, site: site, configuration: configuration, start: start,
+            checkpoints: CheckpointFolder(
+                folder: workspace.checkpoints(run: run, site: site, round: round), plan: planDigest,
+                input: start.digest))
     }
 
     private func upload(_ round: Int, _ precision: UploadPrecision) throws(Fault) {

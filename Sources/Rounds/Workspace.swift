@@ -22,6 +22,11 @@ public struct Workspace: Sendable {
         "\(work)/\(run)/\(site)/\(Self.folder(of: round)).safetensors"
     }
 
+    /// The training states kept inside a train step.
+    func checkpoints(run: RunName, site: SiteID, round: Int) -> String {
+        "\(work)/\(run)/\(site)/\(Self.folder(of: round)).checkpoints"
+    }
+
     /// What the model wrote for a cohort in a round: text, so it stays here.
     public func predictions(run: RunName, cohort: CohortID, round: Int) -> String {
         "\(work)/\(run)/predictions/\(Self.folder(of: round))-\(cohort).jsonl"

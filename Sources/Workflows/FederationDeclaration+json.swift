@@ -66,16 +66,22 @@ extension FederationDeclaration {
         }
     }
 
+    /// `checkpoint_every` is absent where nothing is kept, so that such a plan has the bytes it had before the key was known.
+    private static func json(_ training: TrainingConfiguration) -> JSONValue {
+        var members: [String: JSONValue] = [
+            "epochs": json(training.epochs), "batch_size": json(training.batchSize),
+            "learning_rate": json(training.learningRate), "warmup_ratio": json(training.warmupRatio),
+            "schedule": .string(training.schedule.rawValue), "max_length": json(training.maxLength),
+            "loss_on": .string(training.lossOn.rawValue), "weight_decay": json(training.weightDecay),
+            "clip_norm": training.clipNorm.map { json($0) } ?? .null,
+        ]
+        members["checkpoint_every"] = training.checkpointEvery.map { json($0) }
+        return .object(members)
+    }
+
     private static func json(_ step: Step) -> JSONValue {
         switch step {
-        case .train(let training):
-            [
-                "epochs": json(training.epochs), "batch_size": json(training.batchSize),
-                "learning_rate": json(training.learningRate), "warmup_ratio": json(training.warmupRatio),
-                "schedule": .string(training.schedule.rawValue), "max_length": json(training.maxLength),
-                "loss_on": .string(training.lossOn.rawValue), "weight_decay": json(training.weightDecay),
-                "clip_norm": training.clipNorm.map { json($0) } ?? .null,
-            ]
+        case .train(let training): json(training)
         case .upload(let precision): ["precision": .string(precision.rawValue)]
         case .score(let measure): ["measure": .string(measure.rawValue)]
         case .aggregate(let rule):

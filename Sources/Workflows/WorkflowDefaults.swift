@@ -30,10 +30,11 @@ public enum WorkflowDefaults {
     public static let limit: Int? = nil
     /// `coordinator.records` of the paper.
     public static let records = 5
-    /// `train`: two epochs at batch 4 and 2e-4 over a cosine with 5% warm-up, as the paper; gradients clipped at norm 1.
+    /// `train`: two epochs at batch 4 and 2e-4 over a cosine with 5% warm-up, as the paper; gradients clipped at norm 1;
+    /// no checkpoints.
     public static let training = TrainingConfiguration(
         epochs: 2, batchSize: 4, learningRate: 2e-4, warmupRatio: 0.05, schedule: .cosine, maxLength: 800,
-        lossOn: .sequence, weightDecay: 0, clipNorm: 1)
+        lossOn: .sequence, weightDecay: 0, clipNorm: 1, checkpointEvery: nil)
     /// `upload.precision`.
     public static let precision = UploadPrecision.bf16
     /// `score.measure`.

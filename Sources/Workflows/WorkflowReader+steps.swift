@@ -81,12 +81,13 @@ extension WorkflowReader {
 
     private static let trainKeys = [
         "epochs", "batch_size", "learning_rate", "warmup_ratio", "schedule", "max_length", "loss_on", "weight_decay",
-        "clip_norm",
+        "clip_norm", "checkpoint_every",
     ]
 
     private static func train(_ mapping: MappingReader) -> TrainingConfiguration {
         let defaults = WorkflowDefaults.training
         let clipsNot = mapping.node("clip_norm")?.isNull == true
+        let keepsNone = mapping.node("checkpoint_every")?.isNull == true
         return TrainingConfiguration(
             epochs: mapping.integer("epochs", in: 1...maximumCount) ?? defaults.epochs,
             batchSize: mapping.integer("batch_size", in: 1...maximumCount) ?? defaults.batchSize,
@@ -96,7 +97,9 @@ extension WorkflowReader {
             maxLength: mapping.integer("max_length", in: 2...maximumCount) ?? defaults.maxLength,
             lossOn: mapping.choice("loss_on") ?? defaults.lossOn,
             weightDecay: mapping.number("weight_decay", in: .from(0, through: 1)) ?? defaults.weightDecay,
-            clipNorm: clipsNot ? nil : mapping.number("clip_norm", in: .above(0)) ?? defaults.clipNorm)
+            clipNorm: clipsNot ? nil : mapping.number("clip_norm", in: .above(0)) ?? defaults.clipNorm,
+            checkpointEvery: keepsNone
+                ? nil : mapping.integer("checkpoint_every", in: 1...maximumCount) ?? defaults.checkpointEvery)
     }
 
     private enum RuleName: String, CaseIterable {

@@ -120,6 +120,37 @@ private let differenceNoise = 3e-3
         #expect(seen == 2)
     }
 
+    @Test(arguments: [1, 2, 3])
+    func goesOnFromEveryCheckpointToTheSameBits(every: Int) throws {
+        let model = try TinyModel.make()
+        var job = try Self.job(model, dropout: 0.1)
+        let plain = try train(job)
+        job.configuration.checkpointEvery = every
+        var states: [TrainingState] = []
+        let whole = try train(job, checkpoint: { states.append($0) })
+        #expect(whole.adapter == plain.adapter && whole.losses == plain.losses)
+        #expect(states.map(\.steps) == Array(stride(from: every, to: 4, by: every)))
+        for state in states {
+            var later: [TrainingState] = []
+            job.threads = 3
+            let rest = try train(job, from: state, checkpoint: { later.append($0) })
+            #expect(rest.adapter == whole.adapter)
+            #expect(rest.losses == whole.losses)
+            #expect(rest.firstEpochLoss == whole.firstEpochLoss && rest.lastEpochLoss == whole.lastEpochLoss)
+            #expect(rest.tokens == whole.tokens && rest.rows == whole.rows)
+            #expect(later == states.filter { $0.steps > state.steps })
+            let one = try train(job, from: state, through: state.steps + 1)
+            #expect(one.losses == Array(whole.losses.prefix(state.steps + 1)))
+        }
+        let first = try #require(states.first)
+        job.configuration.epochs = 1
+        job.sequences = [job.sequences[0]]
+        if first.steps > 1 {
+            let fault = #expect(throws: Fault.self) { _ = try train(job, from: first) }
+            #expect(fault?.code == "engine.state")
+        }
+    }
+
     @Test func initialAdapterIsPEFTs() throws {
         let model = try TinyModel.make()
         let adapter = try initialAdapter(

@@ -31,7 +31,8 @@ import Workflows
         var texts: [(String, [String])] = [
             (Samples.example, []), (Samples.least, []),
             (Samples.least, ["seed=18446744073709551615", "summary='quoted \"text\", 12'", "data_root='5'"]),
-            (Samples.least, ["steps.train.clip_norm=null"]), (Samples.least, ["adapter.alpha=0.1"]),
+            (Samples.least, ["steps.train.clip_norm=null"]), (Samples.least, ["steps.train.checkpoint_every=7"]),
+            (Samples.least, ["adapter.alpha=0.1"]),
             (Samples.least, ["sites.general.train=[{data: a, limit: 2}, {data: b, tasks: {re: [x, y]}}]"]),
             (Samples.least, ["rounds=0", "sites={}", "cohorts={c: {data: d}}", "steps=[evaluate: {cohorts: [c]}]"]),
             (Samples.example, ["steps.aggregate.size=false", "steps.aggregate.temperature=0.1"]),

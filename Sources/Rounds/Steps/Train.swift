@@ -7,10 +7,11 @@ import Federation
 import ModelFiles
 
 enum TrainStep {
-    /// Trains one site. A site whose training diverges gets a record with status `failed` and no adapter; anything else that
+    /// Trains one site, from its newest checkpoint where `checkpoints` has one; nil keeps and reads none. A site whose training diverges gets a record with status `failed` and no adapter; anything else that
     /// goes wrong is thrown.
     static func compute(
-        context: RunContext, round: Int, site: SiteID, configuration: TrainingConfiguration, start: StartAdapter
+        context: RunContext, round: Int, site: SiteID, configuration: TrainingConfiguration, start: StartAdapter,
+        checkpoints: CheckpointFolder?
     ) throws(Fault) -> StepOutput {
         let records = try context.records(of: site)
         let clock = StepClock()
@@ -25,20 +26,28 @@ enum TrainStep {
             ],
             "records": .integer(Int64(records.count)), "truncated_records": .integer(Int64(records.truncated)),
         ]
+        let kept =
+            configuration.checkpointEvery == nil
+            ? nil : checkpoints?.newest(sizes: context.sizes, configuration: context.plan.declaration.adapter)
+        var positions = kept?.positions ?? []
+        if let kept { context.report(.noted("site \(site): going on after step \(kept.state.steps)")) }
         let outcome: TrainingOutcome
         do throws(Fault) {
-            let job = TrainingJob(
-                model: try context.model(), configuration: configuration, lora: context.plan.declaration.adapter,
-                sequences: records.sequences, start: start.adapter, seed: context.plan.declaration.seed, round: round,
-                site: site.name, threads: context.threads)
+            let job = try job(context: context, round: round, site: site, configuration: configuration, start: start)
             let total = records.count * configuration.epochs
-            outcome = try train(job) { (progress: TrainingProgress) throws(Fault) in
+            let keep = { (state: TrainingState) throws(Fault) in
+                let bytes = TrainingStateFile.bytes(of: state)
+                positions.append(CheckpointPosition(step: state.steps, digest: Digest.sha256(bytes)))
+                try checkpoints?.keep(bytes, positions)
+            }
+            let tell = { (progress: TrainingProgress) throws(Fault) in
                 try context.checkInterruption()
                 context.report(
                     .progressed(
                         done: min(total, progress.step * total / progress.steps), total: total, unit: "records",
                         detail: "loss \(Figures.fixed(progress.loss, 3))"))
             }
+            outcome = try train(job, from: kept?.state, progress: tell, checkpoint: keep)
         } catch let fault where notFinite.contains(fault.code) {
             record["status"] = "failed"
             record["reason"] = ["code": .string(fault.code), "what": .string(fault.what)]
@@ -58,16 +67,28 @@ enum TrainStep {
             "last_epoch": .number(outcome.lastEpochLoss),
         ]
         record["step_losses"] = .array(losses.map { .number($0) })
+        if configuration.checkpointEvery != nil { record["checkpoints"] = .array(positions.map(\.json)) }
         record["output"] = ["adapter_sha256": .string(Digest.sha256(bytes).hex), "precision": "f32"]
         let epochs = configuration.epochs
+        // Of a training that went on from a checkpoint, the clock saw only a part.
+        let rates =
+            kept == nil ? ["records": Double(records.count * epochs), "tokens": Double(outcome.tokens)] : [:]
         return StepOutput(
             folder: folder, record: .object(record),
-            timing: clock.timing(
-                threads: context.threads,
-                rates: ["records": Double(records.count * epochs), "tokens": Double(outcome.tokens)]),
+            timing: clock.timing(threads: context.threads, rates: rates),
             summary: "loss \(Figures.fixed(first, 2)) -> \(Figures.fixed(last, 2)) "
                 + "(\(records.count) records, \(epochs) epoch\(epochs == 1 ? "" : "s"))",
             adapter: outcome.adapter)
+    }
+
+    /// What the engine is asked for.
+    static func job(
+        context: RunContext, round: Int, site: SiteID, configuration: TrainingConfiguration, start: StartAdapter
+    ) throws(Fault) -> TrainingJob {
+        TrainingJob(
+            model: try context.model(), configuration: configuration, lora: context.plan.declaration.adapter,
+            sequences: try context.records(of: site).sequences, start: start.adapter,
+            seed: context.plan.declaration.seed, round: round, site: site.name, threads: context.threads)
     }
 
     /// The trained adapter as the work folder keeps it: float32 safetensors.
