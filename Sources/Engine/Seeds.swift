@@ -10,7 +10,8 @@
 //   purpose 1, initial adapter   round 0, site ""      stream (layer, map)           element row * in + column of A
 //   purpose 2, record order      round and site        stream (epoch, 0)             word i for the swap of place i
 //   purpose 3, dropout           round and site        stream (step, layer * 7 + map)  element token row * in + column
-//   purpose 4, records drawn     round 0, owner        stream (source, 0)             word i for the swap of place i
+//   purpose 4, records drawn     round 0, owner        stream (source, part)          word i for the swap of place i
+//   purpose 11, resamples        round 0, cohort       stream (resample, 0)           word i for the document drawn i-th
 //
 // `map` is the place of the map in LinearMap.allCases. `token row` is the row of the packed batch, in which a prefix that
 // several records share stands once: so those records share its mask.
@@ -26,6 +27,7 @@ package enum Seeds {
         case recordOrder = 2
         case dropout = 3
         case recordsDrawn = 4
+        case resamples = 11
     }
 
     /// A generator with its stream.
@@ -68,8 +70,16 @@ package enum Seeds {
 }
 
 /// A permutation of 0..<count from the workflow's seed, for drawing some of the records of an owner's data source; `Seeds`
-/// tells the numbers.
-public func drawOrder(count: Int, seed: UInt64, owner: String, source: Int) -> [Int] {
+/// tells the numbers. `part` tells apart what is drawn of one source on its own.
+public func drawOrder(count: Int, seed: UInt64, owner: String, source: Int, part: Int = 0) -> [Int] {
     Seeds.permutation(
-        count: count, random: Seeds.random(seed: seed, purpose: .recordsDrawn, site: owner, stream: (source, 0)))
+        count: count, random: Seeds.random(seed: seed, purpose: .recordsDrawn, site: owner, stream: (source, part)))
+}
+
+/// The random words with which a bootstrap draws the documents of a cohort for one resample.
+public func resamplingWords(count: Int, seed: UInt64, cohort: String, resample: Int) -> [UInt32] {
+    var words = [UInt32](repeating: 0, count: count)
+    let random = Seeds.random(seed: seed, purpose: .resamples, site: cohort, stream: (resample, 0))
+    kernel_random_words(&words, random, 0, count)
+    return words
 }

@@ -1,4 +1,4 @@
-// Record: one prompt and its completion, a sentence long, with the gold it is scored against; building them is left to RecordBuilder.
+// Record: one prompt and its completion, a sentence or one head of it, with the gold it is scored against; building them is left to RecordBuilder.
 
 import Federation
 
@@ -18,7 +18,8 @@ public struct Record: Sendable, Equatable {
     public var prompt: String
     /// The text with its mentions marked, without the template's end marker.
     public var completion: String
-    /// The mentions of the prompt's types that begin in this sentence, with offsets of the document: all of them, also what marks cannot express.
+    /// The mentions of the prompt's types that begin in this sentence, or the head's modifiers; with offsets of the document, and all of them, also what
+    /// marks cannot express.
     public var gold: [Entity]
     /// For relation extraction the head, else nil.
     public var head: Entity?
@@ -74,6 +75,8 @@ public struct RecordCounts: Sendable, Equatable {
     public var crossing = 0
     /// Mentions left unmarked because they reach beyond their sentence.
     public var beyond = 0
+    /// Relations left out because, by the template, that type of modifier belongs to no such head.
+    public var notApplicable = 0
 
     /// No records.
     public init() {}
@@ -87,6 +90,7 @@ public struct RecordCounts: Sendable, Equatable {
             "covered": .integer(Int64(covered)),
             "clipped": .integer(Int64(clipped)), "repeated": .integer(Int64(repeated)),
             "crossing": .integer(Int64(crossing)), "beyond": .integer(Int64(beyond)),
+            "not_applicable": .integer(Int64(notApplicable)),
         ])
     }
 }

@@ -1,21 +1,39 @@
-// RecordBuilder: documents in, records and counts out; deterministic, without random numbers of its own.
+// RecordBuilder: documents in, records and counts out; deterministic, without random numbers of its own. Records of heads are in +relations.
 
 import Faults
 import Federation
 
 /// Builds records from documents.
 public enum RecordBuilder {
-    /// One record a sentence, in the order of the documents and of their text; sentences without mentions are records too.
+    /// The records of every task that the selection has: those of named entity recognition first, then those of relation extraction.
     ///
-    /// Builds named entity recognition alone; relation extraction has no records yet. Throws `template.no-task` and `template.no-type`.
+    /// Of the first one a sentence, in the order of the documents and of their text; sentences without mentions are records too. Of the second
+    /// one a head. Counts are those of both. Throws `template.no-task` and `template.no-type`.
     public static func records(
         from documents: [Document], tasks: TaskSelection, template: PromptTemplate, purpose: RecordPurpose
     ) throws(Fault) -> (records: [Record], counts: RecordCounts) {
         var records: [Record] = []
         var counts = RecordCounts()
-        guard let selection = tasks.ner else { return ([], counts) }
-        let types = try template.types(of: .ner, in: selection)
         counts.documents = documents.count
+        if let selection = tasks.ner {
+            let types = try template.types(of: .ner, in: selection)
+            records += mentionRecords(
+                from: documents, types: types, template: template, purpose: purpose, counts: &counts)
+        }
+        if let selection = tasks.re {
+            let types = try template.types(of: .re, in: selection)
+            records += relationRecords(
+                from: documents, types: types, template: template, purpose: purpose, counts: &counts)
+        }
+        counts.records = records.count
+        return (records, counts)
+    }
+
+    private static func mentionRecords(
+        from documents: [Document], types: [String], template: PromptTemplate, purpose: RecordPurpose,
+        counts: inout RecordCounts
+    ) -> [Record] {
+        var records: [Record] = []
         for document in documents {
             var sentences = SentenceSplitter.sentences(in: document.text)
             if purpose == .training { sentences = join(sentences, across: document.entities, counts: &counts) }
@@ -36,8 +54,7 @@ public enum RecordBuilder {
                         gold: gold, template: template, counts: &counts))
             }
         }
-        counts.records = records.count
-        return (records, counts)
+        return records
     }
 
     /// The records that the first `limit` numbers of a permutation choose, in record order; all of them where `limit` is nil or no less.
@@ -48,8 +65,11 @@ public enum RecordBuilder {
     }
 
     /// The record with its text cut to at most `count` code points, before the last word that would be torn. Gold stays whole.
+    ///
+    /// A record of a head is cut on both sides, so that the head stays.
     public static func cut(_ record: Record, to count: Int, template: PromptTemplate) -> Record {
         guard count < record.text.count else { return record }
+        if let head = record.head { return cut(record, around: head, to: count, template: template) }
         var end = max(1, count)
         while end > 1 && !record.text[end].isSpace { end -= 1 }
         if end == 1 { end = max(1, count) }
@@ -131,7 +151,7 @@ public enum RecordBuilder {
     }
 
     /// The last sentence that begins at or before the offset, else the first.
-    private static func sentence(of offset: Int, in sentences: [Range<Int>]) -> Int {
+    static func sentence(of offset: Int, in sentences: [Range<Int>]) -> Int {
         var low = 0
         var high = sentences.count
         while low < high {

@@ -38,12 +38,19 @@ public struct MatchCounts: Sendable, Equatable {
     private static func ratio(_ part: Int, _ whole: Int) -> Double { whole == 0 ? 0 : Double(part) / Double(whole) }
 }
 
-/// When a prediction is right.
+/// When a prediction is right. A pair of head and modifier is right where both are.
 public enum MatchMeasure: String, Sendable, CaseIterable {
     /// Same type and same boundaries.
     case strict
+    /// Same boundaries, whatever the type.
+    case exact
     /// Same type and a code point in common; one to one, by a maximum matching.
     case lenient
+    /// A code point in common, whatever the type; one to one, by a maximum matching.
+    case overlap
+
+    /// The measures that look at types, and so are counted by type.
+    public static let typed: [MatchMeasure] = [.strict, .lenient]
 }
 
 /// The counts of one type.
@@ -60,8 +67,9 @@ public struct TypeTally: Sendable, Equatable {
     /// Nothing counted.
     public init() {}
 
-    /// The tally as right and wrong mentions.
+    /// The tally as right and wrong mentions under one of the measures that look at types.
     public func counts(_ measure: MatchMeasure) -> MatchCounts {
+        precondition(MatchMeasure.typed.contains(measure), "\(measure) is not counted by type")
         let right = measure == .strict ? strict : lenient
         return MatchCounts(truePositives: right, falsePositives: predicted - right, falseNegatives: gold - right)
     }
@@ -85,6 +93,10 @@ public struct ScoreCard: Sendable, Equatable {
     public private(set) var tallies: [TypeTally]
     /// Records scored.
     public private(set) var records = 0
+    /// Predictions with the boundaries of a mention of whatever type.
+    public private(set) var exact = 0
+    /// Predictions that overlap a mention of whatever type.
+    public private(set) var overlapping = 0
     /// Predictions of a class that is no type of the task: false positives of the micro average, of no type.
     public private(set) var foreign = 0
     /// Predictions of a type of the task that the cohort does not annotate: neither right nor wrong, left out of every score.
@@ -109,29 +121,85 @@ public struct ScoreCard: Sendable, Equatable {
     /// Scores predictions against gold in the same document. Gold mentions with the same type and spans count once; repeated predictions count
     /// as often as they were made.
     public mutating func add(predictions: [Prediction], gold: [Entity], faults: MarkupFaults = MarkupFaults()) {
-        records += 1
+        add(
+            made: predictions.map { Bond(type: $0.type, spans: $0.range.map { [$0] } ?? [], head: nil) },
+            gold: gold.map { Bond(type: $0.type, spans: $0.spans, head: nil) }, records: 1, faults: faults)
+    }
+
+    /// Scores pairs of head and modifier against those of the same document; `records` is how many answers the pairs come from.
+    public mutating func add(
+        pairs made: [(head: Entity, modifier: Prediction)], gold: [(head: Entity, modifier: Entity)], records: Int,
+        faults: MarkupFaults
+    ) {
+        add(
+            made: made.map {
+                Bond(type: $0.modifier.type, spans: $0.modifier.range.map { [$0] } ?? [], head: $0.head)
+            },
+            gold: gold.map { Bond(type: $0.modifier.type, spans: $0.modifier.spans, head: $0.head) },
+            records: records, faults: faults)
+    }
+
+    /// A mention with the head it belongs to, if it belongs to one; no spans where it stands nowhere.
+    private struct Bond {
+        var type: String
+        var spans: [Range<Int>]
+        var head: Entity?
+
+        func isHeadEqual(_ other: Bond) -> Bool { head?.type == other.head?.type && head?.spans == other.head?.spans }
+
+        /// Whether the heads overlap, and are of one type where that matters.
+        func isHeadNear(_ other: Bond, typed: Bool) -> Bool {
+            guard let a = head, let b = other.head else { return head == nil && other.head == nil }
+            return (!typed || a.type == b.type) && Bond.overlap(a.spans, b.spans)
+        }
+
+        static func overlap(_ a: [Range<Int>], _ b: [Range<Int>]) -> Bool {
+            a.contains { one in b.contains { $0.overlaps(one) } }
+        }
+    }
+
+    private mutating func add(made: [Bond], gold: [Bond], records: Int, faults: MarkupFaults) {
+        self.records += records
         self.faults += faults
         let vocabulary = task == .ner ? AnnotationType.entities : AnnotationType.modifiers
-        for prediction in predictions {
-            if !types.contains(prediction.type) {
-                if vocabulary.contains(prediction.type) { notAnnotated += 1 } else { foreign += 1 }
-            } else if prediction.range == nil {
-                nowhere += 1
+        var counted: [Bond] = []
+        for bond in made {
+            if types.contains(bond.type) {
+                counted.append(bond)
+                if bond.spans.isEmpty { nowhere += 1 }
+            } else if vocabulary.contains(bond.type) {
+                notAnnotated += 1
+            } else {
+                foreign += 1
+                counted.append(bond)
             }
         }
+        var allWanted: [Bond] = []
         for (index, type) in types.enumerated() {
-            var wanted: [[Range<Int>]] = []
-            for entity in gold where entity.type == type && !wanted.contains(entity.spans) {
-                wanted.append(entity.spans)
+            var wanted: [Bond] = []
+            for bond in gold where bond.type == type {
+                if !wanted.contains(where: { $0.spans == bond.spans && $0.isHeadEqual(bond) }) { wanted.append(bond) }
             }
-            let made = predictions.filter { $0.type == type }
-            let found = made.compactMap(\.range)
+            let made = counted.filter { $0.type == type }
+            let found = made.filter { !$0.spans.isEmpty }
             tallies[index].gold += wanted.count
             tallies[index].predicted += made.count
-            tallies[index].strict += wanted.count { spans in spans.count == 1 && found.contains(spans[0]) }
-            tallies[index].lenient += Matching.largest(found.count, wanted.count) { made, gold in
-                wanted[gold].contains { $0.overlaps(found[made]) }
+            tallies[index].strict += wanted.count { bond in
+                bond.spans.count == 1 && found.contains { $0.spans == bond.spans && $0.isHeadEqual(bond) }
             }
+            tallies[index].lenient += Matching.largest(found.count, wanted.count) { made, gold in
+                Bond.overlap(found[made].spans, wanted[gold].spans)
+                    && found[made].isHeadNear(wanted[gold], typed: true)
+            }
+            allWanted += wanted
+        }
+        let found = counted.filter { !$0.spans.isEmpty }
+        exact += Matching.largest(found.count, allWanted.count) { made, gold in
+            found[made].spans == allWanted[gold].spans && found[made].head?.spans == allWanted[gold].head?.spans
+        }
+        overlapping += Matching.largest(found.count, allWanted.count) { made, gold in
+            Bond.overlap(found[made].spans, allWanted[gold].spans)
+                && found[made].isHeadNear(allWanted[gold], typed: false)
         }
     }
 
@@ -141,6 +209,8 @@ public struct ScoreCard: Sendable, Equatable {
             sum.task == other.task && sum.types == other.types, "cards of different tasks or types do not add up")
         for index in sum.tallies.indices { sum.tallies[index] += other.tallies[index] }
         sum.records += other.records
+        sum.exact += other.exact
+        sum.overlapping += other.overlapping
         sum.foreign += other.foreign
         sum.notAnnotated += other.notAnnotated
         sum.nowhere += other.nowhere
@@ -152,10 +222,24 @@ public struct ScoreCard: Sendable, Equatable {
         var sum = TypeTally()
         for tally in tallies { sum += tally }
         sum.predicted += foreign
-        return sum.counts(measure)
+        switch measure {
+        case .strict, .lenient: return sum.counts(measure)
+        case .exact: sum.strict = exact
+        case .overlap: sum.strict = overlapping
+        }
+        return sum.counts(.strict)
     }
 
-    /// The mean F1 of the types that occur in gold or predictions, 0 where none does.
+    /// What the micro averages follow from, as a row for resampling.
+    public var row: DocumentCounts {
+        let strict = micro(.strict)
+        return DocumentCounts(
+            gold: strict.truePositives + strict.falseNegatives,
+            predicted: strict.truePositives + strict.falsePositives,
+            strict: strict.truePositives, lenient: micro(.lenient).truePositives)
+    }
+
+    /// The mean F1 of the types that occur in gold or predictions, 0 where none does; for a measure that looks at types.
     public func macroF1(_ measure: MatchMeasure) -> Double {
         let present = tallies.filter { $0.gold + $0.predicted > 0 }
         return present.isEmpty ? 0 : present.reduce(0) { $0 + $1.counts(measure).f1 } / Double(present.count)
@@ -166,11 +250,13 @@ public struct ScoreCard: Sendable, Equatable {
         func both(_ value: (MatchMeasure) -> JSONValue) -> JSONValue {
             .object(["strict": value(.strict), "lenient": value(.lenient)])
         }
+        var micro: [String: JSONValue] = [:]
+        for measure in MatchMeasure.allCases { micro[measure.rawValue] = self.micro(measure).json }
         var byType: [String: JSONValue] = [:]
         for (type, tally) in zip(types, tallies) { byType[type] = both { tally.counts($0).json } }
         return .object([
             "task": .string(task.rawValue), "records": .integer(Int64(records)), "types": .object(byType),
-            "micro": both { micro($0).json }, "macro_f1": both { .number(macroF1($0)) },
+            "micro": .object(micro), "macro_f1": both { .number(macroF1($0)) },
             "foreign_class": .integer(Int64(foreign)), "not_annotated": .integer(Int64(notAnnotated)),
             "nowhere": .integer(Int64(nowhere)), "markup_faults": faults.json,
         ])

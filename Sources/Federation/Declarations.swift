@@ -51,11 +51,14 @@ public struct CohortDeclaration: Hashable, Sendable {
     public var id: CohortID
     /// The test notes.
     public var data: DataSource
+    /// The heads that relation extraction is asked about.
+    public var heads: HeadSource
 
     /// Makes a declaration.
-    public init(id: CohortID, data: DataSource) {
+    public init(id: CohortID, data: DataSource, heads: HeadSource = .gold) {
         self.id = id
         self.data = data
+        self.heads = heads
     }
 }
 

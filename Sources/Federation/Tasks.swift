@@ -29,3 +29,11 @@ public struct TaskSelection: Hashable, Sendable {
         self.re = re
     }
 }
+
+/// Where the heads that relation extraction is asked about come from in an evaluation.
+public enum HeadSource: String, Sendable, CaseIterable {
+    /// The annotated heads: relation extraction alone is scored.
+    case gold
+    /// The mentions that named entity recognition found: the end-to-end score.
+    case predicted
+}

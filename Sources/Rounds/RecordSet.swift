@@ -48,7 +48,8 @@ struct RecordLoader {
 
     /// The records of a cohort.
     func cohort(_ cohort: CohortDeclaration) throws -> RecordSet {
-        let set = try load([cohort.data], role: .test, owner: cohort.id.name, purpose: .evaluation)
+        let set = try load(
+            [cohort.data], role: .test, owner: cohort.id.name, purpose: .evaluation, heads: cohort.heads)
         guard set.count > 0 else { throw Fault.noRecords("cohort \(cohort.id)", cohort.data.path) }
         return set
     }
@@ -64,9 +65,9 @@ struct RecordLoader {
         return set
     }
 
-    private func load(_ sources: [DataSource], role: DatasetRole, owner: String, purpose: RecordPurpose) throws
-        -> RecordSet
-    {
+    private func load(
+        _ sources: [DataSource], role: DatasetRole, owner: String, purpose: RecordPurpose, heads: HeadSource = .gold
+    ) throws -> RecordSet {
         let key = try workspace.commitmentKey(of: owner, makes: makesKeys)
         var set = RecordSet(commitment: Self.joined([]))
         for (index, source) in sources.enumerated() {
@@ -75,8 +76,8 @@ struct RecordLoader {
             let documents = try CorpusReader.read(path: path)
             let built = try RecordBuilder.records(
                 from: documents, tasks: source.tasks, template: template, purpose: purpose)
-            let order = drawOrder(count: built.records.count, seed: declaration.seed, owner: owner, source: index)
-            let drawn = RecordBuilder.draw(built.records, limit: source.limit, by: order)
+            let drawn = draw(
+                built.records, of: source, role: role, owner: owner, source: index, heads: heads)
             var labels: [String: Int] = [:]
             var truncated = 0
             var parts: [JSONValue] = []
@@ -98,6 +99,33 @@ struct RecordLoader {
         }
         set.commitment = Self.joined(set.summaries.map(\.commitment))
         return set
+    }
+
+    /// What the seed draws of a source: of each task as many as `limit` says, but of the coordinator's records so many in all. Where heads are
+    /// predicted, relation records are those of the sentences that were drawn.
+    private func draw(
+        _ records: [Record], of source: DataSource, role: DatasetRole, owner: String, source index: Int,
+        heads: HeadSource
+    ) -> [Record] {
+        func drawn(_ records: [Record], part: Int) -> [Record] {
+            let order = drawOrder(
+                count: records.count, seed: declaration.seed, owner: owner, source: index, part: part)
+            return RecordBuilder.draw(records, limit: source.limit, by: order)
+        }
+        if role == .validation { return drawn(records, part: 0) }
+        let mentions = drawn(records.filter { $0.task == .ner }, part: 0)
+        let relations = records.filter { $0.task == .re }
+        switch heads {
+        case .gold: return mentions + drawn(relations, part: 1)
+        case .predicted:
+            struct Sentence: Hashable {
+                var document: String
+                var range: Range<Int>
+            }
+            let sentences = Set(mentions.map { Sentence(document: $0.document, range: $0.range) })
+            return mentions
+                + relations.filter { sentences.contains(Sentence(document: $0.document, range: $0.range)) }
+        }
     }
 
     /// The commitment of all sources of an owner: that of the only one, else the SHA-256 of their hexadecimal forms a line each,

@@ -94,14 +94,6 @@ public final class RunContext {
                 .workflow, "workflow.not-supported", "numerics: fast is not built yet",
                 mend: "Write numerics: exact, or leave it out.")
         }
-        let sources =
-            declaration.sites.flatMap(\.sources) + declaration.cohorts.map(\.data)
-            + [declaration.coordinator?.validation].compactMap { $0 }
-        for source in sources where source.tasks.re != nil {
-            throw Fault(
-                .workflow, "workflow.not-supported", "relation extraction is not built yet (re: of \(source.path))",
-                mend: "Take re: out of the tasks.")
-        }
     }
 
     private init(

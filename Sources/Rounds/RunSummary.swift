@@ -35,10 +35,12 @@ public struct RunSummary: Sendable {
         public var cohort: String
         /// Records decoded.
         public var records: Int
-        /// Strict and lenient micro F1.
-        public var strict: Double
-        /// Lenient micro F1.
-        public var lenient: Double
+        /// Strict micro F1 of mentions; nil where the cohort asks for relations alone.
+        public var strict: Double?
+        /// Lenient micro F1 of mentions.
+        public var lenient: Double?
+        /// The same of pairs of head and modifier, where the cohort asks for relations.
+        public var relations: (strict: Double, lenient: Double)?
         /// The evaluation's record.
         public var record: JSONValue
     }
@@ -82,13 +84,17 @@ public struct RunSummary: Sendable {
             for cohort in plan.declaration.cohorts.map(\.id.name) {
                 let path = StepPaths.record(round: round, step: "evaluate", owner: cohort)
                 guard let record = try Self.record(path, tip, ledger) else { continue }
-                let micro = try record.object("scores").object("micro")
+                func f1(_ card: RecordReader) throws(Fault) -> (strict: Double, lenient: Double) {
+                    let micro = try card.object("micro")
+                    return (try micro.object("strict").double("f1"), try micro.object("lenient").double("f1"))
+                }
+                let mentions = record["scores"] == nil ? nil : try f1(record.object("scores"))
+                let relations =
+                    record["relation_scores"] == nil ? nil : try f1(record.object("relation_scores").object("pairs"))
                 cohorts.append(
                     CohortRow(
-                        round: round, cohort: cohort, records: try record.int("records"),
-                        strict: try micro.object("strict").double("f1"),
-                        lenient: try micro.object("lenient").double("f1"),
-                        record: record.value))
+                        round: round, cohort: cohort, records: try record.int("records"), strict: mentions?.strict,
+                        lenient: mentions?.lenient, relations: relations, record: record.value))
             }
         }
     }
@@ -144,11 +150,17 @@ public struct RunSummary: Sendable {
                 }),
             "cohorts": .array(
                 cohorts.map { row in
-                    [
+                    var members: [String: JSONValue] = [
                         "round": .integer(Int64(row.round)), "cohort": .string(row.cohort),
                         "records": .integer(Int64(row.records)),
-                        "strict_f1": .number(row.strict), "lenient_f1": .number(row.lenient),
                     ]
+                    if let strict = row.strict { members["strict_f1"] = .number(strict) }
+                    if let lenient = row.lenient { members["lenient_f1"] = .number(lenient) }
+                    if let relations = row.relations {
+                        members["relations_strict_f1"] = .number(relations.strict)
+                        members["relations_lenient_f1"] = .number(relations.lenient)
+                    }
+                    return .object(members)
                 }),
         ]
     }

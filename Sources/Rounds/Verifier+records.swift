@@ -198,14 +198,25 @@ extension Verifier {
             let path = StepPaths.record(round: round, step: "evaluate", owner: cohort)
             let record = try record(path, commit)
             count += 1
-            if let fault = try EvaluateStep.recheck(record) {
+            if let fault = try CohortScores.recheck(record, seed: declaration.seed, cohort: cohort) {
                 faults.append(broken("verify.metrics", fault, commit, path))
             }
             if let test = plan.inputs.datasets.first(where: { $0.role == .test && $0.owner == cohort }) {
-                let counts = [
+                var counts = [
                     try record.int("records"), try record.int("documents"), try record.int("truncated_records"),
-                    try record.object("scores").int("records"),
                 ]
+                // Where heads are predicted there are as many answers as the model found heads.
+                let heads = declaration.cohorts.first { $0.id.name == cohort }?.heads ?? .gold
+                var scored = 0
+                if record["scores"] != nil { scored += try record.object("scores").int("records") }
+                if record["relation_scores"] != nil {
+                    scored += try record.object("relation_scores").object("pairs").int("records")
+                }
+                counts.append(heads == .gold ? scored : test.records)
+                if try record.object("generation").int("records") != scored {
+                    faults.append(
+                        broken("verify.metrics", "\(cohort) was decoded and scored on different records", commit, path))
+                }
                 let commitment = try record.object("input").digest("dataset_commitment")
                 if commitment != test.commitment
                     || counts != [test.records, test.documents, test.truncated, test.records]

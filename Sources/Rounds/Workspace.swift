@@ -84,6 +84,11 @@ package enum Files {
         return Array(data)
     }
 
+    /// Removes a file or folder, if it is there.
+    package static func remove(_ path: String) {
+        do { try FileManager.default.removeItem(atPath: path) } catch { return }
+    }
+
     /// Writes the whole file or nothing: a temporary file beside it, fsync, rename. Makes missing folders.
     package static func write(_ bytes: [UInt8], to path: String, permissions: mode_t = 0o644) throws(Fault) {
         let folder = (path as NSString).deletingLastPathComponent

@@ -26,7 +26,7 @@ extension FederationDeclaration {
             "sites": .object(
                 Dictionary(sites.map { ($0.id.name, Self.json($0)) }) { first, _ in first }),
             "cohorts": .object(
-                Dictionary(cohorts.map { ($0.id.name, Self.json($0.data)) }) { first, _ in first }),
+                Dictionary(cohorts.map { ($0.id.name, Self.json($0)) }) { first, _ in first }),
         ]
         if let coordinator {
             members["coordinator"] = [
@@ -48,7 +48,15 @@ extension FederationDeclaration {
         ["train": .array(site.sources.map { json($0) })]
     }
 
-    private static func json(_ source: DataSource) -> JSONValue {
+    private static func json(_ cohort: CohortDeclaration) -> JSONValue {
+        var members = members(cohort.data)
+        members["heads"] = .string(cohort.heads.rawValue)
+        return .object(members)
+    }
+
+    private static func json(_ source: DataSource) -> JSONValue { .object(members(source)) }
+
+    private static func members(_ source: DataSource) -> [String: JSONValue] {
         ["data": .string(source.path), "tasks": json(source.tasks), "limit": source.limit.map { json($0) } ?? .null]
     }
 

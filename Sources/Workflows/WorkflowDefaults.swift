@@ -28,6 +28,8 @@ public enum WorkflowDefaults {
     public static let tasks = TaskSelection(ner: .all, re: nil)
     /// `limit` wherever data is named: all records.
     public static let limit: Int? = nil
+    /// `heads` of a cohort.
+    public static let heads = HeadSource.gold
     /// `coordinator.records` of the paper.
     public static let records = 5
     /// `train`: two epochs at batch 4 and 2e-4 over a cosine with 5% warm-up, as the paper; gradients clipped at norm 1;

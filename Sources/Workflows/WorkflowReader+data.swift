@@ -112,8 +112,13 @@ extension WorkflowReader {
                 top.faults.add(.badName("the cohort", pair.key, at: pair.keyMark.place))
                 return nil
             }
-            guard let cohort = cohorts.mapping(pair.key, keys: ["data", "tasks", "limit"]) else { return nil }
-            return CohortDeclaration(id: id, data: source(cohort, path: "data"))
+            guard let cohort = cohorts.mapping(pair.key, keys: ["data", "tasks", "limit", "heads"]) else { return nil }
+            let data = source(cohort, path: "data")
+            let heads: HeadSource = cohort.choice("heads") ?? WorkflowDefaults.heads
+            if heads == .predicted, data.tasks.ner == nil, let pair = cohort.pair("heads") {
+                cohort.faults.add(.predictedHeads(in: cohort.path, at: pair.keyMark.place))
+            }
+            return CohortDeclaration(id: id, data: data, heads: heads)
         }.sorted { $0.id < $1.id }
     }
 }

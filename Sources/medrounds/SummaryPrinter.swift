@@ -26,12 +26,18 @@ enum SummaryPrinter {
                     + "\(Figures.fixed(100 * exchange.saved, 2))% less than exchanging the whole model")
         }
         if !summary.cohorts.isEmpty {
-            var table = Table("round", "cohort", "records", "strict F1", "lenient F1")
+            // Columns of relations only where a cohort asks for them.
+            let hasRelations = summary.cohorts.contains { $0.relations != nil }
+            let header = ["round", "cohort", "records", "strict F1", "lenient F1"]
+            var table = Table(header + (hasRelations ? ["RE strict F1", "RE lenient F1"] : []))
+            func figure(_ value: Double?) -> String { value.map { Figures.fixed($0, 3) } ?? "-" }
             for row in summary.cohorts {
+                let cells = [
+                    row.round == 0 ? "base" : String(row.round), row.cohort, String(row.records), figure(row.strict),
+                    figure(row.lenient),
+                ]
                 table.add(
-                    row.round == 0 ? "base" : String(row.round), row.cohort, String(row.records),
-                    Figures.fixed(row.strict, 3),
-                    Figures.fixed(row.lenient, 3))
+                    cells + (hasRelations ? [figure(row.relations?.strict), figure(row.relations?.lenient)] : []))
             }
             lines += [""] + table.lines
         }

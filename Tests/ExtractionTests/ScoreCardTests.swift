@@ -21,11 +21,12 @@ import Testing
 
     @Test func everyTypeWrongScoresZero() {
         let card = card([("drug", 0..<4), ("test", 5..<9)], [("problem", 0..<4), ("drug", 5..<9)])
-        for measure in MatchMeasure.allCases {
+        for measure in MatchMeasure.typed {
             #expect(card.micro(measure) == MatchCounts(truePositives: 0, falsePositives: 2, falseNegatives: 2))
             #expect(card.micro(measure).f1 == 0)
             #expect(card.macroF1(measure) == 0)
         }
+        #expect(card.micro(.exact).f1 == 1 && card.micro(.overlap).f1 == 1)
     }
 
     @Test func countsStrictAndLenient() {
@@ -35,6 +36,9 @@ import Testing
         #expect(card.micro(.strict) == MatchCounts(truePositives: 1, falsePositives: 3, falseNegatives: 3))
         #expect(card.micro(.lenient) == MatchCounts(truePositives: 2, falsePositives: 2, falseNegatives: 2))
         #expect(card.micro(.lenient).f1 == 0.5)
+        #expect(card.micro(.exact) == MatchCounts(truePositives: 1, falsePositives: 3, falseNegatives: 3))
+        #expect(card.micro(.overlap) == card.micro(.lenient))
+        #expect(card.row == DocumentCounts(gold: 4, predicted: 4, strict: 1, lenient: 2))
         // problem 2*2/(4+1+0) = 0.8, drug 0, test 0 (gold alone counts), treatment absent on both sides.
         #expect(card.macroF1(.lenient) == 0.8 / 3)
         #expect(card.json["types"]?["problem"]?["strict"]?["true_positives"] == 1)

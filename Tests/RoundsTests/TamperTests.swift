@@ -50,6 +50,8 @@ import Testing
         ("rounds/0001/train/east/record.json", "\"records\": ", "\"records\": 1"),
         ("rounds/0001/evaluate/final/record.json", "\"records\": ", "\"records\": 1"),
         ("rounds/0001/evaluate/final/record.json", "\"f1\": ", "\"f1\": 1"),
+        ("rounds/0001/evaluate/final/record.json", "\"resamples\": ", "\"resamples\": 1"),
+        ("rounds/0001/evaluate/final/record.json", "\"by_document\": [\"", "\"by_document\": [\"1"),
     ])
     func anAlteredRecordIsFound(path: String, from: String, to: String) throws {
         for forged in [false, true] { try alter(path, from, to, forged: forged) }

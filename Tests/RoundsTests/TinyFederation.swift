@@ -29,10 +29,15 @@ final class TinyFederation {
                 let problem = ["fever", "cough", "rash", "pain", "stroke"][(number * 2 + offset) % 5]
                 let text = "\(problem) treated with \(drug).\nNo \(problem) at night.\n"
                 let second = text.count - problem.count - " at night.\n".count
+                let denial = "\(problem) treated with \(drug).\n".count
                 let annotation = """
                     T1\tproblem 0 \(problem.count)\t\(problem)
                     T2\tdrug \(text.firstRange(of: drug)) \(text.firstRange(of: drug) + drug.count)\t\(drug)
                     T3\tproblem \(second) \(second + problem.count)\t\(problem)
+                    T4\tnegation \(denial) \(denial + 2)\tNo
+                    T5\ttemporal \(text.count - 10) \(text.count - 2)\tat night
+                    R1\thasAttr Arg1:T3 Arg2:T4
+                    R2\thasAttr Arg1:T3 Arg2:T5
 
                     """
                 try write(text, to: "data/\(site)/n\(number).txt")
@@ -155,6 +160,11 @@ final class TinyFederation {
               - {name: treatment, definition: "care"}
               - {name: test, definition: "exam"}
               - {name: drug, definition: "pill"}
+          re:
+            instruction: "Bind"
+            types:
+              - {name: negation, heads: [problem], definition: "no"}
+              - {name: temporal, heads: [problem, drug], definition: "when"}
         """
 
     private static let workflowText = """

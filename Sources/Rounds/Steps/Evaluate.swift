@@ -7,7 +7,8 @@ import Faults
 import Federation
 
 enum EvaluateStep {
-    /// Decodes and scores a cohort with the adapter, or with the base model alone where it is nil.
+    /// Decodes and scores a cohort with the adapter, or with the base model alone where it is nil: mentions first, then the modifiers of each
+    /// head, annotated or found.
     ///
     /// What the model wrote goes to the file `predictions` (nil: nowhere); the record holds its HMAC under the cohort's key.
     static func compute(
@@ -17,60 +18,93 @@ enum EvaluateStep {
     ) throws(Fault) -> StepOutput {
         let clock = StepClock()
         let set = try context.records(of: cohort)
-        let generations = try generate(
-            context.model(), adapter: adapter?.adapter, prompts: set.prompts, maxNewTokens: configuration.maxNewTokens,
-            stop: [context.endToken], batchSize: configuration.batchSize, threads: context.threads
-        ) { (progress: GenerationProgress) throws(Fault) in
-            try context.checkInterruption()
-            context.report(
-                .progressed(
-                    done: progress.finished, total: progress.prompts, unit: "records",
-                    detail: "\(progress.tokens) tokens"))
-        }
-        var card = ScoreCard(task: .ner, types: set.records.first?.types ?? [])
-        var cutOff = 0
-        var loops = 0
-        var tokens = 0
+        let heads = context.plan.declaration.cohorts.first { $0.id == cohort }?.heads ?? .gold
+        var decoder = CohortDecoder(
+            context: context, adapter: adapter, configuration: configuration, folder: predictions.map { "\($0).parts" },
+            expected: set.count)
         var lines: [UInt8] = []
-        for (record, generation) in zip(set.records, generations) {
-            let text = context.tokenizer.decode(generation.tokens)
-            let prediction = RecordPrediction(generated: text, for: record)
-            card.add(prediction, for: record)
-            tokens += generation.tokens.count
-            switch generation.ending {
-            case .stopToken: break
-            case .loop: loops += 1
-            case .length, .context: cutOff += 1
+        func read(_ records: [Record], _ answers: [Generation]) -> [RecordPrediction] {
+            zip(records, answers).map { record, answer in
+                let text = context.tokenizer.decode(answer.tokens)
+                let prediction = RecordPrediction(generated: text, for: record)
+                lines += Self.line(record, text, prediction)
+                return prediction
             }
-            lines += Self.line(record, text, prediction)
+        }
+
+        let mentions = set.records.indices.filter { set.records[$0].task == .ner }
+        let relations = set.records.indices.filter { set.records[$0].task == .re }
+        let sentences = mentions.map { set.records[$0] }
+        let found = read(sentences, try decoder.answers(to: mentions.map { set.prompts[$0] }, task: .ner))
+        var asked: [Record]
+        var prompts: [[Int32]]
+        switch heads {
+        case .gold:
+            asked = relations.map { set.records[$0] }
+            prompts = relations.map { set.prompts[$0] }
+        case .predicted:
+            asked = try predictedHeads(in: sentences, found, context: context, cohort: cohort)
+            prompts = asked.map { context.tokenizer.encode($0.prompt, specials: false) }
+            decoder.expected = sentences.count + asked.count
+        }
+        let answered = read(asked, try decoder.answers(to: prompts, task: .re))
+
+        var scores = CohortScores(seed: context.plan.declaration.seed, cohort: cohort)
+        if !sentences.isEmpty { scores.add(mentions: sentences, found) }
+        if !relations.isEmpty || !asked.isEmpty {
+            scores.add(heads: asked, answered, gold: relations.map { set.records[$0] }, source: heads)
         }
         let key = try context.commitmentKey(of: cohort.name)
         let commitment = Digest.hmac(lines, key: key)
         if let predictions { try Files.write(lines, to: predictions) }
+        decoder.discard()
 
-        let strict = card.micro(.strict).f1
-        let lenient = card.micro(.lenient).f1
+        var record: [String: JSONValue] = [
+            "step": "evaluate", "round": .integer(Int64(round)), "cohort": .string(cohort.name),
+            "settings": [
+                "max_new_tokens": .integer(Int64(configuration.maxNewTokens)), "decoding": "greedy",
+                "heads": .string(heads.rawValue),
+            ],
+            "input": [
+                "adapter_sha256": adapter.map { .string($0.digest.hex) } ?? .null,
+                "dataset_commitment": .string(set.commitment.hex),
+            ],
+            "records": .integer(Int64(set.count)), "documents": .integer(Int64(set.documents)),
+            "truncated_records": .integer(Int64(set.truncated)),
+            "generation": [
+                "records": .integer(Int64(decoder.done)), "new_tokens": .integer(Int64(decoder.tokens)),
+                "cut_at_max_new_tokens": .integer(Int64(decoder.cutOff)),
+                "cut_in_a_loop": .integer(Int64(decoder.loops)),
+            ],
+            "predictions_commitment": .string(commitment.hex),
+        ]
+        for (name, value) in scores.members { record[name] = value }
         return StepOutput(
             folder: StepPaths.folder(round: round, step: "evaluate", owner: cohort.name),
-            record: [
-                "step": "evaluate", "round": .integer(Int64(round)), "cohort": .string(cohort.name),
-                "settings": ["max_new_tokens": .integer(Int64(configuration.maxNewTokens)), "decoding": "greedy"],
-                "input": [
-                    "adapter_sha256": adapter.map { .string($0.digest.hex) } ?? .null,
-                    "dataset_commitment": .string(set.commitment.hex),
-                ],
-                "records": .integer(Int64(set.count)), "documents": .integer(Int64(set.documents)),
-                "truncated_records": .integer(Int64(set.truncated)),
-                "generation": [
-                    "new_tokens": .integer(Int64(tokens)), "cut_at_max_new_tokens": .integer(Int64(cutOff)),
-                    "cut_in_a_loop": .integer(Int64(loops)),
-                ],
-                "predictions_commitment": .string(commitment.hex), "scores": card.json,
-            ],
+            record: .object(record),
             timing: clock.timing(
-                threads: context.threads, rates: ["records": Double(set.count), "new_tokens": Double(tokens)]),
-            summary:
-                "strict F1 \(Figures.fixed(strict, 3)), lenient F1 \(Figures.fixed(lenient, 3)) (\(set.count) records)")
+                threads: context.threads,
+                rates: ["records": Double(decoder.done), "new_tokens": Double(decoder.tokens)]),
+            summary: "\(scores.summary) (\(set.count) records)")
+    }
+
+    /// The questions about the mentions that the model itself found, each mention once.
+    private static func predictedHeads(
+        in sentences: [Record], _ found: [RecordPrediction], context: RunContext, cohort: CohortID
+    ) throws(Fault) -> [Record] {
+        guard let tasks = context.plan.declaration.cohorts.first(where: { $0.id == cohort })?.data.tasks,
+            let selection = tasks.re
+        else { return [] }
+        let types = try context.template.types(of: .re, in: selection)
+        var asked: [Record] = []
+        for (sentence, prediction) in zip(sentences, found) {
+            for head in AnnotationWriter.entities(of: prediction.predictions, types: sentence.types) {
+                let record = RecordBuilder.relationRecord(
+                    in: sentence, head: head, types: types, template: context.template)
+                if let record { asked.append(record) }
+            }
+        }
+        return asked
     }
 
     /// One line of the predictions file: text of the note, so it never leaves this machine.
@@ -83,47 +117,17 @@ enum EvaluateStep {
         }
         let value: JSONValue = [
             "document": .string(record.document), "start": .integer(Int64(record.range.lowerBound)),
-            "end": .integer(Int64(record.range.upperBound)), "generated": .string(generated),
-            "mentions": .array(mentions),
+            "end": .integer(Int64(record.range.upperBound)), "task": .string(record.task.rawValue),
+            "head": record.head.map { head in
+                [
+                    "type": .string(head.type), "start": .integer(Int64(head.hull.lowerBound)),
+                    "end": .integer(Int64(head.hull.upperBound)),
+                ]
+            } ?? .null,
+            "generated": .string(generated), "mentions": .array(mentions),
         ]
         return value.canonical.split(separator: 0x0a).map { $0.drop { $0 == 0x20 } }.reduce(into: []) { $0 += $1 } + [
             0x0a
         ]
-    }
-
-    /// Recomputes precision, recall and F1 of a committed record from its counts; what is wrong, or nil.
-    static func recheck(_ record: RecordReader) throws(Fault) -> String? {
-        let scores = try record.object("scores")
-        let types = try scores.object("types")
-        for measure in MatchMeasure.allCases {
-            var sum = MatchCounts(truePositives: 0, falsePositives: try scores.int("foreign_class"), falseNegatives: 0)
-            var f1: [Double] = []
-            for type in (types.value.members ?? [:]).keys.sorted() {
-                let committed = try types.object(type).object(measure.rawValue)
-                let counts = try counts(of: committed)
-                guard counts.json == committed.value else {
-                    return "\(measure.rawValue) scores of \(type) do not follow from their counts"
-                }
-                sum.truePositives += counts.truePositives
-                sum.falsePositives += counts.falsePositives
-                sum.falseNegatives += counts.falseNegatives
-                if counts.truePositives + counts.falsePositives + counts.falseNegatives > 0 { f1.append(counts.f1) }
-            }
-            guard try sum.json == scores.object("micro").object(measure.rawValue).value else {
-                return "the \(measure.rawValue) micro average is not the sum of the types"
-            }
-            // The mean may be summed in another order than the template's: equal within rounding.
-            let macro = f1.isEmpty ? 0 : f1.reduce(0, +) / Double(f1.count)
-            guard try abs(macro - scores.object("macro_f1").double(measure.rawValue)) < 1e-12 else {
-                return "the \(measure.rawValue) macro average is not the mean of the types"
-            }
-        }
-        return nil
-    }
-
-    private static func counts(of record: RecordReader) throws(Fault) -> MatchCounts {
-        MatchCounts(
-            truePositives: try record.int("true_positives"), falsePositives: try record.int("false_positives"),
-            falseNegatives: try record.int("false_negatives"))
     }
 }
