@@ -18,6 +18,8 @@
 
 #include "attention.h"
 
+#include "fast.h"
+
 const kernel_table LEVEL_TABLE = {
 #define X(result, name, parameters, arguments) .name = name##_level,
     EVERY_KERNEL(X)

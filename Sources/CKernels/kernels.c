@@ -9,7 +9,7 @@ int32_t kernel_best_level(void) {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
-    return KERNEL_LEVEL_AVX512;
+    return __builtin_cpu_supports("avx512bf16") ? KERNEL_LEVEL_AVX512_BF16 : KERNEL_LEVEL_AVX512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
     return KERNEL_LEVEL_AVX2;
 #endif
@@ -20,9 +20,10 @@ int32_t kernel_set_level(int32_t level) {
   const int32_t best = kernel_best_level();
   level_in_force = level > best ? best : level < KERNEL_LEVEL_PLAIN ? KERNEL_LEVEL_PLAIN : level;
 #if defined(__x86_64__)
-  table = level_in_force == KERNEL_LEVEL_AVX512 ? &kernel_table_avx512
-          : level_in_force == KERNEL_LEVEL_AVX2 ? &kernel_table_avx2
-                                                : &kernel_table_plain;
+  table = level_in_force == KERNEL_LEVEL_AVX512_BF16 ? &kernel_table_avx512_bf16
+          : level_in_force == KERNEL_LEVEL_AVX512    ? &kernel_table_avx512
+          : level_in_force == KERNEL_LEVEL_AVX2      ? &kernel_table_avx2
+                                                     : &kernel_table_plain;
 #endif
   return level_in_force;
 }

@@ -14,6 +14,16 @@
      const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column,         \
      ptrdiff_t K, void *workspace),                                                                                    \
     (c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, workspace))           \
+  X(void, fast_rows,                                                                                                   \
+    (uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns),            \
+    (out, out_row, x, x_row, rows, columns))                                                                           \
+  X(void, fast_columns,                                                                                                \
+    (uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns),            \
+    (out, out_row, x, x_row, rows, columns))                                                                           \
+  X(void, fast_gemm,                                                                                                   \
+    (float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row, const kernel_matrix *b,        \
+     int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace),  \
+    (c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, workspace))                     \
   X(void, rmsnorm_forward,                                                                                             \
     (float *out, float *inverse_rms, const float *x, const float *weight, float epsilon, ptrdiff_t rows,               \
      ptrdiff_t columns),                                                                                               \
@@ -82,6 +92,6 @@ typedef struct {
 extern const kernel_table kernel_table_plain;
 extern const kernel_table kernel_table_avx2;
 extern const kernel_table kernel_table_avx512;
-
+extern const kernel_table kernel_table_avx512_bf16;
 
 #endif

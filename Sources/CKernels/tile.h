@@ -5,7 +5,7 @@
 // A panel of B is [depth][PANEL] floats; A comes in strips of STRIP rows. The tile is what a level's registers hold.
 enum { PANEL = 48, STRIP = 8 };
 
-#if LEVEL == 2
+#if LEVEL >= 2
 typedef f32x16 tile_vector;
 enum { TILE_ROWS = 8, TILE_VECTORS = 3 };
 #define TILE_SPLAT(x) splat(x)
@@ -84,7 +84,7 @@ TILE(1)
 TILE(2)
 TILE(3)
 TILE(4)
-#if LEVEL == 2
+#if LEVEL >= 2
 TILE(5)
 TILE(6)
 TILE(7)
@@ -94,7 +94,7 @@ TILE(8)
 typedef void (*tile_function)(const tile_task *, int);
 static const tile_function tiles[] = {
     tile_1, tile_2, tile_3, tile_4,
-#if LEVEL == 2
+#if LEVEL >= 2
     tile_5, tile_6, tile_7, tile_8,
 #endif
 };

@@ -12,6 +12,12 @@ package final class Arena {
         return raw.initializeMemory(as: Float.self, repeating: 0, count: max(count, 16))
     }
 
+    /// A zeroed buffer of at least `count` bfloat16 numbers, 64-byte aligned.
+    func halves(_ count: Int) -> UnsafeMutablePointer<UInt16> {
+        let raw = bytes(max(count, 32) * MemoryLayout<UInt16>.stride)
+        return raw.initializeMemory(as: UInt16.self, repeating: 0, count: max(count, 32))
+    }
+
     /// An uninitialised buffer, 64-byte aligned.
     func bytes(_ count: Int) -> UnsafeMutableRawPointer {
         let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 64), alignment: 64)

@@ -41,8 +41,10 @@ package struct LayerActivations {
 package struct LayerScratch {
     let normed: UnsafeMutablePointer<Float>  // [T, H]
     let product: UnsafeMutablePointer<Float>  // [T, F]
+    let halves: Halves?  // in fast numerics
 
-    package init(_ shape: ModelShape, rows: Int, arena: Arena) {
+    package init(_ shape: ModelShape, rows: Int, halves: Halves? = nil, arena: Arena) {
+        self.halves = halves
         normed = arena.floats(rows * shape.hiddenSize)
         product = arena.floats(rows * shape.feedForwardSize)
     }
@@ -59,7 +61,8 @@ package struct GradientScratch {
     let du: UnsafeMutablePointer<Float>  // [T, r]
     let dropped: UnsafeMutablePointer<Float>  // [T, widest input]
 
-    package init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) {
+    /// Fast numerics keep `dropped` in halves.
+    package init(_ shape: ModelShape, rank: Int, rows: Int, numerics: Numerics = .exact, arena: Arena) {
         let Q = shape.headCount * shape.headDimension
         let KV = shape.keyValueHeadCount * shape.headDimension
         dnormed = arena.floats(rows * shape.hiddenSize)
@@ -69,7 +72,7 @@ package struct GradientScratch {
         dk = arena.floats(rows * KV)
         dv = arena.floats(rows * KV)
         du = arena.floats(rows * rank)
-        dropped = arena.floats(rows * shape.widestRow)
+        dropped = arena.floats(numerics == .exact ? rows * shape.widestRow : 0)
     }
 }
 
@@ -136,12 +139,10 @@ package enum DecoderLayer {
             kernel_rmsnorm_forward(
                 normed + at, saved.inverseRMS + block.lowerBound, saved.x + at, layer.inputNorm, layer.epsilon,
                 block.count, H)
-            for map in [LinearMap.q, .k, .v] {
-                LoRALinear.project(
-                    saved.u[map.place], x: normed, map: layer[map], rows: block, worker: worker, workers: workers)
-            }
+            project([.q, .k, .v], normed, layer, saved, scratch, block, worker, workers)
         }
-        multiply([(.q, saved.q), (.k, saved.k), (.v, saved.v)], accumulate: false, normed, layer, saved, T, workers)
+        multiply(
+            [(.q, saved.q), (.k, saved.k), (.v, saved.v)], accumulate: false, normed, layer, saved, scratch, T, workers)
         workers.rows(T) { block, _ in
             rotate(saved.q, saved.k, block, direction: 1, shape, rows)
         }
@@ -159,31 +160,24 @@ package enum DecoderLayer {
         workers.rows(T) { block, worker in
             let at = block.lowerBound * H
             (saved.h + at).update(from: saved.x + at, count: block.count * H)
-            LoRALinear.project(
-                saved.u[LinearMap.o.place], x: saved.attention, map: layer[.o], rows: block, worker: worker,
-                workers: workers)
+            project([.o], saved.attention, layer, saved, scratch, block, worker, workers)
         }
-        multiply([(.o, saved.h)], accumulate: true, saved.attention, layer, saved, T, workers)
+        multiply([(.o, saved.h)], accumulate: true, saved.attention, layer, saved, scratch, T, workers)
         workers.rows(T) { block, worker in
             let at = block.lowerBound * H
             kernel_rmsnorm_forward(
                 normed + at, saved.postInverseRMS + block.lowerBound, saved.h + at, layer.postAttentionNorm,
                 layer.epsilon, block.count, H)
-            for map in [LinearMap.gate, .up] {
-                LoRALinear.project(
-                    saved.u[map.place], x: normed, map: layer[map], rows: block, worker: worker, workers: workers)
-            }
+            project([.gate, .up], normed, layer, saved, scratch, block, worker, workers)
         }
-        multiply([(.gate, saved.gate), (.up, saved.up)], accumulate: false, normed, layer, saved, T, workers)
+        multiply([(.gate, saved.gate), (.up, saved.up)], accumulate: false, normed, layer, saved, scratch, T, workers)
         workers.rows(T) { block, worker in
             let at = block.lowerBound * F
             kernel_swiglu_forward(product + at, saved.gate + at, saved.up + at, block.count * F)
             (out + block.lowerBound * H).update(from: saved.h + block.lowerBound * H, count: block.count * H)
-            LoRALinear.project(
-                saved.u[LinearMap.down.place], x: product, map: layer[.down], rows: block, worker: worker,
-                workers: workers)
+            project([.down], product, layer, saved, scratch, block, worker, workers)
         }
-        multiply([(.down, out)], accumulate: true, product, layer, saved, T, workers)
+        multiply([(.down, out)], accumulate: true, product, layer, saved, scratch, T, workers)
     }
 
     /// dx [T, H] holds the gradient of out and is turned into the gradient of x, or left unfinished where nothing below
@@ -203,7 +197,7 @@ package enum DecoderLayer {
         ) {
             LoRALinear.backward(
                 dinput, gradients.du, gradients.dropped, dy: dy, x: x, u: saved.u[map.place], map: layer[map], T: T,
-                workers: workers)
+                halves: scratch.halves, workers: workers)
         }
 
         workers.rows(T) { block, _ in
@@ -260,16 +254,29 @@ package enum DecoderLayer {
         }
     }
 
+    /// The low-rank projections of maps that read the same input x, for a block of rows.
+    private static func project(
+        _ maps: [LinearMap], _ x: UnsafePointer<Float>, _ layer: LayerMaps, _ saved: LayerActivations,
+        _ scratch: LayerScratch, _ block: Range<Int>, _ worker: Int, _ workers: Workers
+    ) {
+        LoRALinear.prepare(x: x, width: layer[maps[0]].inputs, rows: block, halves: scratch.halves)
+        for map in maps {
+            LoRALinear.project(
+                saved.u[map.place], x: x, map: layer[map], place: map.place, rows: block, halves: scratch.halves,
+                worker: worker, workers: workers)
+        }
+    }
+
     /// The products of maps that read the same input, split over threads together.
     private static func multiply(
         _ outputs: [(map: LinearMap, y: UnsafeMutablePointer<Float>)], accumulate: Bool, _ x: UnsafePointer<Float>,
-        _ layer: LayerMaps, _ saved: LayerActivations, _ T: Int, _ workers: Workers
+        _ layer: LayerMaps, _ saved: LayerActivations, _ scratch: LayerScratch, _ T: Int, _ workers: Workers
     ) {
-        workers.columns(outputs.map { layer[$0.map].outputs }) { place, columns, worker in
+        workers.columns(outputs.map { layer[$0.map].outputs }, small: scratch.halves != nil) { place, columns, worker in
             let (map, y) = outputs[place]
             LoRALinear.multiply(
-                y, accumulate: accumulate, saved.u[map.place], x: x, map: layer[map], T: T, columns: columns,
-                workspace: workers.gemmWorkspace(worker))
+                y, accumulate: accumulate, saved.u[map.place], x: x, map: layer[map], place: map.place, T: T,
+                columns: columns, halves: scratch.halves, workspace: workers.gemmWorkspace(worker))
         }
     }
 

@@ -1,14 +1,17 @@
 // Head: the last norm, the vocabulary projection and cross-entropy, in chunks of rows so that [T, V] never exists.
 
 import CKernels
+import Federation
 
 /// The frozen end of the model.
 package struct HeadWeights {
     let weight: kernel_matrix  // [V, H]
     let norm: UnsafePointer<Float>  // [H]
     let epsilon: Float
+    let numerics: Numerics
 
-    package init(weight: kernel_matrix, norm: UnsafePointer<Float>, epsilon: Float) {
+    package init(weight: kernel_matrix, norm: UnsafePointer<Float>, epsilon: Float, numerics: Numerics = .exact) {
+        self.numerics = numerics
         self.weight = weight
         self.norm = norm
         self.epsilon = epsilon
@@ -27,6 +30,7 @@ package struct HeadScratch {
     let inverseRMS: UnsafeMutablePointer<Float>  // [rows]
     let logits: UnsafeMutablePointer<Float>  // [rows, V]
     let losses: UnsafeMutablePointer<Float>  // [rows]
+    let halves: UnsafeMutablePointer<UInt16>?  // [rows, H] normed, in fast numerics
 
     /// At most `limit` rows, and at most 2^23 logits (32 MB) unless the vocabulary asks for more in 32 rows.
     package init(_ head: HeadWeights, limit: Int, arena: Arena) {
@@ -37,6 +41,7 @@ package struct HeadScratch {
         inverseRMS = arena.floats(rows)
         logits = arena.floats(rows * head.V)
         losses = arena.floats(rows)
+        halves = head.numerics == .exact ? nil : arena.halves(rows * Halves.stride(of: head.H))
     }
 }
 
@@ -49,7 +54,14 @@ package enum Head {
         for (place, row) in rows.enumerated() { (scratch.x + place * H).update(from: x + row * H, count: H) }
         kernel_rmsnorm_forward(
             scratch.normed, scratch.inverseRMS, scratch.x, head.norm, head.epsilon, rows.count, H)
-        workers.columns([head.V]) { _, columns, worker in
+        if let halves = scratch.halves { roundRows(halves, scratch.normed, rows: 0..<rows.count, width: H) }
+        workers.columns([head.V], small: scratch.halves != nil) { _, columns, worker in
+            if let halves = scratch.halves {
+                fastGEMM(
+                    scratch.logits, row: head.V, accumulate: false, halves, aRow: Halves.stride(of: H), head.weight,
+                    transposed: true, M: rows.count, columns: columns, K: H, workers.gemmWorkspace(worker))
+                return
+            }
             gemm(
                 scratch.logits, row: head.V, accumulate: false, scratch.normed, aRow: H, head.weight, transposed: true,
                 M: rows.count, columns: columns, K: H, workers.gemmWorkspace(worker))
@@ -89,13 +101,23 @@ package enum Head {
             logits(x: x, rows: chunk.map(\.row), head: head, scratch: scratch, workers: workers)
             workers.run(chunk.count) { place, _ in
                 let label = labels[first + place]
+                let row = scratch.logits + place * V
                 kernel_cross_entropy_backward(
-                    scratch.losses + place, scratch.logits + place * V, label.token,
+                    scratch.losses + place, row, label.token,
                     Float(Double(label.records.count) / Double(labelCount)), V)
+                // In fast numerics the rounded gradient takes the place of its row.
+                if scratch.halves != nil { kernel_fast_rows(Self.rounded(row), 2 * V, row, V, 1, V) }
             }
             losses.append(contentsOf: UnsafeBufferPointer(start: scratch.losses, count: chunk.count))
             // dnormed takes the place of normed, which the norm's backward pass does not read.
-            workers.columns([H]) { _, columns, worker in
+            workers.columns([H], small: scratch.halves != nil) { _, columns, worker in
+                if scratch.halves != nil {
+                    fastGEMM(
+                        scratch.normed, row: H, accumulate: false, Self.rounded(scratch.logits), aRow: 2 * V,
+                        head.weight, transposed: false, M: chunk.count, columns: columns, K: V,
+                        workers.gemmWorkspace(worker))
+                    return
+                }
                 gemm(
                     scratch.normed, row: H, accumulate: false, scratch.logits, aRow: V, head.weight, transposed: false,
                     M: chunk.count, columns: columns, K: V, workers.gemmWorkspace(worker))
@@ -108,5 +130,10 @@ package enum Head {
             }
         }
         return losses
+    }
+
+    /// The memory of floats as that of as many halves.
+    private static func rounded(_ floats: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<UInt16> {
+        UnsafeMutableRawPointer(floats).assumingMemoryBound(to: UInt16.self)
     }
 }

@@ -12,6 +12,8 @@ import ModelFiles
 public final class LanguageModel: @unchecked Sendable {
     /// The sizes of the model.
     public let shape: ModelShape
+    /// How products are computed.
+    public let numerics: Numerics
 
     let embedding: kernel_matrix  // [V, H]
     let head: kernel_matrix  // [V, H]
@@ -29,13 +31,14 @@ public final class LanguageModel: @unchecked Sendable {
 
     /// Checks every tensor against the file's shape. Faults: engine.tensor-missing, engine.tensor-shape,
     /// engine.tensor-bytes, engine.model-setting.
-    public init(_ file: ModelFile) throws(Fault) {
+    public init(_ file: ModelFile, numerics: Numerics = .exact) throws(Fault) {
         let shape = file.shape
         try Self.check(shape)
         let norms = norms
         let H = shape.hiddenSize
         self.file = file
         self.shape = shape
+        self.numerics = numerics
         embedding = try Self.weight(
             file, "model.embed_tokens.weight", rows: shape.vocabularySize, columns: H)
         head =

@@ -48,20 +48,28 @@ package enum LoRALinear {
     /// y [T, out] (+)= x W^T + u B^T, u [T, r] = scale * dropout(x) A^T.
     package static func forward(
         _ y: UnsafeMutablePointer<Float>, accumulate: Bool, _ u: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>,
-        map: AdaptedMap, T: Int, workers: Workers
+        map: AdaptedMap, T: Int, halves: Halves? = nil, workers: Workers
     ) {
-        workers.rows(T) { rows, worker in project(u, x: x, map: map, rows: rows, worker: worker, workers: workers) }
-        workers.columns([map.outputs]) { _, columns, worker in
+        workers.rows(T) { rows, worker in
+            prepare(x: x, width: map.inputs, rows: rows, halves: halves)
+            project(u, x: x, map: map, place: 0, rows: rows, halves: halves, worker: worker, workers: workers)
+        }
+        workers.columns([map.outputs], small: halves != nil) { _, columns, worker in
             multiply(
-                y, accumulate: accumulate, u, x: x, map: map, T: T, columns: columns,
+                y, accumulate: accumulate, u, x: x, map: map, place: 0, T: T, columns: columns, halves: halves,
                 workspace: workers.gemmWorkspace(worker))
         }
     }
 
-    /// The rows of u: a part of `forward`.
+    /// Rows of the input of one or more maps, before `project`: fast numerics round them once.
+    static func prepare(x: UnsafePointer<Float>, width: Int, rows: Range<Int>, halves: Halves?) {
+        if let halves { roundRows(halves.x, x, rows: rows, width: width) }
+    }
+
+    /// The rows of u: a part of `forward`. `place` tells maps apart that read the same input.
     static func project(
-        _ u: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, map: AdaptedMap, rows: Range<Int>, worker: Int,
-        workers: Workers
+        _ u: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, map: AdaptedMap, place: Int, rows: Range<Int>,
+        halves: Halves?, worker: Int, workers: Workers
     ) {
         guard let low = map.low else { return }
         let first = rows.lowerBound * map.inputs
@@ -73,6 +81,21 @@ package enum LoRALinear {
             input = UnsafePointer(dropped)
         }
         let out = u + rows.lowerBound * low.rank
+        if let halves {
+            let stride = Halves.stride(of: map.inputs)
+            var rounded = halves.x + rows.lowerBound * stride
+            if low.dropout > 0 {
+                rounded = workers.halfScratch(worker)
+                roundRows(rounded, input, rows: 0..<rows.count, width: map.inputs)
+            }
+            fastGEMM(
+                out, row: low.rank, accumulate: false, rounded, aRow: stride,
+                matrix(low.a, rows: low.rank, columns: map.inputs), transposed: true, M: rows.count,
+                columns: 0..<low.rank, K: map.inputs, workers.gemmWorkspace(worker))
+            kernel_scale(out, low.scale, rows.count * low.rank)
+            roundRows(halves.u[place], u, rows: rows, width: low.rank)
+            return
+        }
         gemm(
             out, row: low.rank, accumulate: false, input, aRow: map.inputs,
             matrix(low.a, rows: low.rank, columns: map.inputs), transposed: true, M: rows.count, columns: 0..<low.rank,
@@ -83,8 +106,19 @@ package enum LoRALinear {
     /// The columns of y: the other part of `forward`.
     static func multiply(
         _ y: UnsafeMutablePointer<Float>, accumulate: Bool, _ u: UnsafePointer<Float>, x: UnsafePointer<Float>,
-        map: AdaptedMap, T: Int, columns: Range<Int>, workspace: UnsafeMutableRawPointer
+        map: AdaptedMap, place: Int, T: Int, columns: Range<Int>, halves: Halves?, workspace: UnsafeMutableRawPointer
     ) {
+        if let halves {
+            fastGEMM(
+                y, row: map.outputs, accumulate: accumulate, halves.x, aRow: Halves.stride(of: map.inputs), map.weight,
+                transposed: true, M: T, columns: columns, K: map.inputs, workspace)
+            guard let low = map.low else { return }
+            fastGEMM(
+                y, row: map.outputs, accumulate: true, halves.u[place], aRow: Halves.stride(of: low.rank),
+                matrix(low.b, rows: low.rank, columns: map.outputs), transposed: false, M: T, columns: columns,
+                K: low.rank, workspace)
+            return
+        }
         gemm(
             y, row: map.outputs, accumulate: accumulate, x, aRow: map.inputs, map.weight, transposed: true, M: T,
             columns: columns, K: map.inputs, workspace)
@@ -97,12 +131,16 @@ package enum LoRALinear {
 
     /// Adds to dA, dB and, where it is given, dx:
     /// du = scale * dy B;  dA += du^T dropout(x);  dB += dy^T u;  dx += dy W + dropout'(du A).
-    /// `du` [T, r] and `dropped` [T, in] are overwritten.
+    /// `du` [T, r] and `dropped` [T, in] are overwritten, or in fast numerics the halves.
     package static func backward(
         _ dx: UnsafeMutablePointer<Float>?, _ du: UnsafeMutablePointer<Float>, _ dropped: UnsafeMutablePointer<Float>,
         dy: UnsafePointer<Float>, x: UnsafePointer<Float>, u: UnsafePointer<Float>, map: AdaptedMap, T: Int,
-        workers: Workers
+        halves: Halves? = nil, workers: Workers
     ) {
+        if let halves {
+            fastBackward(dx, du, dy: dy, x: x, u: u, map: map, T: T, halves: halves, workers: workers)
+            return
+        }
         let inputs = map.inputs
         let outputs = map.outputs
         var input = x
@@ -133,7 +171,8 @@ package enum LoRALinear {
             }
         }
         let trains = map.low?.da != nil
-        workers.columns([dx == nil ? 0 : inputs, trains ? inputs : 0, trains ? outputs : 0]) { part, columns, worker in
+        workers.columns([dx == nil ? 0 : inputs, trains ? inputs : 0, trains ? outputs : 0], small: false) {
+            part, columns, worker in
             let workspace = workers.gemmWorkspace(worker)
             if part == 0, let dx {
                 gemm(
@@ -149,6 +188,73 @@ package enum LoRALinear {
                     db, row: outputs, accumulate: true, u, aRow: 1, aColumn: low.rank,
                     matrix(dy, rows: T, columns: outputs), transposed: false, M: low.rank, columns: columns, K: T,
                     workspace)
+            }
+        }
+    }
+
+    /// The same in fast numerics: rows are rounded while they are at hand, products read the rounded ones.
+    private static func fastBackward(
+        _ dx: UnsafeMutablePointer<Float>?, _ du: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>,
+        x: UnsafePointer<Float>, u: UnsafePointer<Float>, map: AdaptedMap, T: Int, halves: Halves, workers: Workers
+    ) {
+        let inputs = map.inputs
+        let outputs = map.outputs
+        let inputStride = Halves.stride(of: inputs)
+        let outputStride = Halves.stride(of: outputs)
+        workers.rows(T) { rows, worker in
+            roundRows(halves.dy, dy, rows: rows, width: outputs)
+            guard let low = map.low else { return }
+            let workspace = workers.gemmWorkspace(worker)
+            let first = rows.lowerBound * inputs
+            let count = rows.count * inputs
+            let rank = low.rank
+            let duRows = du + rows.lowerBound * rank
+            fastGEMM(
+                duRows, row: rank, accumulate: false, halves.dy + rows.lowerBound * outputStride, aRow: outputStride,
+                matrix(low.b, rows: rank, columns: outputs), transposed: true, M: rows.count, columns: 0..<rank,
+                K: outputs, workspace)
+            kernel_scale(duRows, low.scale, rows.count * rank)
+            let scratch = workers.rowScratch(worker)
+            if low.da != nil {
+                kernel_fast_columns(
+                    halves.turnedDU + rows.lowerBound, halves.turnedStride, duRows, rank, rows.count, rank)
+                kernel_fast_columns(
+                    halves.turnedU + rows.lowerBound, halves.turnedStride, u + rows.lowerBound * rank, rank, rows.count,
+                    rank)
+                if low.dropout > 0 { kernel_dropout(scratch, x + first, low.random, UInt64(first), count, low.dropout) }
+                kernel_fast_rows(
+                    halves.dropped + rows.lowerBound * inputStride, inputStride, low.dropout > 0 ? UnsafePointer(scratch) : x + first,
+                    inputs, rows.count, inputs)
+            }
+            guard let dx else { return }
+            roundRows(halves.du, du, rows: rows, width: rank)
+            fastGEMM(
+                low.dropout > 0 ? scratch : dx + first, row: inputs, accumulate: low.dropout == 0,
+                halves.du + rows.lowerBound * Halves.stride(of: rank), aRow: Halves.stride(of: rank),
+                matrix(low.a, rows: rank, columns: inputs), transposed: false, M: rows.count, columns: 0..<inputs,
+                K: rank, workspace)
+            if low.dropout > 0 {
+                kernel_dropout_add(dx + first, scratch, low.random, UInt64(first), count, low.dropout)
+            }
+        }
+        let trains = map.low?.da != nil
+        workers.columns([dx == nil ? 0 : inputs, trains ? inputs : 0, trains ? outputs : 0], small: true) {
+            part, columns, worker in
+            let workspace = workers.gemmWorkspace(worker)
+            if part == 0, let dx {
+                fastGEMM(
+                    dx, row: inputs, accumulate: true, halves.dy, aRow: outputStride, map.weight, transposed: false,
+                    M: T, columns: columns, K: outputs, workspace)
+            } else if part == 1, let low = map.low, let da = low.da {
+                fastGEMM(
+                    da, row: inputs, accumulate: true, halves.turnedDU, aRow: halves.turnedStride,
+                    Halves.matrix(halves.dropped, rows: T, columns: inputs), transposed: false, M: low.rank,
+                    columns: columns, K: T, workspace)
+            } else if let low = map.low, let db = low.db {
+                fastGEMM(
+                    db, row: outputs, accumulate: true, halves.turnedU, aRow: halves.turnedStride,
+                    Halves.matrix(halves.dy, rows: T, columns: outputs), transposed: false, M: low.rank,
+                    columns: columns, K: T, workspace)
             }
         }
     }

@@ -30,7 +30,8 @@ final class Network {
         self.model = model
         capacity = rows
         workers = Workers(count: threads, headDimension: shape.headDimension, width: shape.widestRow)
-        head = HeadWeights(weight: model.head, norm: model.finalNorm, epsilon: shape.rmsEpsilon)
+        head = HeadWeights(
+            weight: model.head, norm: model.finalNorm, epsilon: shape.rmsEpsilon, numerics: model.numerics)
         rotary = RotaryTable(shape: shape, count: positionCount)
         positions = arena.bytes(rows * MemoryLayout<Int32>.stride).initializeMemory(
             as: Int32.self, repeating: 0, count: rows)
@@ -70,6 +71,11 @@ final class Network {
         }
     }
 
+    /// Scratch for fast numerics, nil in exact ones.
+    func halves(rows: Int, trains: Bool) -> Halves? {
+        model.numerics == .exact ? nil : Halves(model.shape, rank: rank, rows: rows, trains: trains, arena: arena)
+    }
+
     /// Writes the embeddings of the tokens to x [T, H] and returns the rows' description.
     func begin(_ x: UnsafeMutablePointer<Float>, tokens: [Int32], segments: [Segment]) -> PassRows {
         precondition(tokens.count <= capacity, "\(tokens.count) rows in a network for \(capacity)")
@@ -101,7 +107,8 @@ final class Inference {
         self.network = network
         self.saved = saved
         layers = network.layers()
-        scratch = LayerScratch(shape, rows: rows, arena: network.arena)
+        scratch = LayerScratch(
+            shape, rows: rows, halves: network.halves(rows: rows, trains: false), arena: network.arena)
         let KV = shape.keyValueHeadCount * shape.headDimension
         func stores(_ own: UnsafeMutablePointer<Float>) -> [UnsafeMutablePointer<Float>] {
             (0..<shape.layerCount).map { _ in
@@ -146,8 +153,9 @@ final class Differentiation {
         }
         last = arena.floats(rows * shape.hiddenSize)
         dx = arena.floats(rows * shape.hiddenSize)
-        scratch = LayerScratch(shape, rows: rows, arena: arena)
-        gradients = GradientScratch(shape, rank: network.rank, rows: rows, arena: arena)
+        scratch = LayerScratch(shape, rows: rows, halves: network.halves(rows: rows, trains: true), arena: arena)
+        gradients = GradientScratch(
+            shape, rank: network.rank, rows: rows, numerics: network.model.numerics, arena: arena)
         head = HeadScratch(network.head, limit: rows, arena: arena)
     }
 

@@ -1,8 +1,6 @@
 // Workers: how one piece of work is split over threads. Splits never change a result, so the thread count never does.
 
 import CKernels
-import Dispatch
-import Synchronization
 
 /// A fixed number of threads, each with its own workspace for the kernels.
 ///
@@ -18,6 +16,8 @@ package final class Workers {
     private let gemmWorkspaces: [UnsafeMutableRawPointer]
     private let attentionScratches: [UnsafeMutableRawPointer]
     private let rowScratches: [UnsafeMutablePointer<Float>]
+    private let halfScratches: [UnsafeMutablePointer<UInt16>]
+    private let pool: WorkerPool?
 
     /// Workspaces for `count` threads, heads of D elements and rows of at most `width` elements.
     package init(count: Int, headDimension D: Int, width: Int) {
@@ -26,7 +26,12 @@ package final class Workers {
         gemmWorkspaces = (0..<count).map { _ in arena.bytes(kernel_gemm_workspace_bytes()) }
         attentionScratches = (0..<count).map { _ in arena.bytes(kernel_attention_scratch_bytes(D)) }
         rowScratches = (0..<count).map { _ in arena.floats(Self.rowBlock * width) }
+        halfScratches = (0..<count).map { _ in arena.halves(Self.rowBlock * Halves.stride(of: width)) }
+        pool = count > 1 ? WorkerPool(helpers: count - 1) : nil
+        pool?.start()
     }
+
+    deinit { pool?.stop() }
 
     /// The GEMM workspace of a worker.
     func gemmWorkspace(_ worker: Int) -> UnsafeMutableRawPointer { gemmWorkspaces[worker] }
@@ -34,25 +39,15 @@ package final class Workers {
     func attentionScratch(_ worker: Int) -> UnsafeMutableRawPointer { attentionScratches[worker] }
     /// Room for `rowBlock` rows of a worker.
     func rowScratch(_ worker: Int) -> UnsafeMutablePointer<Float> { rowScratches[worker] }
+    /// The same in bfloat16.
+    func halfScratch(_ worker: Int) -> UnsafeMutablePointer<UInt16> { halfScratches[worker] }
 
     /// Runs body(task, worker) once for every task in 0 ..< tasks.
     func run(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
-        let workers = min(count, tasks)
-        if workers <= 1 {
+        if let pool, tasks > 1 {
+            pool.run(tasks, body)
+        } else {
             for task in 0..<tasks { body(task, 0) }
-            return
-        }
-        let next = Atomic<Int>(0)
-        withoutActuallyEscaping(body) { body in
-            // Safe: concurrentPerform returns only when all its iterations have, and no two tasks write the same memory.
-            nonisolated(unsafe) let body = body
-            DispatchQueue.concurrentPerform(iterations: workers) { worker in
-                while true {
-                    let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    if task >= tasks { break }
-                    body(task, worker)
-                }
-            }
         }
     }
 
@@ -64,10 +59,12 @@ package final class Workers {
         }
     }
 
-    /// Splits the columns of several matrices into ranges.
-    func columns(_ widths: [Int], _ body: (_ matrix: Int, _ columns: Range<Int>, _ worker: Int) -> Void) {
+    /// Splits the columns of several matrices into ranges; small ones where a range costs nothing but its own work.
+    func columns(
+        _ widths: [Int], small: Bool, _ body: (_ matrix: Int, _ columns: Range<Int>, _ worker: Int) -> Void
+    ) {
         let tile = Self.columnTile
-        let share = widths.reduce(0, +) / (4 * count)
+        let share = widths.reduce(0, +) / ((small ? 16 : 4) * count)
         let step = count == 1 ? Int.max : max(tile, (share + tile - 1) / tile * tile)
         var tasks: [(matrix: Int, columns: Range<Int>)] = []
         for (matrix, width) in widths.enumerated() {

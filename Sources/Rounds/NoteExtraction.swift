@@ -27,7 +27,7 @@ public struct NoteExtractor {
                 "the base model here has SHA-256 \(opened.summary.digest), the run's has \(plan.inputs.model.digest)",
                 mend: "Bring the base model that the run's plan names.")
         }
-        model = try LanguageModel(opened.file)
+        model = try LanguageModel(opened.file, numerics: plan.declaration.model.numerics)
         self.threads = threads
         var commit: CommitID? = tip
         if let round {

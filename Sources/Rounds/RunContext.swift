@@ -45,7 +45,6 @@ public final class RunContext {
         report: @escaping (RunEvent) -> Void
     ) throws -> RunContext {
         let (workflow, declaration) = try origin.declaration()
-        try checkSupport(declaration)
         let opened = try OpenedModel(declaration, origin: origin)
         let loader = RecordLoader(
             origin: origin, declaration: declaration, template: opened.template, tokenizer: opened.tokenizer,
@@ -87,15 +86,6 @@ public final class RunContext {
             sites: sites, validation: validation, cohorts: cohorts)
     }
 
-    /// What the workflow format already knows and the engine does not do yet is refused, never silently left out.
-    private static func checkSupport(_ declaration: FederationDeclaration) throws(Fault) {
-        guard declaration.model.numerics == .exact else {
-            throw Fault(
-                .workflow, "workflow.not-supported", "numerics: fast is not built yet",
-                mend: "Write numerics: exact, or leave it out.")
-        }
-    }
-
     private init(
         plan: Plan, workflow: [UInt8], opened: OpenedModel, origin: RunOrigin, workspace: Workspace, threads: Int,
         isInterrupted: @escaping () -> Bool,
@@ -125,7 +115,7 @@ public final class RunContext {
     /// The model, opened on first use.
     func model() throws(Fault) -> LanguageModel {
         if let opened { return opened }
-        let model = try LanguageModel(file)
+        let model = try LanguageModel(file, numerics: plan.declaration.model.numerics)
         opened = model
         return model
     }

@@ -1,6 +1,6 @@
 // step: the median time of a LoRA step of SmolLM2-135M-Instruct, for a comparison with other trainers on the same machine.
 //
-//   swift run -c release --package-path Benchmarks step [--threads N] [--steps N] [--dropout P] [--shared N]
+//   swift run -c release --package-path Benchmarks step [--threads N] [--steps N] [--dropout P] [--shared N] [--fast]
 //
 // Batch 4 x 256 random tokens, rank 16, alpha 64, all seven maps. --shared N lets the records share their first N tokens.
 
@@ -25,7 +25,8 @@ let path = variables["MEDROUNDS_MODEL"] ?? NSHomeDirectory() + "/.cache/medround
 
 let clock = ContinuousClock()
 let begin = clock.now
-let model = try LanguageModel(ModelFile.open(path: path))
+let model = try LanguageModel(
+    ModelFile.open(path: path), numerics: CommandLine.arguments.contains("--fast") ? .fast : .exact)
 let lora = LoRAConfiguration(rank: 16, alpha: 64, dropout: option("dropout", 0), targets: LinearMap.allCases)
 let start = try initialAdapter(shape: model.shape, configuration: lora, seed: 1)
 /// A fixed sequence of token ids.

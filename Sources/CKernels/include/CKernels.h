@@ -1,6 +1,6 @@
 // CKernels: the hot loops of MedRounds in C. Single-threaded; Swift splits the work and owns shapes, memory and order.
 //
-// The exact contract: every function gives the same bits at every level (plain C, AVX2+FMA, AVX-512) and however a caller
+// The exact contract: every function gives the same bits at every level (plain C, AVX2+FMA, AVX-512, AVX-512 with bfloat16) and however a caller
 // splits rows, columns, heads or elements. So each GEMM output sums over k in order with fused multiply-add inside fixed
 // blocks of KERNEL_K_BLOCK, block sums are added in order; each reduction uses 16 virtual lanes (element i goes to lane
 // i mod 16) folded by one fixed tree; exp and log are polynomials evaluated with fused multiply-add. Nothing allocates.
@@ -14,7 +14,7 @@
 
 // ---- Levels ----------------------------------------------------------------------------------------------------------
 
-enum { KERNEL_LEVEL_PLAIN = 0, KERNEL_LEVEL_AVX2 = 1, KERNEL_LEVEL_AVX512 = 2 };
+enum { KERNEL_LEVEL_PLAIN = 0, KERNEL_LEVEL_AVX2 = 1, KERNEL_LEVEL_AVX512 = 2, KERNEL_LEVEL_AVX512_BF16 = 3 };
 
 // The best level of this processor.
 int32_t kernel_best_level(void);
@@ -62,6 +62,26 @@ void kernel_gemm(float *c, ptrdiff_t c_row, int32_t accumulate,
                  const float *a, ptrdiff_t a_row, ptrdiff_t a_column,
                  const kernel_matrix *b, int32_t b_transposed,
                  ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace);
+
+// ---- GEMM of the fast numerics: bfloat16 inputs, float32 sums -------------------------------------------------------------
+
+enum { KERNEL_FAST_K_BLOCK = 1024 };
+
+// out[t, :] = bfloat16 of x[t, :], to nearest even, denormals to zero. A row of odd length is followed by one zero.
+// Rows of out are out_row apart (an even number of elements, and out 4-byte aligned), as kernel_fast_gemm reads them.
+void kernel_fast_rows(uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows,
+                      ptrdiff_t columns);
+// The same transposed: out[i, t] = bfloat16 of x[t, i]; an odd number of rows is followed by a zero in each row of out.
+void kernel_fast_columns(uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows,
+                         ptrdiff_t columns);
+
+// As kernel_gemm, with a[m, k] at a[m * a_row + k] in bfloat16 and b rounded to it as it is packed. Pairs (k, k + 1) in
+// order, in blocks of KERNEL_FAST_K_BLOCK: fused multiply-add of the odd k, then of the even one (VDPBF16PS), denormals
+// read and written as zero. Block sums are added in order. Where K is odd, a has a zero after each row. The same bits at
+// every level and for every split.
+void kernel_fast_gemm(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
+                      const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
+                      ptrdiff_t last_column, ptrdiff_t K, void *workspace);
 
 // ---- Norms, rotary embedding, activation -------------------------------------------------------------------------------
 
@@ -157,6 +177,14 @@ typedef struct {
   float learning_rate, beta1, beta2, epsilon, decay, correction1, sqrt_correction2, gradient_scale;
 } kernel_adamw_settings;
 void kernel_adamw(float *w, float *m, float *v, const float *g, ptrdiff_t count, const kernel_adamw_settings *settings);
+
+// ---- Waiting ----------------------------------------------------------------------------------------------------------------
+
+// Turn `turn` (from 0) of a loop that waits for another thread: spins at first, then gives way to other processes, then
+// sleeps for moments.
+void kernel_wait(int32_t turn);
+// How many turns spin.
+int32_t kernel_wait_spins(void);
 
 // ---- exp and log, for tests and callers -----------------------------------------------------------------------------------
 

@@ -1,0 +1,289 @@
+// GEMM of the fast numerics: inputs rounded to bfloat16, two k at a time, sums in float32.
+//
+// A dot product of two pairs is what VDPBF16PS does: fused multiply-add of the odd k, then of the even k, each rounded to
+// nearest even, with denormals read and written as zero. Levels without that instruction do the same in float32 with the
+// processor's denormals off, so all levels give the same bits here too.
+#ifndef MEDROUNDS_FAST_H
+#define MEDROUNDS_FAST_H
+
+// ---- Denormals off, for the time of a call -----------------------------------------------------------------------------
+
+#if defined(__x86_64__)
+INLINE uint32_t denormals_off(void) {
+  const uint32_t before = __builtin_ia32_stmxcsr();
+  __builtin_ia32_ldmxcsr(before | 0x8040);  // flush to zero, denormals are zero
+  return before;
+}
+INLINE void denormals_back(uint32_t before) { __builtin_ia32_ldmxcsr(before); }
+#else
+INLINE uint32_t denormals_off(void) { return 0; }
+INLINE void denormals_back(uint32_t before) { (void)before; }
+#endif
+
+// ---- Rounding to bfloat16 ----------------------------------------------------------------------------------------------
+
+#if LEVEL == 3
+typedef __bf16 bf16x32 __attribute__((vector_size(64)));
+#endif
+typedef uint16_t u16x32 __attribute__((vector_size(64)));
+
+// The bfloat16 of each lane in the upper half of its word: to nearest even, denormals to zero, NaN quiet.
+INLINE u32x16 rounded(f32x16 x) {
+  const u32x16 word = (u32x16)x, magnitude = word & 0x7fffffff;
+  const u32x16 nearest = (word + 0x7fff + ((word >> 16) & 1)) & 0xffff0000;
+  const u32x16 quiet = (word | 0x00400000) & 0xffff0000;
+  const u32x16 nan = (u32x16)(magnitude > 0x7f800000), tiny = (u32x16)(magnitude < 0x00800000);
+  return (((nan & quiet) | (~nan & nearest)) & ~tiny) | (word & tiny & 0x80000000);
+}
+
+// Sixteen pairs: `even` in the lower halves, `odd` in the upper.
+INLINE u32x16 pairs_of(f32x16 even, f32x16 odd) {
+#if LEVEL == 3
+  const u16x32 both = (u16x32)__builtin_ia32_cvtne2ps2bf16_512(odd, even);
+  return (u32x16)__builtin_shufflevector(both, both, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25,
+                                         10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#else
+  return (rounded(even) >> 16) | rounded(odd);
+#endif
+}
+
+// Sixteen lanes one after the other.
+INLINE u16x16 halves_of(f32x16 x) {
+#if LEVEL == 3
+  const u16x32 both = (u16x32)__builtin_ia32_cvtne2ps2bf16_512(x, x);
+  return __builtin_shufflevector(both, both, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+  return __builtin_convertvector(rounded(x) >> 16, u16x16);
+#endif
+}
+
+static void fast_rows_level(uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows,
+                            ptrdiff_t columns) {
+  for (ptrdiff_t t = 0; t < rows; t++, out += out_row, x += x_row) {
+    ptrdiff_t i = 0;
+    for (; i + LANES <= columns; i += LANES) {
+      const u16x16 halves = halves_of(load(x + i));
+      __builtin_memcpy(out + i, &halves, sizeof halves);
+    }
+    if (i == columns) continue;
+    const u16x16 halves = halves_of(load_part(x + i, columns - i, 0));
+    uint16_t part[LANES];
+    __builtin_memcpy(part, &halves, sizeof part);
+    const ptrdiff_t whole = columns + (columns & 1);  // a last half pair ends in zero
+    __builtin_memcpy(out + i, part, (size_t)(whole - i) * sizeof *out);
+  }
+}
+
+static void fast_columns_level(uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows,
+                               ptrdiff_t columns) {
+  for (ptrdiff_t i = 0; i < columns; i += LANES) {
+    for (ptrdiff_t t = 0; t < rows; t++) {
+      const u16x16 halves = halves_of(load_some(x + t * x_row + i, columns - i, 0));
+      uint16_t part[LANES];
+      __builtin_memcpy(part, &halves, sizeof part);
+      for (ptrdiff_t j = 0; j < least(columns - i, LANES); j++) out[(i + j) * out_row + t] = part[j];
+    }
+  }
+  if (rows & 1)
+    for (ptrdiff_t i = 0; i < columns; i++) out[i * out_row + rows] = 0;
+}
+
+// ---- Panels of B: [k / 2][PANEL] pairs -----------------------------------------------------------------------------------
+
+// k first .. last - 1 of b stored [N, K]. Columns up to the next multiple of 16 repeat the last one. The floats of a few k
+// at a time go through `rows`, which stays in the first cache.
+INLINE void pack_pairs_transposed(uint32_t *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
+                                  ptrdiff_t first, ptrdiff_t last) {
+  float rows[BLOCK * PANEL];
+  for (ptrdiff_t k = first; k < last; k += BLOCK) {
+    const ptrdiff_t end = least(last, k + BLOCK), depth = end - k;
+    pack_transposed(rows, type, b, n, columns, k, end);
+    for (ptrdiff_t i = 0; i < columns; i += LANES) {
+      ptrdiff_t j = 0;
+      for (; j + 2 <= depth; j += 2) {
+        const u32x16 pairs = pairs_of(load(rows + j * PANEL + i), load(rows + (j + 1) * PANEL + i));
+        __builtin_memcpy(out + j / 2 * PANEL + i, &pairs, sizeof pairs);
+      }
+      if (j == depth) continue;
+      const u32x16 pairs = pairs_of(load(rows + j * PANEL + i), splat(0));
+      __builtin_memcpy(out + j / 2 * PANEL + i, &pairs, sizeof pairs);
+    }
+    out += BLOCK / 2 * PANEL;
+  }
+}
+
+// k first .. last - 1 of b stored [K, N]. Columns up to the next multiple of 16 are zero.
+INLINE void pack_pairs_rows(uint32_t *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
+                            ptrdiff_t first, ptrdiff_t last) {
+  for (ptrdiff_t k = first; k < last; k += 2, out += PANEL) {
+    const uint8_t *even = (const uint8_t *)b->data + k * b->row_bytes, *odd = even + b->row_bytes;
+    const int whole = k + 1 < last;
+    ptrdiff_t i = 0;
+    if (type < KERNEL_Q4_0 || n % LANES == 0)
+      for (; i + LANES <= columns; i += LANES) {
+        const u32x16 pairs =
+            pairs_of(unpack_lanes(type, even, n + i), whole ? unpack_lanes(type, odd, n + i) : splat(0));
+        __builtin_memcpy(out + i, &pairs, sizeof pairs);
+      }
+    for (; i < columns; i += LANES) {
+      float low[LANES] = {0}, high[LANES] = {0};
+      unpack_elements(low, type, even, n + i, least(columns - i, LANES));
+      if (whole) unpack_elements(high, type, odd, n + i, least(columns - i, LANES));
+      const u32x16 pairs = pairs_of(load(low), load(high));
+      __builtin_memcpy(out + i, &pairs, sizeof pairs);
+    }
+  }
+}
+
+static __attribute__((noinline)) void pack_pairs(uint32_t *out, const kernel_matrix *b, int32_t b_transposed,
+                                                 ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last) {
+#define TRANSPOSED(type) pack_pairs_transposed(out, type, b, n, columns, first, last)
+#define STORED(type) pack_pairs_rows(out, type, b, n, columns, first, last)
+  if (b_transposed) {
+    EVERY_TYPE(b->type, TRANSPOSED)
+  } else {
+    EVERY_TYPE(b->type, STORED)
+  }
+#undef TRANSPOSED
+#undef STORED
+}
+
+// ---- The tile ------------------------------------------------------------------------------------------------------------
+
+#if LEVEL >= 2
+typedef u32x16 pair_vector;
+#elif LEVEL == 1
+typedef u32x8 pair_vector;
+#else
+typedef uint32_t u32x4 __attribute__((vector_size(16)));
+typedef u32x4 pair_vector;
+#endif
+
+// Denormals to zero where the processor was not told to.
+INLINE tile_vector flushed(tile_vector x) {
+#if LEVEL == 0 && !defined(__x86_64__)
+  const pair_vector word = (pair_vector)x, tiny = (pair_vector)((word & 0x7fffffff) < 0x00800000);
+  return (tile_vector)(word & (~tiny | 0x80000000));
+#else
+  return x;
+#endif
+}
+
+INLINE tile_vector dot_pairs(tile_vector sum, pair_vector a, pair_vector b) {
+#if LEVEL == 3
+  return __builtin_ia32_dpbf16ps_512(sum, (bf16x32)a, (bf16x32)b);
+#else
+  sum = flushed(__builtin_elementwise_fma((tile_vector)(a & 0xffff0000), (tile_vector)(b & 0xffff0000), sum));
+  return flushed(__builtin_elementwise_fma((tile_vector)(a << 16), (tile_vector)(b << 16), sum));
+#endif
+}
+
+// Rows of A start at a[0 .. rows - 1]; the tile takes `depth` pairs of each against b's, and replaces c or adds to it.
+INLINE void pair_tile(float *c, ptrdiff_t c_row, const uint32_t *const *a, const uint32_t *b, ptrdiff_t depth, int add,
+                      const int rows, const int vectors) {
+  tile_vector sum[TILE_ROWS][TILE_VECTORS];
+  const uint32_t *row[TILE_ROWS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    row[r] = a[r];
+    UNROLL for (int v = 0; v < vectors; v++) {
+      sum[r][v] = (tile_vector){0};
+      if (add) __builtin_prefetch(c + r * c_row + v * TILE_LANES);
+    }
+  }
+  for (ptrdiff_t k = 0; k < depth; k++, b += PANEL) {
+    pair_vector column[TILE_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) __builtin_memcpy(&column[v], b + v * TILE_LANES, sizeof(pair_vector));
+    UNROLL for (int r = 0; r < rows; r++) {
+      uint32_t both;
+      __builtin_memcpy(&both, row[r] + k, sizeof both);
+      const pair_vector element = (pair_vector){0} + both;
+      UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = dot_pairs(sum[r][v], element, column[v]);
+    }
+  }
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
+      float *p = c + r * c_row + v * TILE_LANES;
+      tile_vector before;
+      if (add) {
+        __builtin_memcpy(&before, p, sizeof before);
+        sum[r][v] = flushed(flushed(before) + sum[r][v]);
+      }
+      __builtin_memcpy(p, &sum[r][v], sizeof(tile_vector));
+    }
+  }
+}
+
+#define PAIR_TILE(rows)                                                                                                 \
+  static __attribute__((noinline)) void pair_tile_##rows(float *c, ptrdiff_t c_row, const uint32_t *const *a,           \
+                                                         const uint32_t *b, ptrdiff_t depth, int add, int vectors) {    \
+    if (vectors == TILE_VECTORS) pair_tile(c, c_row, a, b, depth, add, rows, TILE_VECTORS);                             \
+    else if (TILE_VECTORS > 2 && vectors == 2) pair_tile(c, c_row, a, b, depth, add, rows, 2);                          \
+    else pair_tile(c, c_row, a, b, depth, add, rows, 1);                                                                \
+  }
+PAIR_TILE(1)
+PAIR_TILE(2)
+PAIR_TILE(3)
+PAIR_TILE(4)
+#if LEVEL >= 2
+PAIR_TILE(5)
+PAIR_TILE(6)
+PAIR_TILE(7)
+PAIR_TILE(8)
+#endif
+
+typedef void (*pair_tile_function)(float *, ptrdiff_t, const uint32_t *const *, const uint32_t *, ptrdiff_t, int, int);
+static const pair_tile_function pair_tiles[] = {
+    pair_tile_1, pair_tile_2, pair_tile_3, pair_tile_4,
+#if LEVEL >= 2
+    pair_tile_5, pair_tile_6, pair_tile_7, pair_tile_8,
+#endif
+};
+
+// ---- The product -----------------------------------------------------------------------------------------------------------
+
+// Up to TILE_ROWS rows times a panel, by tiles.
+INLINE void rows_times_panel(float *c, ptrdiff_t c_row, const uint32_t *const *a, ptrdiff_t rows, const uint32_t *panel,
+                             ptrdiff_t columns, ptrdiff_t depth, int add) {
+  for (ptrdiff_t n = 0; n < columns; n += TILE_COLUMNS) {
+    const ptrdiff_t width = least(columns - n, TILE_COLUMNS);
+    const int vectors = (int)((width + TILE_LANES - 1) / TILE_LANES);
+    if (width == vectors * TILE_LANES) {
+      pair_tiles[rows - 1](c + n, c_row, a, panel + n, depth, add, vectors);
+      continue;
+    }
+    // The last vector hangs over: through a buffer.
+    float buffer[TILE_ROWS * TILE_COLUMNS];
+    pair_tiles[rows - 1](buffer, TILE_COLUMNS, a, panel + n, depth, 0, vectors);
+    for (ptrdiff_t r = 0; r < rows; r++)
+      for (ptrdiff_t i = 0; i < width; i++) {
+        float *p = c + r * c_row + n + i;
+        *p = add ? *p + buffer[r * TILE_COLUMNS + i] : buffer[r * TILE_COLUMNS + i];
+      }
+  }
+}
+
+static void fast_gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
+                            const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
+                            ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
+  uint32_t *panel = workspace;
+  if (K <= 0 && !accumulate)
+    for (ptrdiff_t m = 0; m < M; m++)
+      for (ptrdiff_t n = first_column; n < last_column; n++) c[m * c_row + n] = 0;
+  for (ptrdiff_t block = 0; block < K; block += KERNEL_FAST_K_BLOCK) {
+    const ptrdiff_t end = least(K, block + KERNEL_FAST_K_BLOCK), depth = (end - block + 1) / 2;
+    for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
+      const ptrdiff_t columns = least(last_column - n, PANEL);
+      pack_pairs(panel, b, b_transposed, n, columns, block, end);
+      const uint32_t before = denormals_off();  // not while packing: float16 may pass through denormals
+      for (ptrdiff_t m = 0; m < M; m += TILE_ROWS) {
+        const ptrdiff_t rows = least(M - m, TILE_ROWS);
+        const uint32_t *row[TILE_ROWS];
+        for (ptrdiff_t r = 0; r < rows; r++) row[r] = (const uint32_t *)(const void *)(a + (m + r) * a_row + block);
+        rows_times_panel(c + m * c_row + n, c_row, row, rows, panel, columns, depth, block > 0 || accumulate);
+      }
+      denormals_back(before);
+    }
+  }
+}
+
+#endif
