@@ -223,7 +223,8 @@ package enum LoRALinear {
                     rank)
                 if low.dropout > 0 { kernel_dropout(scratch, x + first, low.random, UInt64(first), count, low.dropout) }
                 kernel_fast_rows(
-                    halves.dropped + rows.lowerBound * inputStride, inputStride, low.dropout > 0 ? UnsafePointer(scratch) : x + first,
+                    halves.dropped + rows.lowerBound * inputStride, inputStride,
+                    low.dropout > 0 ? UnsafePointer(scratch) : x + first,
                     inputs, rows.count, inputs)
             }
             guard let dx else { return }

@@ -28,7 +28,7 @@ enum TinyModel {
     static let layers = 2
 
     /// Hidden 20, 6 heads over 3 key-value heads of 6, feed-forward 27; two layers; head tied or not.
-    static func make(tied: Bool = true, context: Int = 256) throws -> LanguageModel {
+    static func make(tied: Bool = true, context: Int = 256, numerics: Numerics = .exact) throws -> LanguageModel {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "medrounds-tiny-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -64,7 +64,7 @@ enum TinyModel {
             add(name + "mlp.down_proj.weight", [20, 27], scale: 0.4)
         }
         try Data(Safetensors.write(items)).write(to: folder.appendingPathComponent("model.safetensors"))
-        return try LanguageModel(ModelFile.open(path: folder.path))
+        return try LanguageModel(ModelFile.open(path: folder.path), numerics: numerics)
     }
 
     /// An adapter whose A and B are both random.
