@@ -56,6 +56,16 @@ extension Adapter {
         AdapterDifference(tensor: tensor.name, element: 0, values: (.nan, .nan), largest: .infinity, ulps: .max)
     }
 
+    /// How far two numbers are apart in units in the last place of float64.
+    public static func ulps(_ left: Double, _ right: Double) -> Int64 {
+        func ordinal(_ value: Double) -> Int64 {
+            let bits = Int64(bitPattern: value.bitPattern & 0x7fff_ffff_ffff_ffff)
+            return value.sign == .minus ? -bits : bits
+        }
+        let (distance, overflow) = ordinal(left).subtractingReportingOverflow(ordinal(right))
+        return overflow || distance == .min ? .max : abs(distance)
+    }
+
     /// The position of a float on the line of all floats, so that neighbours differ by one.
     private static func ordinal(_ value: Float) -> Int64 {
         let bits = Int64(value.bitPattern & 0x7fff_ffff)

@@ -36,6 +36,14 @@ extension AggregationRule {
     ///
     /// Throws `aggregate.nobody-left` for no standing and `aggregate.no-score` where a loss is needed and missing.
     public func weights(of standings: [UploadStanding]) throws(Fault) -> [InfluenceWeight] {
+        let shares = try shares(of: standings)
+        let total = shares.reduce(0, +)
+        let ordered = standings.sorted { $0.site < $1.site }
+        return zip(ordered, shares).map { InfluenceWeight(standing: $0, weight: $1 / total) }
+    }
+
+    /// The numerators of the weights, in site order. Throws as `weights` does.
+    public func shares(of standings: [UploadStanding]) throws(Fault) -> [Double] {
         let ordered = standings.sorted { $0.site < $1.site }
         guard !ordered.isEmpty else { throw .nobodyLeft() }
         var shares: [Double] = []
@@ -54,8 +62,7 @@ extension AggregationRule {
                 shares.append(size ? Double(standing.records) * influence : influence)
             }
         }
-        let total = shares.reduce(0, +)
-        return zip(ordered, shares).map { InfluenceWeight(standing: $0, weight: $1 / total) }
+        return shares
     }
 
     /// The rule with its symbols, for people who read a record.

@@ -11,6 +11,9 @@ import Workflows
 public enum ReplayLevel: String, Sendable, CaseIterable {
     /// The coordinator's averages, from the uploads and records in the ledger: no model and no notes needed.
     case aggregate
+    /// Some training steps from a committed position that the auditor's seed draws: needs the base model, the notes and, but for
+    /// position 0, the site's checkpoint.
+    case sampled
     /// Every step: needs the base model and the notes.
     case full
 }
@@ -23,7 +26,9 @@ public struct ReplayedStep: Sendable, Equatable {
     public var step: String
     /// The site or cohort.
     public var owner: String?
-    /// How many files were compared, and their bytes.
+    /// Which part of the step, where it was not the whole.
+    public var part: String?
+    /// How many files were compared; 0 where single numbers were.
     public var files: Int
     /// The bytes compared.
     public var bytes: Int
@@ -33,10 +38,10 @@ public struct ReplayedStep: Sendable, Equatable {
 
 /// Replays a run of a ledger.
 public struct Replayer {
-    private let ledger: Ledger
-    private let run: RunName
-    private let tip: CommitID
-    private let plan: Plan
+    let ledger: Ledger
+    let run: RunName
+    let tip: CommitID
+    let plan: Plan
 
     /// Opens a run for replay.
     public init(run: RunName, ledger: Ledger) throws(Fault) {
@@ -48,7 +53,7 @@ public struct Replayer {
     }
 
     /// The rounds that have an aggregate commit.
-    private func rounds(_ only: Int?) throws(Fault) -> [Int] {
+    func rounds(_ only: Int?) throws(Fault) -> [Int] {
         var rounds: [Int] = []
         for round in plan.declaration.roundNumbers where only == nil || only == round {
             let path = StepPaths.record(round: round, step: "aggregate")
@@ -70,7 +75,8 @@ public struct Replayer {
             let size = try ledger.file(StepPaths.global, of: commit.id)?.count ?? 0
             let faults = try Self.compareAggregate(plan: plan, round: round, commit: commit, ledger: ledger)
             steps.append(
-                ReplayedStep(round: round, step: "aggregate", owner: nil, files: 2, bytes: size, faults: faults))
+                ReplayedStep(
+                    round: round, step: "aggregate", owner: nil, part: nil, files: 2, bytes: size, faults: faults))
         }
         return steps
     }
@@ -79,16 +85,20 @@ public struct Replayer {
     ///
     /// The context's plan must be the run's. Stops after the first step that differs: all that follows would differ too.
     public func full(round only: Int?, context: RunContext) throws(Fault) -> [ReplayedStep] {
-        guard context.plan.json.canonical == plan.json.canonical else {
-            throw Fault(
-                .mismatch, "replay.other-plan",
-                "the plan here is not the run's: \(context.plan.differences(from: plan).joined(separator: "; "))",
-                mend: "Bring the workflow, the model and the notes to the state that the run's plan names.")
-        }
+        try checkPlan(context)
         var steps: [ReplayedStep] = []
         for round in try rounds(only) where try !replay(round, context, into: &steps) { return steps }
         if plan.declaration.rounds == 0 { _ = try replay(0, context, into: &steps) }
         return steps
+    }
+
+    /// Throws `replay.other-plan` where the plan that workflow, model and notes give here is not the run's.
+    func checkPlan(_ context: RunContext) throws(Fault) {
+        guard context.plan.json.canonical != plan.json.canonical else { return }
+        throw Fault(
+            .mismatch, "replay.other-plan",
+            "the plan here is not the run's: \(context.plan.differences(from: plan).joined(separator: "; "))",
+            mend: "Bring the workflow, the model and the notes to the state that the run's plan names.")
     }
 
     /// Replays one round; false where a step differed.
@@ -147,7 +157,7 @@ public struct Replayer {
         return true
     }
 
-    private func startAdapter(of round: Int, _ context: RunContext) throws(Fault) -> StartAdapter {
+    func startAdapter(of round: Int, _ context: RunContext) throws(Fault) -> StartAdapter {
         guard round > 1 else { return try context.initialAdapter() }
         return try globalAdapter(aggregateCommit(of: round - 1), context)
     }
@@ -159,7 +169,7 @@ public struct Replayer {
         return try StartAdapter(published: bytes, context: context, commit: commit.hex)
     }
 
-    private func aggregateCommit(of round: Int) throws(Fault) -> CommitID {
+    func aggregateCommit(of round: Int) throws(Fault) -> CommitID {
         for commit in try ledger.firstParents(from: tip)
         where commit.trailer("Step") == "aggregate" && commit.trailer("Round") == String(round) {
             return commit.id
@@ -175,6 +185,9 @@ public struct Replayer {
         var faults: [Fault] = []
         for (path, bytes) in output.deterministic {
             let committed = try ledger.file(path, of: commit)
+            if step == "train", let owner, let committed, committed != bytes {
+                faults += divergence(output, committed, path, round, owner, commit, context)
+            }
             if let fault = Self.difference(path, recomputed: bytes, committed: committed, commit: commit, plan: plan) {
                 faults.append(fault)
             }
@@ -182,7 +195,8 @@ public struct Replayer {
         let size = output.deterministic.reduce(0) { $0 + $1.bytes.count }
         steps.append(
             ReplayedStep(
-                round: round, step: step, owner: owner, files: output.deterministic.count, bytes: size, faults: faults))
+                round: round, step: step, owner: owner, part: nil, files: output.deterministic.count, bytes: size,
+                faults: faults))
         context.report(
             .noted(
                 "round \(round) \(step)\(owner.map { " \($0)" } ?? ""): \(faults.isEmpty ? "the same bytes" : "differs")"
@@ -288,7 +302,7 @@ public struct Replayer {
         return text.count > 80 ? text.prefix(77) + "..." : text
     }
 
-    private static func mismatch(_ what: String, _ path: String, _ commit: CommitID, tensor: String? = nil) -> Fault {
+    static func mismatch(_ what: String, _ path: String, _ commit: CommitID, tensor: String? = nil) -> Fault {
         Fault(
             .mismatch, "replay.mismatch", what, at: Place(file: path, commit: commit.hex, tensor: tensor),
             mend:

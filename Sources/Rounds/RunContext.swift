@@ -22,7 +22,7 @@ public final class RunContext {
     let tokenizer: Tokenizer
     let endToken: Int32
     let origin: RunOrigin
-    private let workspace: Workspace
+    let workspace: Workspace
     /// Threads to compute with; results do not depend on it.
     public let threads: Int
     /// Takes events in order.

@@ -64,11 +64,21 @@ struct ReplayCommand: ParsableCommand {
     var runText: String
     @Option(help: "One round (default: all).")
     var round: Int?
-    @Option(help: "aggregate: the averages, from the ledger alone; full: every step, with model and notes.")
-    var level: ReplayLevel = .aggregate
-    @Option(help: ArgumentHelp("For --level full elsewhere than where it ran: the workflow file.", valueName: "path"))
+    @Option(
+        help:
+            "aggregate: the averages, from the ledger alone; sampled: some training steps; full: every step, with model and notes (default: aggregate, with --steps sampled)."
+    )
+    var level: ReplayLevel?
+    @Option(help: ArgumentHelp("For sampled: how many training steps to run again.", valueName: "count"))
+    var steps: Int?
+    @Option(
+        help: ArgumentHelp(
+            "For sampled: the auditor's seed, any text; it draws round, site and position. Choose it after the run.",
+            valueName: "text"))
+    var seed: String?
+    @Option(help: ArgumentHelp("For sampled and full elsewhere: the workflow file.", valueName: "path"))
     var workflow: String?
-    @Option(help: ArgumentHelp("For --level full: the folder of the notes on this machine.", valueName: "path"))
+    @Option(help: ArgumentHelp("For sampled and full: the folder of the notes on this machine.", valueName: "path"))
     var dataRoot: String?
     @OptionGroup var place: PlaceOptions
     @OptionGroup var machine: MachineOptions
@@ -77,6 +87,29 @@ struct ReplayCommand: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    private static func compared(_ step: ReplayedStep) -> String {
+        let files = step.files == 1 ? "1 file" : "\(step.files) files"
+        return (step.part == nil ? files : step.files == 0 ? "losses" : "losses and \(files)")
+            + ", \(Figures.bytes(step.bytes))"
+    }
+
+    /// The level that the options mean.
+    private var chosen: ReplayLevel { level ?? (steps == nil ? .aggregate : .sampled) }
+
+    func validate() throws {
+        guard chosen == .sampled else {
+            if steps != nil || seed != nil { throw ValidationError("--steps and --seed belong to --level sampled.") }
+            return
+        }
+        guard let steps, (1...1_000_000).contains(steps) else {
+            throw ValidationError("A sampled replay needs --steps, a number from 1 to 1000000.")
+        }
+        guard let seed, !seed.isEmpty, seed.utf8.count <= 1000, !seed.contains(where: \.isNewline) else {
+            throw ValidationError(
+                "A sampled replay needs --seed: one line that the site could not know, such as the throws of a die.")
+        }
+    }
+
     func run() throws {
         Interruption.watch()
         let ledger = try Ledger.open(path: place.ledger)
@@ -84,11 +117,11 @@ struct ReplayCommand: ParsableCommand {
         let replayer = try Replayer(run: name, ledger: ledger)
         let console = Console(quiet: quiet)
         let progress = ProgressPrinter(console)
-        let steps: [ReplayedStep]
-        switch level {
+        let replayed: [ReplayedStep]
+        switch chosen {
         case .aggregate:
-            steps = try replayer.aggregates(round: round)
-        case .full:
+            replayed = try replayer.aggregates(round: round)
+        case .sampled, .full:
             var origin = try RunOrigin.of(
                 name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
             origin.dataRoot = dataRoot
@@ -96,35 +129,45 @@ struct ReplayCommand: ParsableCommand {
                 origin, workspace: place.workspace, makesKeys: false, threads: machine.count,
                 isInterrupted: { Interruption.requested },
                 report: { progress.show($0) })
-            steps = try replayer.full(round: round, context: context)
+            if let steps, let seed {
+                let sample = try replayer.draw(seed: seed, round: round)
+                console.note(
+                    "the seed draws round \(sample.round), site \(sample.site), after step \(sample.position)")
+                replayed = [try replayer.sampled(sample, steps: steps, context: context)]
+            } else {
+                replayed = try replayer.full(round: round, context: context)
+            }
         }
         progress.finish()
-        let differs = steps.contains { !$0.faults.isEmpty }
+        let differs = replayed.contains { !$0.faults.isEmpty }
         if json {
             Console.result(
                 raw: JSONValue.object([
-                    "run": .string(name.name), "level": .string(level.rawValue), "same": .bool(!differs),
+                    "run": .string(name.name), "level": .string(chosen.rawValue), "same": .bool(!differs),
                     "steps": .array(
-                        steps.map { step in
-                            [
+                        replayed.map { step in
+                            var members: [String: JSONValue] = [
                                 "round": .integer(Int64(step.round)), "step": .string(step.step),
                                 "owner": step.owner.map { .string($0) } ?? .null,
                                 "bytes": .integer(Int64(step.bytes)), "faults": .array(step.faults.map(\.json)),
                             ]
+                            members["part"] = step.part.map { .string($0) }
+                            return .object(members)
                         }),
                 ]).canonical)
         } else {
-            for step in steps {
-                let title = "round \(step.round) \(step.step)\(step.owner.map { " \($0)" } ?? "")"
+            for step in replayed {
+                let owner = step.owner.map { " \($0)" } ?? ""
+                let title = "round \(step.round) \(step.step)\(owner)\(step.part.map { ", \($0)" } ?? "")"
                 Console.result(
-                    "\(step.faults.isEmpty ? "same   " : "DIFFERS")  \(title)  (\(step.files) files, \(Figures.bytes(step.bytes)))"
+                    "\(step.faults.isEmpty ? "same   " : "DIFFERS")  \(title)  (\(Self.compared(step)))"
                 )
                 for fault in step.faults {
                     for line in fault.description.split(separator: "\n") { Console.result("        \(line)") }
                 }
             }
-            Console.result(
-                "\(name): \(differs ? "the replay DIFFERS" : "\(steps.count) steps replayed to the same bytes")")
+            let count = "\(replayed.count) step\(replayed.count == 1 ? "" : "s")"
+            Console.result("\(name): \(differs ? "the replay DIFFERS" : "\(count) replayed to the same bytes")")
         }
         if differs { throw ExitCode(5) }
     }

@@ -1,0 +1,98 @@
+// medrounds explain: why each site has its weight in a round, and what the round would have been without it.
+
+import ArgumentParser
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import Rounds
+
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Say why each site has its weight in a round, and what the global adapter would be without it.")
+
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"))
+    var runText: String
+    @Option(help: "The round.")
+    var round: Int
+    @Option(help: ArgumentHelp("One site (default: all).", valueName: "site"))
+    var site: String?
+    @Flag(help: "Compute the validation loss without each site as well: needs the base model and the notes.")
+    var losses = false
+    @Option(help: ArgumentHelp("For --losses elsewhere than where it ran: the workflow file.", valueName: "path"))
+    var workflow: String?
+    @Option(help: ArgumentHelp("For --losses: the folder of the notes on this machine.", valueName: "path"))
+    var dataRoot: String?
+    @OptionGroup var place: PlaceOptions
+    @OptionGroup var machine: MachineOptions
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        Interruption.watch()
+        let ledger = try Ledger.open(path: place.ledger)
+        let name = try runName(runText)
+        let site = try site.map { text in
+            guard let site = SiteID(text) else { throw ValidationError("\"\(text)\" is no site name.") }
+            return site
+        }
+        var context: RunContext?
+        if losses {
+            var origin = try RunOrigin.of(
+                name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
+            origin.dataRoot = dataRoot
+            context = try RunContext.load(
+                origin, workspace: place.workspace, makesKeys: false, threads: machine.count,
+                isInterrupted: { Interruption.requested }, report: { _ in })
+        }
+        let explanation = try WeightExplanation(
+            run: name, round: round, site: site, ledger: ledger, context: context)
+        if json {
+            Console.result(raw: explanation.json.canonical)
+        } else {
+            Self.lines(explanation).forEach(Console.result)
+        }
+    }
+
+    private static func lines(_ explanation: WeightExplanation) -> [String] {
+        func figure(_ value: Double) -> String { WeightExplanation.figure(value) }
+        var lines = [
+            "\(explanation.run) round \(explanation.round): \(explanation.rule.name), \(explanation.rule.formula)"
+        ]
+        if case .fedMedLoRAPlus(let temperature, _) = explanation.rule, let least = explanation.leastLoss {
+            lines.append(
+                "temperature \(figure(temperature)); the least loss \(figure(least)) is subtracted from each, "
+                    + "which changes no weight")
+        }
+        if let loss = explanation.loss {
+            lines.append("validation loss with the published global adapter: \(figure(loss)) nats a token")
+        }
+        for row in explanation.rows {
+            lines += ["", "\(row.site): weight \(figure(row.weight))"]
+            if row.weight != row.recorded { lines.append("  RECORDED AS \(row.recorded): verify will say so") }
+            lines.append(
+                "  size        n = \(row.records) records; by size alone the weight would be \(figure(row.bySize))")
+            if let loss = row.loss, let influence = row.influence {
+                lines.append(
+                    "  loss        L = \(figure(loss)) nats a token on the validation records; "
+                        + "influence \(figure(influence))")
+            }
+            lines.append("  in numbers  w = \(explanation.formula(row))")
+            guard let without = row.without else {
+                lines.append("  without it  nobody would have been left: the round would have failed")
+                continue
+            }
+            let weights = without.weights.map { "\($0.site) \(figure($0.weight))" }.joined(separator: ", ")
+            lines.append("  without it  weights \(weights)")
+            let relative = without.norm.global > 0 ? 100 * without.norm.difference / without.norm.global : 0
+            lines.append(
+                "              global weight change differs by norm \(figure(without.norm.difference)), "
+                    + "\(Figures.fixed(relative, 1))% of its norm \(figure(without.norm.global))")
+            let loss = without.loss.map(figure) ?? "not computed (--losses needs model and notes)"
+            lines.append("              validation loss \(loss)")
+        }
+        for left in explanation.leftOut { lines += ["", "\(left.site): left out (\(left.reason)), no weight"] }
+        return lines
+    }
+}
