@@ -48,7 +48,7 @@ public enum AnnotationWriter {
         }
     }
 
-    /// The .ann file of a document: T and R lines. Line ends within a mention are written as blanks.
+    /// The .ann file of a document: T, R and A lines. Line ends within a mention are written as blanks.
     public static func brat(_ document: Document) -> String {
         var lines = document.entities.map { entity in
             let spans = entity.spans.map { "\($0.lowerBound) \($0.upperBound)" }.joined(separator: ";")
@@ -56,6 +56,10 @@ public enum AnnotationWriter {
         }
         for (index, relation) in document.relations.enumerated() {
             lines.append("R\(index + 1)\t\(relation.type) Arg1:\(relation.head) Arg2:\(relation.modifier)\n")
+        }
+        for (index, attribute) in document.attributes.enumerated() {
+            let value = attribute.value.map { " \($0)" } ?? ""
+            lines.append("A\(index + 1)\t\(attribute.name) \(attribute.target)\(value)\n")
         }
         return lines.joined()
     }

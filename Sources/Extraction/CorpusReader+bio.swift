@@ -1,12 +1,15 @@
 // The token form: token TAB tag a line, an empty line between sentences; IOB2 and IO tags.
 
 import Faults
+import Federation
 
 extension CorpusReader {
     /// Reads one .bio file. The document's text is its tokens joined by blanks, its sentences by line ends.
     ///
     /// `B-x` begins a mention; `I-x` goes on with one of the same type, and begins one where none is open (IO and IOB1 files).
-    package static func bio(id: String, lines bytes: [UInt8], file: String, faults: inout FaultList) -> Document? {
+    package static func bio(
+        id: String, lines bytes: [UInt8], file: String, labels: LabelMap = LabelMap(), faults: inout FaultList
+    ) -> Document? {
         guard scalars(bytes) != nil else {
             faults.add(.notUTF8(file, document: id))
             return nil
@@ -36,12 +39,14 @@ extension CorpusReader {
                 faults.add(.bioLine("the line is not one token, a tab and a tag", at: place))
                 continue
             }
-            let tag = String(decoding: fields[1], as: UTF8.self)
-            let type = String(tag.unicodeScalars.dropFirst(2))
-            guard tag == "O" || ((tag.hasPrefix("B-") || tag.hasPrefix("I-")) && !type.isEmpty) else {
+            var tag = String(decoding: fields[1], as: UTF8.self)
+            let label = String(tag.unicodeScalars.dropFirst(2))
+            guard tag == "O" || ((tag.hasPrefix("B-") || tag.hasPrefix("I-")) && !label.isEmpty) else {
                 faults.add(.bioLine("the tag is neither O nor B- or I- and a type", at: place))
                 continue
             }
+            let type = labels.type(of: label) ?? ""
+            if type.isEmpty { tag = "O" }
             guard tag == "O" || AnnotationType.all.contains(type) else {
                 faults.add(.unknownType(type, at: place))
                 continue

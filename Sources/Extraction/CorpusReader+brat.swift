@@ -1,12 +1,14 @@
-// The BRAT stand-off form: a .txt file beside an .ann file of T, R, E, A, M, N, # and * lines.
+// The BRAT stand-off form: a .txt file beside an .ann file of T, R, E, A, M, N, # and * lines. Events bind their trigger to their arguments.
 
 import Faults
+import Federation
 
 extension CorpusReader {
     /// Reads one BRAT pair; nil where its text cannot be used at all.
-    package static func brat(id: String, text: [UInt8], annotation: [UInt8], file: String, faults: inout FaultList)
-        -> Document?
-    {
+    package static func brat(
+        id: String, text: [UInt8], annotation: [UInt8], file: String, labels: LabelMap = LabelMap(),
+        faults: inout FaultList
+    ) -> Document? {
         guard let scalars = scalars(text) else {
             faults.add(.notUTF8(String(file.dropLast(4)) + ".txt", document: id))
             return nil
@@ -15,7 +17,7 @@ extension CorpusReader {
             faults.add(.notUTF8(file, document: id))
             return nil
         }
-        var reading = BRATReading(document: Document(id: id, text: scalars), file: file)
+        var reading = BRATReading(document: Document(id: id, text: scalars), file: file, labels: labels)
         for (index, line) in lines(annotation).enumerated() where !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
             reading.read(line, number: index + 1, faults: &faults)
         }
@@ -28,6 +30,7 @@ extension CorpusReader {
 private struct BRATReading {
     var document: Document
     let file: String
+    let labels: LabelMap
     private var ids: Set<String> = []
     private var mentions: [String: Int] = [:]
     /// Trigger of each event.
@@ -36,21 +39,24 @@ private struct BRATReading {
     private var arguments: [(trigger: String, argument: String, place: Place)] = []
     /// Mentions that were refused for a fault of their own: a relation to one is not a second fault.
     private var refused: Set<String> = []
+    private var attributes: [(attribute: Attribute, place: Place)] = []
 
-    init(document: Document, file: String) {
+    init(document: Document, file: String, labels: LabelMap) {
         self.document = document
         self.file = file
+        self.labels = labels
     }
 
     mutating func read(_ line: ArraySlice<UInt8>, number: Int, faults: inout FaultList) {
         let fields = line.split(separator: 0x09, maxSplits: 2, omittingEmptySubsequences: false)
         let id = String(decoding: fields[0], as: UTF8.self)
         let kind = line.first.map { Unicode.Scalar($0) } ?? " "
-        if ["#", "*", "A", "M", "N"].contains(kind) { return }
+        // Notes of annotators, equivalences and links to other vocabularies bear nothing that is extracted.
+        if ["#", "*", "N"].contains(kind) { return }
         let isID = fields[0].count >= 2 && fields[0].count <= 20 && CorpusReader.number(fields[0].dropFirst()) != nil
         let place = Place(
             file: file, line: number, document: isID ? "\(document.id) \(id)" : "\(document.id) line \(number)")
-        guard isID, ["T", "R", "E"].contains(kind), fields.count >= 2 else {
+        guard isID, ["T", "R", "E", "A", "M"].contains(kind), fields.count >= 2 else {
             faults.add(.annotationLine("the line is no annotation that BRAT knows", at: place))
             return
         }
@@ -63,6 +69,14 @@ private struct BRATReading {
         case "T":
             if !mention(id, fields, at: place, faults: &faults) { refused.insert(id) }
         case "R": relation(words, at: place, faults: &faults)
+        case "A", "M":
+            guard words.count == 2 || words.count == 3 else {
+                faults.add(.annotationLine("an A line needs a name, an annotation and perhaps a value", at: place))
+                return
+            }
+            let parts = words.map { String(decoding: $0, as: UTF8.self) }
+            let value = parts.count == 3 ? parts[2] : nil
+            attributes.append((Attribute(name: parts[0], target: parts[1], value: value), place))
         default: event(id, words, at: place, faults: &faults)
         }
     }
@@ -84,14 +98,16 @@ private struct BRATReading {
             }
             pairs.append((start, end))
         }
-        let type = String(decoding: parts[0], as: UTF8.self)
+        let label = String(decoding: parts[0], as: UTF8.self)
         guard CorpusReader.accepts(pairs, length: document.text.count, at: place, faults: &faults) else { return false }
         let spans = pairs.map { $0.0..<$0.1 }
         let surface = String(decoding: fields[2], as: UTF8.self).unicodeScalars
         guard CorpusReader.surface(surface, isAt: spans, of: document.text) else {
-            faults.add(.surface(at: place))
+            faults.add(.surface(at: place, mixedLineEnds: CorpusReader.hasMixedLineEnds(document.text)))
             return false
         }
+        // A label that is passed over is as if it were not there, and so are relations to it.
+        guard let type = labels.type(of: label) else { return false }
         // Last, and so only where the line is sound: the fault shows the label, which must not be a piece of a note gone astray.
         guard AnnotationType.all.contains(type) else {
             faults.add(.unknownType(type, at: place))
@@ -140,11 +156,15 @@ private struct BRATReading {
             let head = triggers[link.head] ?? link.head
             let modifier = triggers[link.modifier] ?? link.modifier
             if knows(head, at: link.place, faults: &faults), knows(modifier, at: link.place, faults: &faults) {
-                guard link.type == Relation.hasAttr else {
+                guard let type = labels.type(of: link.type) else { continue }
+                guard type == Relation.hasAttr else {
                     faults.add(.relationType(link.type, at: link.place))
                     continue
                 }
-                document.relations.append(Relation(head: head, modifier: modifier))
+                let relation = Relation(head: head, modifier: modifier)
+                if let relation = link.type == type ? relation : turned(relation) {
+                    document.relations.append(relation)
+                }
             }
         }
         for (trigger, argument, place) in arguments {
@@ -160,6 +180,27 @@ private struct BRATReading {
                 document.relations.append(relation)
             }
         }
+        for (attribute, place) in attributes {
+            guard ids.contains(attribute.target) else {
+                faults.add(.relationEnd(attribute.target, at: place))
+                continue
+            }
+            let target = triggers[attribute.target] ?? attribute.target
+            if mentions[target] != nil {
+                document.attributes.append(Attribute(name: attribute.name, target: target, value: attribute.value))
+            }
+        }
+    }
+
+    /// A relation of another guideline the way ours run, from an entity to its modifier; nil where it joins no such two.
+    private func turned(_ relation: Relation) -> Relation? {
+        func type(_ id: String) -> String { mentions[id].map { document.entities[$0].type } ?? "" }
+        func binds(_ head: String, _ modifier: String) -> Bool {
+            AnnotationType.entities.contains(type(head)) && AnnotationType.modifiers.contains(type(modifier))
+        }
+        if binds(relation.head, relation.modifier) { return relation }
+        return binds(relation.modifier, relation.head)
+            ? Relation(head: relation.modifier, modifier: relation.head) : nil
     }
 
     private func knows(_ id: String, at place: Place, faults: inout FaultList) -> Bool {

@@ -1,6 +1,7 @@
 // The JSON Lines form: one document a line, as design.md section 4 lays it out.
 
 import Faults
+import Federation
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -10,11 +11,20 @@ import Faults
 
 extension CorpusReader {
     /// Reads the lines of a .jsonl file; blank lines are skipped.
-    package static func jsonLines(_ bytes: [UInt8], file: String, faults: inout FaultList) -> [Document] {
+    package static func jsonLines(
+        _ bytes: [UInt8], file: String, labels: LabelMap = LabelMap(), faults: inout FaultList
+    ) -> [Document] {
         var documents: [Document] = []
         var ids: Set<String> = []
         for (index, line) in lines(bytes).enumerated() where !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
             let place = Place(file: file, line: index + 1)
+            faults.document = "line \(index + 1)"
+            defer { faults.document = nil }
+            guard line.count <= largestDocument else {
+                faults.add(
+                    .tooLarge(file, document: "line \(index + 1)", bytes: line.count, limit: largestDocument))
+                continue
+            }
             guard scalars(line) != nil else {
                 faults.add(
                     Fault(
@@ -30,17 +40,23 @@ extension CorpusReader {
                 faults.add(.documentID(file, line: index + 1))
                 continue
             }
+            faults.document = id
             guard ids.insert(id).inserted else {
+                faults.document = "line \(index + 1)"
                 faults.add(.duplicateDocument(id, file: file, line: index + 1))
                 continue
             }
-            if let document = jsonDocument(value, id: id, at: place, faults: &faults) { documents.append(document) }
+            if let document = jsonDocument(
+                value, id: id, at: place, labels: labels, faults: &faults)
+            {
+                documents.append(document)
+            }
         }
         return documents
     }
 
     private static func jsonDocument(
-        _ value: DocumentLine, id: String, at line: Place, faults: inout FaultList
+        _ value: DocumentLine, id: String, at line: Place, labels: LabelMap, faults: inout FaultList
     ) -> Document? {
         func place(_ annotation: String) -> Place {
             Place(file: line.file, line: line.line, document: annotation.isEmpty ? id : "\(id) \(annotation)")
@@ -51,8 +67,9 @@ extension CorpusReader {
         }
         var document = Document(id: id, text: Array(text.unicodeScalars))
         var known: Set<String> = []
+        var passedOver: Set<String> = []
         for (index, entity) in entities.enumerated() {
-            guard let name = entity.id, isDocumentID(name), let type = entity.type,
+            guard let name = entity.id, isDocumentID(name), let label = entity.type,
                 let pairs = spans(entity)
             else {
                 faults.add(
@@ -70,6 +87,10 @@ extension CorpusReader {
                 faults.add(.surface(at: here))
                 continue
             }
+            guard let type = labels.type(of: label) else {
+                passedOver.insert(name)
+                continue
+            }
             guard AnnotationType.all.contains(type) else {
                 faults.add(.unknownType(type, at: here))
                 continue
@@ -83,19 +104,20 @@ extension CorpusReader {
             }
             for (index, relation) in relations.enumerated() {
                 let here = place("relation \(index + 1)")
-                guard let type = relation.type, let head = relation.head,
+                guard let label = relation.type, let head = relation.head,
                     let modifier = relation.modifier
                 else {
                     faults.add(.jsonLine("a relation needs a type, a head and a modifier", at: here))
                     continue
                 }
+                guard let type = labels.type(of: label) else { continue }
                 guard type == Relation.hasAttr else {
-                    faults.add(.relationType(type, at: here))
+                    faults.add(.relationType(label, at: here))
                     continue
                 }
                 if let missing = [head, modifier].first(where: { !known.contains($0) }) {
                     faults.add(.relationEnd(missing, at: here))
-                } else {
+                } else if !passedOver.contains(head) && !passedOver.contains(modifier) {
                     document.relations.append(Relation(head: head, modifier: modifier))
                 }
             }

@@ -10,6 +10,8 @@ public struct Document: Sendable, Equatable {
     public var entities: [Entity]
     /// The relations, in the order of the source.
     public var relations: [Relation]
+    /// The attributes of mentions and relations, in the order of the source: read and written, and of no part in a record.
+    public var attributes: [Attribute] = []
 
     /// Makes a document.
     public init(id: String, text: [Unicode.Scalar], entities: [Entity] = [], relations: [Relation] = []) {
@@ -58,6 +60,23 @@ public struct Relation: Sendable, Hashable {
         self.type = type
         self.head = head
         self.modifier = modifier
+    }
+}
+
+/// A mark that BRAT puts on an annotation: `A1 Negation T3`, or with a value `A2 Certainty T3 low`.
+public struct Attribute: Sendable, Hashable {
+    /// The name.
+    public var name: String
+    /// The id of the annotation that bears it.
+    public var target: String
+    /// The value, nil where there is none.
+    public var value: String?
+
+    /// Makes an attribute.
+    public init(name: String, target: String, value: String?) {
+        self.name = name
+        self.target = target
+        self.value = value
     }
 }
 

@@ -77,10 +77,25 @@ extension Fault {
             mend: "List the fragments in the order of the text, without overlap.")
     }
 
-    static func surface(at place: Place) -> Fault {
+    static func surface(at place: Place, mixedLineEnds: Bool = false) -> Fault {
         Fault(
             .data, "data.surface", "the annotation's surface text is not the text at its offsets", at: place,
-            mend: "Count offsets in Unicode code points of the very file, and do not change its line ends or encoding.")
+            mend: mixedLineEnds
+                ? "The text has line ends of both kinds, as after a careless conversion: bring back the file that was annotated."
+                : "Count offsets in Unicode code points of the very file, and do not change its line ends or encoding.")
+    }
+
+    static func tooLarge(_ path: String, document: String?, bytes: Int, limit: Int) -> Fault {
+        Fault(
+            .data, "data.too-large", "the document has \(bytes) bytes, more than \(limit)",
+            at: Place(file: path, document: document),
+            mend: "Split what was joined: one document is one note, not a whole archive.")
+    }
+
+    static func bioc(_ reason: String, at place: Place) -> Fault {
+        Fault(
+            .data, "data.bioc", reason, at: place,
+            mend: "Write BioC JSON: documents of passages, each with offset, text, annotations and relations.")
     }
 
     static func unknownType(_ type: String, at place: Place) -> Fault {
@@ -151,11 +166,28 @@ package struct FaultList {
     static let capacity = 50
     private(set) var faults: [Fault] = []
     private var more = 0
+    /// The document that is being read: faults found meanwhile are its own.
+    var document: String?
+    private var byDocument: [(document: String, fault: Fault)] = []
+    private var ofDocuments: Set<Int> = []
 
     package init() {}
 
     mutating func add(_ fault: Fault) {
+        if let document {
+            ofDocuments.insert(faults.count + more)
+            if byDocument.last?.document != document { byDocument.append((document, fault)) }
+        }
         if faults.count < Self.capacity { faults.append(fault) } else { more += 1 }
+    }
+
+    /// Takes out the faults of documents: the id of each document with its first fault, in the order in which they were found.
+    mutating func takeDocuments() -> [(document: String, fault: Fault)] {
+        defer { byDocument = [] }
+        faults = faults.indices.filter { !ofDocuments.contains($0) }.map { faults[$0] }
+        more -= ofDocuments.count { $0 >= Self.capacity }
+        ofDocuments = []
+        return byDocument
     }
 
     /// Throws what was collected, if anything was.

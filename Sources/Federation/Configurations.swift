@@ -153,9 +153,15 @@ public struct EvaluationConfiguration: Hashable, Sendable {
     public var maxNewTokens: Int
     /// Records decoded together; does not change results in exact numerics.
     public var batchSize: Int
+    /// Scores of another counting beside ours.
+    public var compatibility: ScoreCompatibility
 
     /// Makes a configuration.
-    public init(cohorts: [CohortID], when: EvaluationMoment, maxNewTokens: Int, batchSize: Int) {
+    public init(
+        cohorts: [CohortID], when: EvaluationMoment, maxNewTokens: Int, batchSize: Int,
+        compatibility: ScoreCompatibility = .none
+    ) {
+        self.compatibility = compatibility
         self.cohorts = cohorts
         self.when = when
         self.maxNewTokens = maxNewTokens

@@ -8,12 +8,15 @@ public struct DataSource: Hashable, Sendable {
     public var tasks: TaskSelection
     /// At most so many records, drawn by the seed; nil for all.
     public var limit: Int?
+    /// What its labels stand for.
+    public var labels: LabelMap
 
     /// Makes a source.
-    public init(path: String, tasks: TaskSelection, limit: Int?) {
+    public init(path: String, tasks: TaskSelection, limit: Int?, labels: LabelMap = LabelMap()) {
         self.path = path
         self.tasks = tasks
         self.limit = limit
+        self.labels = labels
     }
 }
 
@@ -84,6 +87,12 @@ public struct FederationDeclaration: Hashable, Sendable {
     public var coordinator: CoordinatorDeclaration?
     /// The cohorts, in cohort order.
     public var cohorts: [CohortDeclaration]
+    /// Whether a document may be in training and in validation or a test too.
+    public var allowOverlap = false
+    /// What becomes of a document that cannot be read.
+    public var badDocuments = BadDocuments.fail
+    /// The unit of a site's size in the aggregate step.
+    public var sizeUnit = SizeUnit.records
     /// How many rounds; zero where only the base model is evaluated.
     public var rounds: Int
     /// The steps of each round, in order.

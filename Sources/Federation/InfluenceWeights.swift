@@ -6,10 +6,12 @@ import Faults
 public struct UploadStanding: Sendable, Equatable {
     /// The site that sent the upload.
     public var site: SiteID
-    /// n_k: how many records the site trained on; at least 1.
+    /// n_k: how many records, or label tokens, the site trained on; at least 1.
     public var records: Int
     /// L_k: mean validation loss of base + the site's adapter in nats a token; nil where no step scored.
     public var loss: Double?
+    /// What n_k counts.
+    public var unit = SizeUnit.records
 
     /// Makes a standing.
     public init(site: SiteID, records: Int, loss: Double?) {

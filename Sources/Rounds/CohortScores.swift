@@ -128,6 +128,16 @@ struct CohortScores {
             if let fault = try recheckRows(pairs, seed: seed, cohort: cohort) { return "pairs: \(fault)" }
             if let fault = try recheck(card: relations.object("modifiers_alone")) { return "modifiers alone: \(fault)" }
         }
+        for task in ExtractionTask.allCases {
+            guard let counting = record["published_counting"]?[task.rawValue] else { continue }
+            for measure in MatchMeasure.typed {
+                let committed = try RecordReader(counting, path: record.path, commit: record.commit)
+                    .object(measure.rawValue)
+                guard try counts(of: committed).json == committed.value else {
+                    return "the published counting of \(task.rawValue) does not follow from its counts"
+                }
+            }
+        }
         return checked ? nil : "the record holds no scores"
     }
 

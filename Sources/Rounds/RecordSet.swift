@@ -19,6 +19,10 @@ struct RecordSet: Sendable {
     var prompts: [[Int32]] = []
     /// What the plan says of each source.
     var summaries: [DatasetSummary] = []
+    /// Every document of the sources, drawn from or not: its id, and a digest of its text without regard to white space and case.
+    var prints: [(document: String, print: Digest)] = []
+    /// Documents left out because they cannot be read: the source's path, the id and the fault's code.
+    var skipped: [(path: String, document: String, code: String)] = []
     /// Stands for all records: anyone with the owner's key and the notes can check what was used.
     var commitment: Digest
 
@@ -73,7 +77,12 @@ struct RecordLoader {
         for (index, source) in sources.enumerated() {
             let root = origin.path(declaration.dataRoot, key: "data_root")
             let path = source.path.hasPrefix("/") ? source.path : "\(root)/\(source.path)"
-            let documents = try CorpusReader.read(path: path)
+            try checkLabels(source)
+            let corpus = try CorpusReader.corpus(
+                path: path, labels: source.labels, badDocuments: declaration.badDocuments)
+            let documents = corpus.documents
+            set.skipped += corpus.skipped.map { (source.path, $0.document, $0.fault.code) }
+            set.prints += documents.map { ($0.id, Self.print(of: $0)) }
             let built = try RecordBuilder.records(
                 from: documents, tasks: source.tasks, template: template, purpose: purpose)
             let drawn = draw(
@@ -91,14 +100,32 @@ struct RecordLoader {
                 set.sequences.append(sequence)
                 set.prompts.append(prompt)
             }
-            set.summaries.append(
-                DatasetSummary(
-                    role: role, owner: owner, path: source.path, documents: documents.count, records: drawn.count,
-                    truncated: truncated, labels: labels,
-                    commitment: Digest.hmac(JSONValue.array(parts).canonical, key: key)))
+            var summary = DatasetSummary(
+                role: role, owner: owner, path: source.path, documents: documents.count, records: drawn.count,
+                truncated: truncated, labels: labels,
+                commitment: Digest.hmac(JSONValue.array(parts).canonical, key: key))
+            summary.skipped = corpus.skipped.count
+            set.summaries.append(summary)
         }
         set.commitment = Self.joined(set.summaries.map(\.commitment))
         return set
+    }
+
+    /// What a label map maps to must be a type of ours.
+    private func checkLabels(_ source: DataSource) throws(Fault) {
+        for (label, type) in source.labels.names.sorted(by: { $0.key < $1.key }) {
+            guard let type, type != LabelMap.relation, !AnnotationType.all.contains(type) else { continue }
+            throw Fault(
+                .workflow, "workflow.label-target",
+                "labels of \(source.path): \(label) stands for \(type), which is no type",
+                mend: "Use \(LabelMap.relation) for a relation, null to pass over, or one of: "
+                    + "\(AnnotationType.all.joined(separator: ", ")).")
+        }
+    }
+
+    private static func print(of document: Document) -> Digest {
+        let words = String(scalars: document.text).lowercased().split(whereSeparator: \.isWhitespace)
+        return Digest.sha256(words.joined(separator: " "))
     }
 
     /// What the seed draws of a source: of each task as many as `limit` says, but of the coordinator's records so many in all. Where heads are

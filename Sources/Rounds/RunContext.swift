@@ -74,6 +74,19 @@ public final class RunContext {
             summaries += set.summaries
             cohorts[cohort.id] = set
         }
+        let held =
+            (validation.map { [("the coordinator", $0)] } ?? [])
+            + declaration.cohorts.compactMap { cohort in cohorts[cohort.id].map { ("cohort \(cohort.id)", $0) } }
+        try Leakage.check(
+            training: declaration.sites.compactMap { site in sites[site.id].map { ("site \(site.id)", $0) } },
+            held: held,
+            allowed: declaration.allowOverlap, summaries: &summaries, report: report)
+        for (owner, set) in declaration.sites.compactMap({ site in sites[site.id].map { ("site \(site.id)", $0) } })
+            + held
+        where !set.skipped.isEmpty {
+            let names = set.skipped.map { "\($0.document) (\($0.code))" }.joined(separator: ", ")
+            report(.noted("\(owner): \(set.skipped.count) documents left out: \(names)"))
+        }
         let plan = Plan(
             declaration: declaration, overrides: origin.overrides,
             inputs: PlanInputs(

@@ -22,7 +22,7 @@ extension FederationDeclaration {
             ],
             "template": .string(template),
             "rounds": Self.json(rounds),
-            "steps": .array(steps.map { .object([$0.name: Self.json($0)]) }),
+            "steps": .array(steps.map { .object([$0.name: Self.json($0, sizeUnit)]) }),
             "sites": .object(
                 Dictionary(sites.map { ($0.id.name, Self.json($0)) }) { first, _ in first }),
             "cohorts": .object(
@@ -33,7 +33,14 @@ extension FederationDeclaration {
                 "validation": .string(coordinator.validation.path), "tasks": Self.json(coordinator.validation.tasks),
                 "records": Self.json(coordinator.records),
             ]
+            if !coordinator.validation.labels.names.isEmpty, case .object(var object)? = members["coordinator"] {
+                object["labels"] = Self.json(coordinator.validation.labels)
+                members["coordinator"] = .object(object)
+            }
         }
+        // Written where they are not the default: plans of before they were there stay what they were.
+        if allowOverlap { members["allow_overlap"] = true }
+        if badDocuments != .fail { members["on_bad_document"] = .string(badDocuments.rawValue) }
         return .object(members)
     }
 
@@ -50,14 +57,23 @@ extension FederationDeclaration {
 
     private static func json(_ cohort: CohortDeclaration) -> JSONValue {
         var members = members(cohort.data)
-        members["heads"] = .string(cohort.heads.rawValue)
+        if cohort.data.tasks.re != nil { members["heads"] = .string(cohort.heads.rawValue) }
         return .object(members)
     }
 
     private static func json(_ source: DataSource) -> JSONValue { .object(members(source)) }
 
     private static func members(_ source: DataSource) -> [String: JSONValue] {
-        ["data": .string(source.path), "tasks": json(source.tasks), "limit": source.limit.map { json($0) } ?? .null]
+        var members: [String: JSONValue] = [
+            "data": .string(source.path), "tasks": json(source.tasks),
+            "limit": source.limit.map { json($0) } ?? .null,
+        ]
+        if !source.labels.names.isEmpty { members["labels"] = json(source.labels) }
+        return members
+    }
+
+    private static func json(_ labels: LabelMap) -> JSONValue {
+        .object(labels.names.mapValues { type in type.map { .string($0) } ?? .null })
     }
 
     private static func json(_ tasks: TaskSelection) -> JSONValue {
@@ -87,23 +103,33 @@ extension FederationDeclaration {
         return .object(members)
     }
 
-    private static func json(_ step: Step) -> JSONValue {
+    private static func json(_ step: Step, _ unit: SizeUnit) -> JSONValue {
         switch step {
         case .train(let training): json(training)
         case .upload(let precision): ["precision": .string(precision.rawValue)]
         case .score(let measure): ["measure": .string(measure.rawValue)]
-        case .aggregate(let rule):
-            switch rule {
-            case .fedMedLoRA: ["rule": .string(rule.name)]
-            case .fedMedLoRAPlus(let temperature, let size):
-                ["rule": .string(rule.name), "temperature": json(temperature), "size": .bool(size)]
-            }
-        case .evaluate(let evaluation):
-            [
-                "cohorts": .array(evaluation.cohorts.map { .string($0.name) }),
-                "when": .string(evaluation.when.rawValue),
-                "max_new_tokens": json(evaluation.maxNewTokens), "batch_size": json(evaluation.batchSize),
-            ]
+        case .aggregate(let rule): json(rule, unit)
+        case .evaluate(let evaluation): json(evaluation)
         }
+    }
+
+    private static func json(_ rule: AggregationRule, _ unit: SizeUnit) -> JSONValue {
+        var members: [String: JSONValue] = ["rule": .string(rule.name)]
+        if case .fedMedLoRAPlus(let temperature, let size) = rule {
+            members["temperature"] = json(temperature)
+            members["size"] = .bool(size)
+        }
+        if unit != .records { members["size"] = .string(unit.rawValue) }
+        return .object(members)
+    }
+
+    private static func json(_ evaluation: EvaluationConfiguration) -> JSONValue {
+        var members: [String: JSONValue] = [
+            "cohorts": .array(evaluation.cohorts.map { .string($0.name) }),
+            "when": .string(evaluation.when.rawValue),
+            "max_new_tokens": json(evaluation.maxNewTokens), "batch_size": json(evaluation.batchSize),
+        ]
+        if evaluation.compatibility != .none { members["compat"] = .string(evaluation.compatibility.rawValue) }
+        return .object(members)
     }
 }

@@ -106,13 +106,16 @@ extension PlanInputs {
 extension DatasetSummary {
     /// The summary as JSON.
     var json: JSONValue {
-        [
+        var members: [String: JSONValue] = [
             "role": .string(role.rawValue), "owner": .string(owner), "path": .string(path),
             "documents": .integer(Int64(documents)), "records": .integer(Int64(records)),
             "truncated": .integer(Int64(truncated)),
             "labels": .object(labels.mapValues { .integer(Int64($0)) }),
             "commitment": .string(commitment.hex),
         ]
+        if skipped > 0 { members["skipped"] = .integer(Int64(skipped)) }
+        if overlapping > 0 { members["overlapping"] = .integer(Int64(overlapping)) }
+        return .object(members)
     }
 
     init(json: JSONValue) throws(Fault) {
@@ -126,6 +129,8 @@ extension DatasetSummary {
             role: role, owner: try json.planText("owner"), path: try json.planText("path"),
             documents: try json.planCount("documents"), records: try json.planCount("records"),
             truncated: try json.planCount("truncated"), labels: labels, commitment: try json.planDigest("commitment"))
+        if json["skipped"] != nil { skipped = try json.planCount("skipped") }
+        if json["overlapping"] != nil { overlapping = try json.planCount("overlapping") }
     }
 }
 

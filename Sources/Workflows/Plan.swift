@@ -96,6 +96,10 @@ public struct DatasetSummary: Sendable, Equatable {
     public var records: Int
     /// Records of which the input text was cut to fit.
     public var truncated: Int
+    /// Documents left out because they cannot be read.
+    public var skipped = 0
+    /// Documents of a validation or a test that are in training too.
+    public var overlapping = 0
     /// How many annotations of each type.
     public var labels: [String: Int]
     /// HMAC-SHA-256 of the source under its owner's key.

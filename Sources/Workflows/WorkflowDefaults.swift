@@ -28,6 +28,14 @@ public enum WorkflowDefaults {
     public static let tasks = TaskSelection(ner: .all, re: nil)
     /// `limit` wherever data is named: all records.
     public static let limit: Int? = nil
+    /// `labels` wherever data is named: every label stands for itself.
+    public static let labels = LabelMap()
+    /// `allow_overlap`.
+    public static let allowOverlap = false
+    /// `on_bad_document`.
+    public static let badDocuments = BadDocuments.fail
+    /// `evaluate.compat`.
+    public static let compatibility = ScoreCompatibility.none
     /// `heads` of a cohort.
     public static let heads = HeadSource.gold
     /// `coordinator.records` of the paper.
@@ -43,7 +51,7 @@ public enum WorkflowDefaults {
     public static let measure = ScoreMeasure.validationLoss
     /// `aggregate.temperature` of `fed-medlora-plus`.
     public static let temperature = 1.0
-    /// `aggregate.size` of `fed-medlora-plus`.
+    /// `aggregate.size` of `fed-medlora-plus`; the unit of a size is `records` under every rule.
     public static let size = true
     /// `evaluate.when`.
     public static let when = EvaluationMoment.lastRound

@@ -17,12 +17,12 @@ extension WorkflowReader {
     }
 
     private static func site(_ id: SiteID, _ sites: MappingReader) -> SiteDeclaration? {
-        guard let site = sites.mapping(id.name, keys: ["train", "tasks", "limit"]) else { return nil }
+        guard let site = sites.mapping(id.name, keys: ["train", "tasks", "limit", "labels"]) else { return nil }
         guard let train = site.node("train", required: true) else { return SiteDeclaration(id: id, sources: []) }
         guard let elements = train.elements else {
             return SiteDeclaration(id: id, sources: [source(site, path: "train")])
         }
-        for key in ["tasks", "limit"] {
+        for key in ["tasks", "limit", "labels"] {
             if let pair = site.pair(key) {
                 site.faults.add(
                     .misplacedKey(
@@ -32,7 +32,7 @@ extension WorkflowReader {
         if elements.isEmpty { site.faults.add(.emptyList(site.path(of: "train"), of: "data", at: train.mark.place)) }
         let sources = elements.enumerated().compactMap { index, element in
             MappingReader(
-                element, path: "\(site.path(of: "train")).\(index)", keys: ["data", "tasks", "limit"],
+                element, path: "\(site.path(of: "train")).\(index)", keys: ["data", "tasks", "limit", "labels"],
                 faults: site.faults
             ).map { source($0, path: "data") }
         }
@@ -44,7 +44,26 @@ extension WorkflowReader {
         DataSource(
             path: mapping.line(path, required: true) ?? "",
             tasks: tasks(mapping),
-            limit: limit(mapping))
+            limit: limit(mapping), labels: labels(mapping))
+    }
+
+    /// `labels`: what each label stands for; null for annotations that are passed over.
+    private static func labels(_ mapping: MappingReader) -> LabelMap {
+        guard let labels = mapping.mapping("labels", keys: nil) else { return WorkflowDefaults.labels }
+        var names: [String: String?] = [:]
+        for pair in labels.pairs {
+            if pair.value.isNull {
+                names[pair.key] = .some(nil)
+            } else if let type = MappingReader.string(
+                pair.value, path: labels.path(of: pair.key), expected: "a type or null", faults: labels.faults)
+            {
+                if type != LabelMap.relation && !isTypeName(type) {
+                    labels.faults.add(.badType(labels.path(of: pair.key), type, at: pair.value.mark.place))
+                }
+                names[pair.key] = type
+            }
+        }
+        return LabelMap(names)
     }
 
     /// `limit`; null is written for all records, so that `--set` can lift a limit.
@@ -96,9 +115,12 @@ extension WorkflowReader {
 
     /// The coordinator, or nil where the workflow has none.
     static func coordinator(_ top: MappingReader) -> CoordinatorDeclaration? {
-        guard let coordinator = top.mapping("coordinator", keys: ["validation", "tasks", "records"]) else { return nil }
+        guard let coordinator = top.mapping("coordinator", keys: ["validation", "tasks", "records", "labels"]) else {
+            return nil
+        }
         let validation = DataSource(
-            path: coordinator.line("validation", required: true) ?? "", tasks: tasks(coordinator), limit: nil)
+            path: coordinator.line("validation", required: true) ?? "", tasks: tasks(coordinator), limit: nil,
+            labels: labels(coordinator))
         return CoordinatorDeclaration(
             validation: validation,
             records: coordinator.integer("records", in: 1...maximumCount) ?? WorkflowDefaults.records)
@@ -112,7 +134,9 @@ extension WorkflowReader {
                 top.faults.add(.badName("the cohort", pair.key, at: pair.keyMark.place))
                 return nil
             }
-            guard let cohort = cohorts.mapping(pair.key, keys: ["data", "tasks", "limit", "heads"]) else { return nil }
+            guard let cohort = cohorts.mapping(pair.key, keys: ["data", "tasks", "limit", "labels", "heads"]) else {
+                return nil
+            }
             let data = source(cohort, path: "data")
             let heads: HeadSource = cohort.choice("heads") ?? WorkflowDefaults.heads
             if heads == .predicted, data.tasks.ner == nil, let pair = cohort.pair("heads") {

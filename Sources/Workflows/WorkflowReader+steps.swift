@@ -19,6 +19,8 @@ extension WorkflowReader {
         var mark: YAMLMark
         /// The rule of an aggregate step.
         var ruleMark: YAMLMark?
+        /// The unit of sizes of an aggregate step.
+        var sizeUnit: SizeUnit?
         /// The cohorts of an evaluate step.
         var cohorts: [(name: String, mark: YAMLMark)] = []
     }
@@ -62,9 +64,10 @@ extension WorkflowReader {
         case .aggregate:
             guard let mapping = settings(["rule", "temperature", "size"]) else { break }
             placed.ruleMark = mapping.node("rule")?.mark
+            placed.sizeUnit = sizeUnit(mapping)
             placed.step = aggregate(mapping).map { .aggregate($0) }
         case .evaluate:
-            guard let mapping = settings(["cohorts", "when", "max_new_tokens", "batch_size"]) else { break }
+            guard let mapping = settings(["cohorts", "when", "max_new_tokens", "batch_size", "compat"]) else { break }
             placed.cohorts =
                 mapping.node("cohorts", required: true).flatMap {
                     names($0, path: mapping.path(of: "cohorts"), of: "cohorts", orElse: nil, faults: faults)
@@ -110,13 +113,13 @@ extension WorkflowReader {
     private static func aggregate(_ mapping: MappingReader) -> AggregationRule? {
         let rule: RuleName? = mapping.choice("rule", required: true)
         let temperature = mapping.number("temperature", in: .above(0)) ?? WorkflowDefaults.temperature
-        let size = mapping.flag("size") ?? WorkflowDefaults.size
+        let size = sizeUnit(mapping) != nil ? true : mapping.flag("size") ?? WorkflowDefaults.size
         switch rule {
         case nil: return nil
         case .fedMedLoRAPlus: return .fedMedLoRAPlus(temperature: temperature, size: size)
         case .fedMedLoRA:
             for key in ["temperature", "size"] {
-                if let pair = mapping.pair(key) {
+                if let pair = mapping.pair(key), key != "size" || sizeUnit(mapping) == nil {
                     mapping.faults.add(
                         .misplacedKey(key, "only the rule fed-medlora-plus has it", at: pair.keyMark.place))
                 }
@@ -125,11 +128,18 @@ extension WorkflowReader {
         }
     }
 
+    /// The unit that `size` names; nil where it is absent or a truth value.
+    private static func sizeUnit(_ mapping: MappingReader) -> SizeUnit? {
+        guard case .string(let text)? = mapping.node("size")?.scalar else { return nil }
+        return SizeUnit(rawValue: text)
+    }
+
     private static func evaluate(_ mapping: MappingReader, cohorts: [String]) -> EvaluationConfiguration {
         EvaluationConfiguration(
             cohorts: cohorts.compactMap { CohortID($0) },
             when: mapping.choice("when") ?? WorkflowDefaults.when,
             maxNewTokens: mapping.integer("max_new_tokens", in: 1...maximumCount) ?? WorkflowDefaults.maxNewTokens,
-            batchSize: mapping.integer("batch_size", in: 1...maximumCount) ?? WorkflowDefaults.evaluationBatchSize)
+            batchSize: mapping.integer("batch_size", in: 1...maximumCount) ?? WorkflowDefaults.evaluationBatchSize,
+            compatibility: mapping.choice("compat") ?? WorkflowDefaults.compatibility)
     }
 }

@@ -7,7 +7,7 @@ import Federation
 public enum WorkflowReader {
     static let keys = [
         "version", "name", "summary", "seed", "data_root", "model", "adapter", "template", "sites", "participants",
-        "coordinator", "cohorts", "rounds", "steps",
+        "coordinator", "cohorts", "allow_overlap", "on_bad_document", "rounds", "steps",
     ]
     /// The most rounds.
     static let maximumRounds = 10_000
@@ -65,7 +65,7 @@ public enum WorkflowReader {
         let participants = participants(top, among: sites)
         let rounds = top.integer("rounds", in: 0...maximumRounds, required: true)
         let steps = steps(top)
-        let declaration = FederationDeclaration(
+        var declaration = FederationDeclaration(
             name: name ?? "",
             summary: top.line("summary", mayBeEmpty: true) ?? WorkflowDefaults.summary,
             seed: top.unsigned("seed") ?? WorkflowDefaults.seed,
@@ -78,6 +78,9 @@ public enum WorkflowReader {
             cohorts: cohorts,
             rounds: rounds ?? 0,
             steps: steps.compactMap(\.step))
+        declaration.allowOverlap = top.flag("allow_overlap") ?? WorkflowDefaults.allowOverlap
+        declaration.badDocuments = top.choice("on_bad_document") ?? WorkflowDefaults.badDocuments
+        declaration.sizeUnit = steps.compactMap(\.sizeUnit).first ?? .records
         check(declaration, rounds: rounds, steps: steps, top: top)
         return declaration
     }

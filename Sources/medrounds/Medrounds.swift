@@ -17,8 +17,8 @@ struct Medrounds: ParsableCommand {
         version: EngineVersion.text,
         subcommands: [
             RunCommand.self, ValidateCommand.self, PlanCommand.self, LogCommand.self, ShowCommand.self,
-            VerifyCommand.self, ReplayCommand.self, ExplainCommand.self, DiffCommand.self, ExtractCommand.self,
-            ModelsCommand.self,
+            VerifyCommand.self, ReplayCommand.self, ExplainCommand.self, DiffCommand.self, CompareCommand.self,
+            ExtractCommand.self, DataCommand.self, ModelsCommand.self,
         ])
 }
 

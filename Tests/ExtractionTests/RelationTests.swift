@@ -147,4 +147,23 @@ import Testing
             #expect(Double(counts.expressed) >= 0.95 * Double(counts.mentions), "\(path) \(counts)")
         }
     }
+
+    @Test func thePublishedCountingHasItsFaultsAndOursDoesNot() throws {
+        // The wrong type throughout; 10 for 100; the second of two equal mentions.
+        let text = "fever, was 100 and fever"
+        let record = Record(
+            document: "d", task: .ner, types: ["problem", "drug"], range: 0..<24, text: scalars(text), prompt: "",
+            completion: "",
+            gold: [
+                Entity(id: "T1", type: "problem", spans: [0..<5]), Entity(id: "T2", type: "drug", spans: [11..<14]),
+            ], head: nil)
+        var published = PublishedCounting(goldTypes: ["problem", "drug"])
+        let answer =
+            "fever, was <span class=\"problem\">10</span> and <span class=\"drug\">fever</span> <span class=\"test\">x</span>"
+        published.add(generated: answer, for: record)
+        #expect(published.strict == MatchCounts(truePositives: 2, falsePositives: 0, falseNegatives: 0))
+        var card = ScoreCard(task: .ner, types: ["problem", "drug"])
+        card.add(RecordPrediction(generated: answer, for: record), for: record)
+        #expect(card.micro(.strict).truePositives == 0 && card.micro(.lenient).truePositives == 0)
+    }
 }

@@ -38,7 +38,7 @@ import Workflows
                 count += 1
             }
         }
-        #expect(count == 10)
+        #expect(count == 11)
     }
 
     @Test func theTemplateReadsAndNamesOnlyWhatIsAnnotated() throws {

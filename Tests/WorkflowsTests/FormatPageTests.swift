@@ -62,7 +62,7 @@ import Workflows
     @Test func everyDefaultIsTheReaders() throws {
         let expected = try Samples.read(Self.bare)
         let documented = keys.filter { $0.standard != nil && $0.key != "cohorts" }
-        #expect(documented.count >= 37)
+        #expect(documented.count >= 43)
         for (key, standard) in documented {
             let declared = try Samples.read(Self.bare, set: ["\(Self.path(key))=\(standard ?? "")"])
             #expect(declared == expected, "\(key)")

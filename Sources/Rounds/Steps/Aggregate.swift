@@ -40,7 +40,8 @@ enum AggregateStep {
 
         let rows = zip(ordered, weights).map { upload, weight -> JSONValue in
             var row: [String: JSONValue] = [
-                "site": .string(upload.standing.site.name), "records": .integer(Int64(upload.standing.records)),
+                "site": .string(upload.standing.site.name),
+                upload.standing.unit.rawValue: .integer(Int64(upload.standing.records)),
                 "weight": .number(weight.weight), "adapter_sha256": .string(upload.digest.hex),
                 "bytes": .integer(Int64(upload.bytes)),
             ]

@@ -23,11 +23,20 @@ enum EvaluateStep {
             context: context, adapter: adapter, configuration: configuration, folder: predictions.map { "\($0).parts" },
             expected: set.count)
         var lines: [UInt8] = []
+        var published: [ExtractionTask: PublishedCounting] = [:]
+        if configuration.compatibility == .authors {
+            for task in ExtractionTask.allCases {
+                let types = Set(set.records.filter { $0.task == task }.flatMap(\.gold).map(\.type))
+                if !types.isEmpty { published[task] = PublishedCounting(goldTypes: types) }
+            }
+        }
         func read(_ records: [Record], _ answers: [Generation]) -> [RecordPrediction] {
             zip(records, answers).map { record, answer in
                 let text = context.tokenizer.decode(answer.tokens)
                 let prediction = RecordPrediction(generated: text, for: record)
                 lines += Self.line(record, text, prediction)
+                // Asked about heads that it found itself, the published counting has no gold to go by.
+                if record.task == .ner || heads == .gold { published[record.task]?.add(generated: text, for: record) }
                 return prediction
             }
         }
@@ -79,6 +88,15 @@ enum EvaluateStep {
             "predictions_commitment": .string(commitment.hex),
         ]
         for (name, value) in scores.members { record[name] = value }
+        if heads == .predicted { published[.re] = nil }
+        if !published.isEmpty {
+            var members: [String: JSONValue] = [:]
+            for (task, counting) in published { members[task.rawValue] = counting.json }
+            record["published_counting"] = .object(members)
+        }
+        let overlapping = context.plan.inputs.datasets.first { $0.role == .test && $0.owner == cohort.name }?
+            .overlapping
+        if let overlapping, overlapping > 0 { record["overlapping_documents"] = .integer(Int64(overlapping)) }
         return StepOutput(
             folder: StepPaths.folder(round: round, step: "evaluate", owner: cohort.name),
             record: .object(record),

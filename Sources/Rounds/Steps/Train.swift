@@ -31,6 +31,10 @@ enum TrainStep {
             ? nil : checkpoints?.newest(sizes: context.sizes, configuration: context.plan.declaration.adapter)
         var positions = kept?.positions ?? []
         if let kept { context.report(.noted("site \(site): going on after step \(kept.state.steps)")) }
+        if context.plan.declaration.sizeUnit == .labelTokens {
+            record["label_tokens"] = .integer(
+                Int64(records.sequences.reduce(0) { $0 + $1.tokens.count - $1.lossStart }))
+        }
         let outcome: TrainingOutcome
         do throws(Fault) {
             let job = try job(context: context, round: round, site: site, configuration: configuration, start: start)

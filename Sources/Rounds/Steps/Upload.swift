@@ -101,11 +101,11 @@ enum UploadStep {
             do {
                 let adapter = try AdapterFile.read(
                     bytes, sizes: sizes, configuration: declaration.adapter, path: blobPath)
-                let records = try RecordReader(parsing: trainBytes, path: trainPath).int("records")
+                let records = try RecordReader(parsing: trainBytes, path: trainPath).int(declaration.sizeUnit.rawValue)
+                var standing = UploadStanding(site: site, records: records, loss: losses[site])
+                standing.unit = declaration.sizeUnit
                 uploads.append(
-                    ReceivedUpload(
-                        standing: UploadStanding(site: site, records: records, loss: losses[site]), adapter: adapter,
-                        digest: digest, bytes: bytes.count))
+                    ReceivedUpload(standing: standing, adapter: adapter, digest: digest, bytes: bytes.count))
             } catch let fault where fault.kind == .data || fault.kind == .model {
                 leftOut.append(LeftOut(site: site, reason: fault.code))
             }

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The study on real notes: every row of the table in docs/results.md, then the table itself from the ledger.
+#
+#   bash scripts/clinical-study.sh DATA [SETTING...]
+#
+# DATA is the folder of the corpora (docs/data.md). Each SETTING is a --set of all rows, such as model.numerics=fast. A run that is there
+# already is taken up where it stopped, so that the script may be called again at any time. SEED=18 makes runs of another seed beside the others.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+data=${1:?usage: bash scripts/clinical-study.sh DATA [SETTING...]}
+shift
+program=${MEDROUNDS:-.build/release/medrounds}
+ledger=${LEDGER:-rounds/study/ledger.git}
+seed=${SEED:-17}
+settings=(--set "data_root=$data" --set "seed=$seed")
+for setting in "$@"; do settings+=(--set "$setting"); done
+
+# row NAME WORKFLOW [SETTING...]
+runs=()
+row() {
+    local name=$1-s$seed workflow=$2
+    shift 2
+    local more=() resume=()
+    for setting in "$@"; do more+=(--set "$setting"); done
+    if [ -d "$ledger" ] && git --git-dir="$ledger" rev-parse --quiet --verify "refs/heads/runs/$name" >/dev/null; then
+        resume=(--resume)
+    fi
+    "$program" run "workflows/clinical/$workflow.yaml" --name "$name" --ledger "$ledger" --quiet \
+        "${settings[@]}" "${more[@]+"${more[@]}"}" "${resume[@]+"${resume[@]}"}" >/dev/null
+    echo "$(date -u +%H:%M:%S) $name done" >&2
+    runs+=("$name")
+}
+
+row fed-medlora fed-medlora
+row fed-medlora-plus fed-medlora-plus
+for site in general discharge maccrobat phee; do row "only-$site" single-site "participants=[$site]"; done
+row centralised centralised
+row zero-shot zero-shot
+"$program" compare --ledger "$ledger" --markdown "${runs[@]}"
+"$program" compare --ledger "$ledger" "${runs[@]}"
+row disjoint disjoint-tasks
+"$program" show --ledger "$ledger" "disjoint-s$seed"
