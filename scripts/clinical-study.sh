@@ -33,8 +33,8 @@ row() {
 
 row fed-medlora fed-medlora
 row fed-medlora-plus fed-medlora-plus
-for site in general discharge maccrobat phee; do row "only-$site" single-site "participants=[$site]"; done
 row centralised centralised
+for site in general discharge maccrobat phee; do row "only-$site" single-site "participants=[$site]"; done
 row zero-shot zero-shot
 "$program" compare --ledger "$ledger" --markdown "${runs[@]}"
 "$program" compare --ledger "$ledger" "${runs[@]}"

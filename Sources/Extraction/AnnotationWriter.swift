@@ -18,9 +18,12 @@ public enum AnnotationWriter {
         public var end: Int
         /// The text of the mention on one line.
         public var text: String
+        /// The ids of the heads that it is a modifier of.
+        public var heads: [String]
 
         /// Makes a row.
-        public init(id: String, type: String, start: Int, end: Int, text: String) {
+        public init(id: String, type: String, start: Int, end: Int, text: String, heads: [String] = []) {
+            self.heads = heads
             self.id = id
             self.type = type
             self.start = start
@@ -95,11 +98,12 @@ public enum AnnotationWriter {
         document.entities.map { entity in
             Row(
                 id: entity.id, type: entity.type, start: entity.hull.lowerBound, end: entity.hull.upperBound,
-                text: surface(entity, document))
+                text: surface(entity, document),
+                heads: document.relations.filter { $0.modifier == entity.id }.map(\.head))
         }
     }
 
-    private static func surface(_ entity: Entity, _ document: Document) -> String {
+    static func surface(_ entity: Entity, _ document: Document) -> String {
         let fragments = entity.spans.map { span in
             String(scalars: document.text[span].map { $0.isSpace ? " " : $0 })
         }

@@ -66,4 +66,16 @@ import Testing
         #expect(try federation.state("runs/\(name)") == federation.state("runs/whole"))
         #expect(!FileManager.default.fileExists(atPath: parts))
     }
+
+    @Test func extractsInEveryFormWithRelations() throws {
+        let federation = try federation()
+        #expect(try federation.run("--set", "rounds=1").code == 0)
+        try federation.write("Fever <now>.\nNo cough.\n", to: "note.txt")
+        for format in ["table", "jsonl", "brat", "html"] {
+            let found = try federation.medrounds(
+                "extract", "--run", "tiny-1", "note.txt", "--format", format, "--max-new-tokens", "12", "--quiet")
+            #expect(found.code == 0, "\(format): \(found.err)")
+            if format == "html" { #expect(found.out.contains("Fever &lt;now&gt;") && found.out.hasSuffix("</html>\n")) }
+        }
+    }
 }

@@ -9,7 +9,8 @@ import Rounds
 
 struct DataCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "data", abstract: "Look into annotated notes.", subcommands: [InspectData.self])
+        commandName: "data", abstract: "Look into annotated notes, or score some against others.",
+        subcommands: [InspectData.self, ScoreData.self])
 }
 
 struct InspectData: ParsableCommand {
@@ -105,5 +106,35 @@ struct InspectData: ParsableCommand {
         counts.sort()
         guard let most = counts.last else { return nil }
         return "\(counts.reduce(0, +)); a sentence: median \(counts[counts.count / 2]), most \(most)"
+    }
+}
+
+struct ScoreData: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "score",
+        abstract: "Score annotations against others of the same documents; prints the card as JSON.",
+        discussion: "Both corpora need the same document ids and texts. Types are the four entity types.")
+
+    @Argument(help: "The corpus that is right.", completion: .file())
+    var gold: String
+    @Argument(help: "The corpus that is scored.", completion: .file())
+    var predicted: String
+
+    func run() throws {
+        let wanted = try CorpusReader.read(path: gold)
+        let made = Dictionary(try CorpusReader.read(path: predicted).map { ($0.id, $0) }) { first, _ in first }
+        var card = ScoreCard(task: .ner, types: AnnotationType.entities)
+        for document in wanted {
+            guard let other = made[document.id], other.text == document.text else {
+                throw Fault(
+                    .data, "data.other-document", "the document is not in both corpora with the same text",
+                    at: Place(file: predicted, document: document.id),
+                    mend: "Score annotations of the very same documents.")
+            }
+            card.add(
+                predictions: other.entities.map { Prediction(type: $0.type, range: $0.hull) },
+                gold: document.entities.filter { AnnotationType.entities.contains($0.type) })
+        }
+        Console.result(raw: card.json.canonical)
     }
 }

@@ -1,4 +1,4 @@
-// medrounds extract: the entities of new notes, with a run's global adapter.
+// medrounds extract: the entities of new notes and their modifiers, with a run's global adapter.
 
 import ArgumentParser
 import Extraction
@@ -10,12 +10,12 @@ import Rounds
 
 /// How entities are printed.
 enum ExtractionFormat: String, ExpressibleByArgument, CaseIterable {
-    case table, jsonl, brat
+    case table, jsonl, brat, html
 }
 
 struct ExtractCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "extract", abstract: "Print the entities of a note, with code point offsets.",
+        commandName: "extract", abstract: "Print the entities of a note and their modifiers, with code point offsets.",
         discussion: "The output holds text of the note: keep it where the note may be kept.")
 
     @Argument(help: "The notes, UTF-8 text.", completion: .file())
@@ -24,7 +24,7 @@ struct ExtractCommand: ParsableCommand {
     var runText: String
     @Option(help: "The round whose adapter is used; 0 for the base model (default: the newest).")
     var round: Int?
-    @Option(help: "table, jsonl or brat.")
+    @Option(help: "table, jsonl, brat, or html: one page of all notes with their mentions highlighted.")
     var format: ExtractionFormat = .table
     @Option(help: ArgumentHelp("The workflow file, elsewhere than where the run was made.", valueName: "path"))
     var workflow: String?
@@ -52,20 +52,26 @@ struct ExtractCommand: ParsableCommand {
         let extractor = try NoteExtractor(
             run: name, round: round, ledger: ledger, origin: origin, threads: machine.count)
         let console = Console(quiet: quiet)
+        var pages: [Document] = []
         for document in documents {
             let (found, faults) = try extractor.entities(of: document, maxNewTokens: maxNewTokens, batchSize: 16) {
                 (done: Int, total: Int) throws(Fault) in
                 if Interruption.requested { throw .interrupted() }
-                console.status("\(document.id): \(done)/\(total) sentences")
+                console.status("\(document.id): \(done)/\(total) sentences and heads")
             }
             console.status("")
             switch format {
+            case .html: pages.append(found)
             case .brat: Console.result(raw: Array(AnnotationWriter.brat(found).utf8))
             case .jsonl: Console.result(raw: Array(AnnotationWriter.jsonLine(found).utf8))
             case .table:
-                var table = Table("id", "type", "start", "end", "text")
+                // A column of heads only where there are relations.
+                let isBound = !found.relations.isEmpty
+                var table = Table(["id", "type", "start", "end", "text"] + (isBound ? ["of"] : []))
                 for row in AnnotationWriter.rows(found) {
-                    table.add(row.id, row.type, String(row.start), String(row.end), row.text)
+                    table.add(
+                        [row.id, row.type, String(row.start), String(row.end), row.text]
+                            + (isBound ? [row.heads.joined(separator: " ")] : []))
                 }
                 if documents.count > 1 { Console.result(document.id) }
                 table.lines.forEach(Console.result)
@@ -73,6 +79,9 @@ struct ExtractCommand: ParsableCommand {
             if faults.total > 0 {
                 console.note("\(document.id): marks of the model that could not be read: \(faults.total)")
             }
+        }
+        if format == .html {
+            Console.result(raw: Array(AnnotationPage.html(pages, title: "Extraction with \(name.name)").utf8))
         }
     }
 }
