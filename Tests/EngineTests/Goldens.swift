@@ -48,7 +48,6 @@ struct LoRAGolden {
     struct Losses: Decodable {
         var loss_before_step: [Double]
         var loss_after_5: Double
-        var grad_norm_step0: Double
     }
     struct Noise: Decodable {
         var loss_f64: Double

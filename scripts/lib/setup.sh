@@ -48,8 +48,28 @@ python_with_pip() {
     return 1
 }
 
+# The packages whose libraries the Swift toolchain itself lacks: a toolchain unpacked onto a bare system does not start without them.
+toolchain_packages() {
+    local folder tool
+    has swift && has ldd || return 0
+    folder="$(dirname "$(readlink -f "$(command -v swift)")")"
+    for tool in swift swift-build swift-test lld; do
+        [ ! -x "$folder/$tool" ] || ldd "$folder/$tool" 2>/dev/null || true
+    done | sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p' | sort -u | while read -r library; do
+        case "$library" in
+            libncurses.so.6) echo libncurses6 ;;
+            libcurl.so.4) echo libcurl4 ;;
+            libxml2.so.2) echo libxml2 ;;
+            libsqlite3.so.0) echo libsqlite3-0 ;;
+            libedit.so.2) echo libedit2 ;;
+            libz3.so.4) echo libz3-4 ;;
+        esac
+    done
+}
+
 # The Debian packages that are missing, a line each.
 missing_packages() {
+    toolchain_packages
     has git || echo git
     has python3 || echo python3
     [ -f "$model_path" ] || python_with_pip >/dev/null || echo python3-pip
@@ -90,7 +110,7 @@ check_swift() {
     has swift || [ ! -x "$swiftly/swift" ] || export PATH="$swiftly:$PATH"
     has swift || fail "there is no Swift toolchain in the path" \
         "Install Swift 6.1 or newer (https://www.swift.org/install/linux), put its usr/bin into PATH and call again."
-    version="$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' | head -n 1)"
+    version="$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' | head -n 1 || true)"
     [ -n "$version" ] || fail "$(command -v swift) does not tell its version" "Run 'swift --version' to see why."
     if [ "${version%%.*}" -lt 6 ] || { [ "${version%%.*}" -eq 6 ] && [ "${version#*.}" -lt 1 ]; }; then
         fail "$(command -v swift) is Swift $version; 6.1 or newer is needed" "Newer ones: https://www.swift.org/install/linux"
