@@ -24,6 +24,7 @@ INLINE void denormals_back(uint32_t before) { (void)before; }
 
 #if LEVEL == 3
 typedef __bf16 bf16x32 __attribute__((vector_size(64)));
+typedef int16_t i16x32 __attribute__((vector_size(64)));
 #endif
 typedef uint16_t u16x32 __attribute__((vector_size(64)));
 
@@ -90,25 +91,77 @@ static void fast_columns_level(uint16_t *out, ptrdiff_t out_row, const float *x,
 
 // ---- Panels of B: [k / 2][PANEL] pairs -----------------------------------------------------------------------------------
 
-// k first .. last - 1 of b stored [N, K]. Columns up to the next multiple of 16 repeat the last one. The floats of a few k
-// at a time go through `rows`, which stays in the first cache.
+// Thirty-two lanes one after the other.
+INLINE u16x32 halves_of_both(f32x16 low, f32x16 high) {
+#if LEVEL == 3
+  return (u16x32)__builtin_ia32_cvtne2ps2bf16_512(high, low);
+#else
+  const u16x16 first = halves_of(low), second = halves_of(high);
+  return __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+                                 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+#endif
+}
+
+// Elements first .. first + 31 of a stored row in bfloat16; of a quantised one, first is a multiple of 32. A block of four
+// bits has sixteen values: they are rounded once, and looked up.
+INLINE u16x32 unpack_halves(int32_t type, const uint8_t *row, ptrdiff_t first) {
+#if LEVEL == 3
+  if (type == KERNEL_Q4_0 || type == KERNEL_Q4_1) {
+    const uint8_t *p = row + first / BLOCK * block_bytes(type);
+    const f32x16 d = splat_f16(half_at(p));
+    f32x16 values = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    values = type == KERNEL_Q4_0 ? d * (values - splat(8)) : d * values + splat_f16(half_at(p + 2));
+    const u16x32 table = halves_of_both(values, values);
+    u8x16 q;
+    __builtin_memcpy(&q, p + (type == KERNEL_Q4_1 ? 4 : 2), sizeof q);
+    const u8x16 low = q & 15, high = q >> 4;
+    const u16x32 places = __builtin_convertvector(
+        __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+                                22, 23, 24, 25, 26, 27, 28, 29, 30, 31),
+        u16x32);
+    return (u16x32)__builtin_ia32_permvarhi512((i16x32)table, (i16x32)places);
+  }
+  if (type == KERNEL_BF16) {  // the product itself reads denormals as zero
+    u16x32 halves;
+    __builtin_memcpy(&halves, row + first * 2, sizeof halves);
+    return halves;
+  }
+#endif
+  return halves_of_both(unpack_lanes(type, row, first), unpack_lanes(type, row, first + LANES));
+}
+
+// The first `count` of them, and zeros after them.
+INLINE u16x32 unpack_halves_part(int32_t type, const uint8_t *row, ptrdiff_t first, ptrdiff_t count) {
+  if (count == BLOCK) return unpack_halves(type, row, first);
+  float part[BLOCK] = {0};
+  unpack_elements(part, type, row, first, count);
+  return halves_of_both(load(part), load(part + LANES));
+}
+
+// k first .. last - 1 of b stored [N, K], first a multiple of 32. Columns up to the next multiple of 16 repeat the last one.
 INLINE void pack_pairs_transposed(uint32_t *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
                                   ptrdiff_t first, ptrdiff_t last) {
-  float rows[BLOCK * PANEL];
-  for (ptrdiff_t k = first; k < last; k += BLOCK) {
-    const ptrdiff_t end = least(last, k + BLOCK), depth = end - k;
-    pack_transposed(rows, type, b, n, columns, k, end);
-    for (ptrdiff_t i = 0; i < columns; i += LANES) {
-      ptrdiff_t j = 0;
-      for (; j + 2 <= depth; j += 2) {
-        const u32x16 pairs = pairs_of(load(rows + j * PANEL + i), load(rows + (j + 1) * PANEL + i));
-        __builtin_memcpy(out + j / 2 * PANEL + i, &pairs, sizeof pairs);
+  const ptrdiff_t ahead = PANEL * b->row_bytes;
+  for (ptrdiff_t group = 0; group < columns; group += LANES) {
+    const uint8_t *rows[LANES];
+    for (ptrdiff_t i = 0; i < LANES; i++)
+      rows[i] = (const uint8_t *)b->data + (n + least(group + i, columns - 1)) * b->row_bytes;
+    for (ptrdiff_t k = first; k < last; k += BLOCK) {
+      const ptrdiff_t depth = least(last - k, BLOCK);
+      const ptrdiff_t offset = type >= KERNEL_Q4_0 ? k / BLOCK * block_bytes(type) : k * (type == KERNEL_F32 ? 4 : 2);
+      u32x16 pairs[16];
+      UNROLL for (int i = 0; i < LANES; i++) {
+        __builtin_prefetch(rows[i] + ahead + offset, 0, 2);
+        pairs[i] = (u32x16)unpack_halves_part(type, rows[i], k, depth);
       }
-      if (j == depth) continue;
-      const u32x16 pairs = pairs_of(load(rows + j * PANEL + i), splat(0));
-      __builtin_memcpy(out + j / 2 * PANEL + i, &pairs, sizeof pairs);
+      TRANSPOSE(u32x16, pairs)
+      uint32_t *p = out + (k - first) / 2 * PANEL + group;
+      if (depth == BLOCK) {
+        UNROLL for (int j = 0; j < BLOCK / 2; j++) __builtin_memcpy(p + j * PANEL, &pairs[j], sizeof pairs[j]);
+      } else {
+        for (ptrdiff_t j = 0; j < (depth + 1) / 2; j++) __builtin_memcpy(p + j * PANEL, &pairs[j], sizeof pairs[j]);
+      }
     }
-    out += BLOCK / 2 * PANEL;
   }
 }
 

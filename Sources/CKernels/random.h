@@ -79,6 +79,49 @@ static void dropout_level(float *out, const float *x, kernel_random random, uint
                                  kept(x + done + i, length - i, words + offset + i, probability, scale)))
 }
 
+// ---- Masks kept from the forward pass: bit i of word j belongs to element 16 j + i -----------------------------------------
+
+INLINE uint16_t bits_of(i32x16 mask) {
+#if LEVEL >= 2
+  return (uint16_t)__builtin_ia32_cvtd2mask512(mask);
+#else
+  uint16_t word = 0;
+  for (int i = 0; i < LANES; i++) word |= (uint16_t)((mask[i] & 1) << i);
+  return word;
+#endif
+}
+
+INLINE i32x16 mask_of(uint16_t word) {
+  const i32x16 bit = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
+  return ((i32x16){0} + (int32_t)word & bit) != 0;
+}
+
+static void dropout_masked_level(float *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
+                                 ptrdiff_t count, float probability) {
+  const float scale = 1.0f / (1.0f - probability);
+  FOR_RANDOM_GROUPS(for (ptrdiff_t i = 0; i < length; i += LANES) {
+    const i32x16 keep = unit_interval(words + offset + i) >= splat(probability);
+    mask[(done + i) / LANES] = bits_of(keep);
+    store_some(out + done + i, length - i, from_bits(bits(load_some(x + done + i, length - i, 0) * splat(scale)) & keep));
+  })
+}
+
+static void dropout_again_level(float *out, const uint16_t *mask, const float *x, ptrdiff_t count, float probability) {
+  const float scale = 1.0f / (1.0f - probability);
+  for (ptrdiff_t i = 0; i < count; i += LANES)
+    store_some(out + i, count - i,
+               from_bits(bits(load_some(x + i, count - i, 0) * splat(scale)) & mask_of(mask[i / LANES])));
+}
+
+static void dropout_again_add_level(float *y, const uint16_t *mask, const float *x, ptrdiff_t count,
+                                    float probability) {
+  const float scale = 1.0f / (1.0f - probability);
+  for (ptrdiff_t i = 0; i < count; i += LANES)
+    store_some(y + i, count - i,
+               load_some(y + i, count - i, 0) +
+                   from_bits(bits(load_some(x + i, count - i, 0) * splat(scale)) & mask_of(mask[i / LANES])));
+}
+
 static void dropout_add_level(float *y, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,
                               float probability) {
   if (probability == 0) {

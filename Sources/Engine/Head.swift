@@ -32,9 +32,9 @@ package struct HeadScratch {
     let losses: UnsafeMutablePointer<Float>  // [rows]
     let halves: UnsafeMutablePointer<UInt16>?  // [rows, H] normed, in fast numerics
 
-    /// At most `limit` rows, and at most 2^23 logits (32 MB) unless the vocabulary asks for more in 32 rows.
+    /// At most `limit` rows, and at most 2^24 logits (64 MB) unless the vocabulary asks for more in 32 rows.
     package init(_ head: HeadWeights, limit: Int, arena: Arena) {
-        rows = max(1, min(limit, max(32, (1 << 23) / head.V)))
+        rows = max(1, min(limit, max(32, (1 << 24) / head.V)))
         x = arena.floats(rows * head.H)
         normed = arena.floats(rows * head.H)
         dx = arena.floats(rows * head.H)

@@ -24,6 +24,8 @@ package struct AdaptedMap {
         let db: UnsafeMutablePointer<Float>?  // [r, out]
         var dropout: Float
         var random: kernel_random
+        /// One bit an element of [T, in], kept from the forward pass for the backward pass; nil where it is drawn again.
+        var mask: UnsafeMutablePointer<UInt16>?
 
         package init(
             rank: Int, scale: Float, a: UnsafeMutablePointer<Float>, b: UnsafeMutablePointer<Float>,
@@ -37,6 +39,41 @@ package struct AdaptedMap {
             self.db = db
             self.dropout = dropout
             self.random = random
+        }
+
+        /// out [rows, in] = dropout(x) for whole blocks of rows, x and out standing at the block.
+        func drop(_ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int) {
+            let first = rows.lowerBound * inputs
+            let count = rows.count * inputs
+            if let mask {
+                kernel_dropout_masked(out, mask + first / 16, x, random, UInt64(first), count, dropout)
+            } else {
+                kernel_dropout(out, x, random, UInt64(first), count, dropout)
+            }
+        }
+
+        /// The same once more, in the backward pass.
+        func dropAgain(
+            _ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int
+        ) {
+            let first = rows.lowerBound * inputs
+            let count = rows.count * inputs
+            if let mask {
+                kernel_dropout_again(out, mask + first / 16, x, count, dropout)
+            } else {
+                kernel_dropout(out, x, random, UInt64(first), count, dropout)
+            }
+        }
+
+        /// y += the gradient of dropout: the same mask on x.
+        func dropAdd(_ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int) {
+            let first = rows.lowerBound * inputs
+            let count = rows.count * inputs
+            if let mask {
+                kernel_dropout_again_add(y, mask + first / 16, x, count, dropout)
+            } else {
+                kernel_dropout_add(y, x, random, UInt64(first), count, dropout)
+            }
         }
     }
 
@@ -73,11 +110,10 @@ package enum LoRALinear {
     ) {
         guard let low = map.low else { return }
         let first = rows.lowerBound * map.inputs
-        let count = rows.count * map.inputs
         var input = x + first
         if low.dropout > 0 {
             let dropped = workers.rowScratch(worker)
-            kernel_dropout(dropped, input, low.random, UInt64(first), count, low.dropout)
+            low.drop(dropped, input, rows, map.inputs)
             input = UnsafePointer(dropped)
         }
         let out = u + rows.lowerBound * low.rank
@@ -149,7 +185,6 @@ package enum LoRALinear {
             workers.rows(T) { rows, worker in
                 let workspace = workers.gemmWorkspace(worker)
                 let first = rows.lowerBound * inputs
-                let count = rows.count * inputs
                 let duRows = du + rows.lowerBound * low.rank
                 gemm(
                     duRows, row: low.rank, accumulate: false, dy + rows.lowerBound * outputs, aRow: outputs,
@@ -157,7 +192,7 @@ package enum LoRALinear {
                     columns: 0..<low.rank, K: outputs, workspace)
                 kernel_scale(duRows, low.scale, rows.count * low.rank)
                 if low.dropout > 0 {
-                    kernel_dropout(dropped + first, x + first, low.random, UInt64(first), count, low.dropout)
+                    low.dropAgain(dropped + first, x + first, rows, inputs)
                 }
                 guard let dx else { return }
                 let part = low.dropout > 0 ? workers.rowScratch(worker) : dx + first
@@ -166,7 +201,7 @@ package enum LoRALinear {
                     matrix(low.a, rows: low.rank, columns: inputs), transposed: false, M: rows.count,
                     columns: 0..<inputs, K: low.rank, workspace)
                 if low.dropout > 0 {
-                    kernel_dropout_add(dx + first, part, low.random, UInt64(first), count, low.dropout)
+                    low.dropAdd(dx + first, part, rows, inputs)
                 }
             }
         }
@@ -206,7 +241,6 @@ package enum LoRALinear {
             guard let low = map.low else { return }
             let workspace = workers.gemmWorkspace(worker)
             let first = rows.lowerBound * inputs
-            let count = rows.count * inputs
             let rank = low.rank
             let duRows = du + rows.lowerBound * rank
             fastGEMM(
@@ -221,7 +255,7 @@ package enum LoRALinear {
                 kernel_fast_columns(
                     halves.turnedU + rows.lowerBound, halves.turnedStride, u + rows.lowerBound * rank, rank, rows.count,
                     rank)
-                if low.dropout > 0 { kernel_dropout(scratch, x + first, low.random, UInt64(first), count, low.dropout) }
+                if low.dropout > 0 { low.dropAgain(scratch, x + first, rows, inputs) }
                 kernel_fast_rows(
                     halves.dropped + rows.lowerBound * inputStride, inputStride,
                     low.dropout > 0 ? UnsafePointer(scratch) : x + first,
@@ -235,7 +269,7 @@ package enum LoRALinear {
                 matrix(low.a, rows: rank, columns: inputs), transposed: false, M: rows.count, columns: 0..<inputs,
                 K: rank, workspace)
             if low.dropout > 0 {
-                kernel_dropout_add(dx + first, scratch, low.random, UInt64(first), count, low.dropout)
+                low.dropAdd(dx + first, scratch, rows, inputs)
             }
         }
         let trains = map.low?.da != nil

@@ -51,7 +51,10 @@ final class Network {
     }
 
     /// The maps of every layer; `dropout` gives each its random numbers, nil leaves dropout out.
-    func layers(dropout: ((_ layer: Int, _ map: LinearMap) -> kernel_random)? = nil) -> [LayerMaps] {
+    func layers(
+        dropout: ((_ layer: Int, _ map: LinearMap) -> kernel_random)? = nil,
+        mask: ((_ layer: Int, _ map: LinearMap) -> UnsafeMutablePointer<UInt16>?)? = nil
+    ) -> [LayerMaps] {
         let shape = model.shape
         var adapted = model.layers.map { $0.maps.map { AdaptedMap(weight: $0, low: nil) } }
         for entry in layout?.entries ?? [] {
@@ -61,6 +64,7 @@ final class Network {
                 da: gradient.map { $0 + entry.a }, db: gradient.map { $0 + entry.b },
                 dropout: dropout == nil ? 0 : Float(configuration.dropout),
                 random: dropout?(entry.layer, entry.map) ?? kernel_random())
+            adapted[entry.layer][entry.map.place].low?.mask = mask?(entry.layer, entry.map)
         }
         return zip(model.layers, adapted).map { layer, maps in
             LayerMaps(
@@ -138,6 +142,7 @@ final class Inference {
 final class Differentiation {
     let network: Network
     private let saved: [LayerActivations]
+    private let masks: [[UnsafeMutablePointer<UInt16>]]  // per layer and map: a bit for each of [T, in]; empty without dropout
     private let last: UnsafeMutablePointer<Float>  // [T, H]
     private let dx: UnsafeMutablePointer<Float>  // [T, H]
     private let scratch: LayerScratch
@@ -151,6 +156,12 @@ final class Differentiation {
         saved = (0..<shape.layerCount).map { _ in
             LayerActivations(shape, rank: network.rank, rows: rows, arena: arena)
         }
+        masks =
+            (network.layout?.configuration.dropout ?? 0) == 0
+            ? []
+            : (0..<shape.layerCount).map { _ in
+                LinearMap.allCases.map { arena.halves((rows * shape.inputs(of: $0) + 15) / 16) }
+            }
         last = arena.floats(rows * shape.hiddenSize)
         dx = arena.floats(rows * shape.hiddenSize)
         scratch = LayerScratch(shape, rows: rows, halves: network.halves(rows: rows, trains: true), arena: arena)
@@ -164,7 +175,9 @@ final class Differentiation {
         let network = network
         let workers = network.workers
         let H = network.model.shape.hiddenSize
-        let layers = network.layers(dropout: dropout)
+        let layers = network.layers(dropout: dropout) { layer, map in
+            self.masks.isEmpty ? nil : self.masks[layer][map.place]
+        }
         let rows = network.begin(saved[0].x, tokens: packing.tokens, segments: packing.segments)
         for (index, layer) in layers.enumerated() {
             DecoderLayer.forward(
@@ -173,7 +186,10 @@ final class Differentiation {
         }
         dx.update(repeating: 0, count: rows.T * H)
         if let gradient = network.gradient, let count = network.layout?.count {
-            gradient.update(repeating: 0, count: count)
+            let block = 1 << 18
+            workers.run((count + block - 1) / block) { task, _ in
+                (gradient + task * block).update(repeating: 0, count: min(block, count - task * block))
+            }
         }
         let losses = Head.lossesAndGradient(
             dx, x: last, labels: packing.labels, labelCount: packing.labelCount, head: network.head, scratch: head,

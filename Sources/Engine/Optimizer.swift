@@ -37,6 +37,7 @@ struct Optimizer {
     /// The moments, in the order of the weights; they live as long as the arena.
     let first: UnsafeMutablePointer<Float>
     let second: UnsafeMutablePointer<Float>
+    private let squares: UnsafeMutablePointer<Double>  // the sum of each block
     private let workers: Workers
     private var power1 = 1.0
     private var power2 = 1.0
@@ -51,7 +52,12 @@ struct Optimizer {
         self.workers = workers
         first = arena.floats(count)
         second = arena.floats(count)
+        let blocks = (count + Self.block - 1) / Self.block
+        squares = arena.bytes(blocks * MemoryLayout<Double>.stride).initializeMemory(
+            as: Double.self, repeating: 0, count: blocks)
     }
+
+    private var blocks: Int { (count + Self.block - 1) / Self.block }
 
     /// Goes on after so many steps; the moments of that time are in place.
     mutating func resume(after steps: Int) {
@@ -64,10 +70,12 @@ struct Optimizer {
 
     /// The Euclidean norm of the gradient, blocks added in order in Double; NaN or infinity where the gradient holds them.
     func gradientNorm() -> Double {
-        var sum = 0.0
-        for start in stride(from: 0, to: count, by: Self.block) {
-            sum += kernel_sum_of_squares(gradient + start, min(Self.block, count - start))
+        workers.run(blocks) { task, _ in
+            let start = task * Self.block
+            squares[task] = kernel_sum_of_squares(gradient + start, min(Self.block, count - start))
         }
+        var sum = 0.0
+        for block in 0..<blocks { sum += squares[block] }
         return sum.squareRoot()
     }
 
@@ -82,7 +90,7 @@ struct Optimizer {
             epsilon: Self.epsilon, decay: Float(decay), correction1: Float(1 - power1),
             sqrt_correction2: Float((1 - power2).squareRoot()), gradient_scale: Float(scale))
         withUnsafePointer(to: &settings) { settings in
-            workers.run((count + Self.block - 1) / Self.block) { task, _ in
+            workers.run(blocks) { task, _ in
                 let start = task * Self.block
                 kernel_adamw(
                     weights + start, first + start, second + start, gradient + start, min(Self.block, count - start),

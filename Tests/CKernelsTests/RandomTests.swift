@@ -106,6 +106,26 @@ extension KernelTests {
             expectBits(added, zip(y, expected).map { $0 + $1 })
         }
 
+        @Test(arguments: [0.05, 0.5] as [Float]) func keptMasksGiveTheSameBits(probability: Float) {
+            var numbers = Numbers(10)
+            let (x, y) = (numbers.floats(203), numbers.floats(203))
+            for first in [0, 96] as [UInt64] {
+                let results = sameBits {
+                    var mask = [UInt16](repeating: 0xaaaa, count: 13)
+                    var out = [Float](repeating: .nan, count: 203)
+                    var (again, added) = (out, y)
+                    kernel_dropout_masked(&out, &mask, x, Self.stream, first, 203, probability)
+                    kernel_dropout_again(&again, mask, x, 203, probability)
+                    kernel_dropout_again_add(&added, mask, x, 203, probability)
+                    return out + again + added
+                }
+                var (out, added) = (x, y)
+                kernel_dropout(&out, x, Self.stream, first, 203, probability)
+                kernel_dropout_add(&added, x, Self.stream, first, 203, probability)
+                expectBits(results, out + out + added)
+            }
+        }
+
         @Test func dropoutKeepsItsShare() {
             // 100,000 draws: five standard deviations are 0.0035.
             let x = [Float](repeating: 1, count: 100_000)

@@ -168,6 +168,13 @@ void kernel_dropout(float *out, const float *x, kernel_random random, uint64_t f
 void kernel_dropout_add(float *y, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,
                         float probability);
 
+// kernel_dropout of elements from `first` (a multiple of 16) on, probability above 0, that keeps its mask: bit i of mask[j]
+// is element first + 16 j + i. The other two are kernel_dropout and kernel_dropout_add with such a mask: the same bits.
+void kernel_dropout_masked(float *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
+                           ptrdiff_t count, float probability);
+void kernel_dropout_again(float *out, const uint16_t *mask, const float *x, ptrdiff_t count, float probability);
+void kernel_dropout_again_add(float *y, const uint16_t *mask, const float *x, ptrdiff_t count, float probability);
+
 // ---- Optimizer -------------------------------------------------------------------------------------------------------------
 
 // AdamW as torch.optim.AdamW: w -= lr * decay * w; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
