@@ -6,7 +6,7 @@ import ModelFiles
 
 /// What a layer's forward pass leaves for its backward pass.
 package struct LayerActivations {
-    package let x: UnsafeMutablePointer<Float>  // [T, H] input
+    package var x: UnsafeMutablePointer<Float>  // [T, H] input
     let q: UnsafeMutablePointer<Float>  // [T, Q] rotated
     package let k: UnsafeMutablePointer<Float>  // [T, KV] rotated
     package let v: UnsafeMutablePointer<Float>  // [T, KV]

@@ -19,8 +19,8 @@ public final class LanguageModel: @unchecked Sendable {
     let head: kernel_matrix  // [V, H]
     let layers: [LayerWeights]
     let finalNorm: UnsafePointer<Float>  // [H]
-    private let file: ModelFile
-    private let norms = Arena()
+    private let file: ModelFile?  // kept for its mapping
+    private let norms: Arena
 
     /// The frozen weights of one decoder layer.
     struct LayerWeights {
@@ -34,8 +34,9 @@ public final class LanguageModel: @unchecked Sendable {
     public init(_ file: ModelFile, numerics: Numerics = .exact) throws(Fault) {
         let shape = file.shape
         try Self.check(shape)
-        let norms = norms
+        let norms = Arena()
         let H = shape.hiddenSize
+        self.norms = norms
         self.file = file
         self.shape = shape
         self.numerics = numerics
@@ -61,6 +62,50 @@ public final class LanguageModel: @unchecked Sendable {
                     postAttentionNorm: try Self.norm(file, "\(name).post_attention_layernorm.weight", H, norms)))
         }
         self.layers = layers
+    }
+
+    /// A model of a shape with random weights in Q4_0. Faults: engine.model-setting.
+    public init(random shape: ModelShape, numerics: Numerics) throws(Fault) {
+        try Self.check(shape)
+        let arena = Arena()
+        let H = shape.hiddenSize
+        self.shape = shape
+        self.numerics = numerics
+        file = nil
+        norms = arena
+        embedding = Self.randomMatrix(rows: shape.vocabularySize, columns: H, place: 0, in: arena)
+        head =
+            shape.tiedHead
+            ? embedding : Self.randomMatrix(rows: shape.vocabularySize, columns: H, place: 1, in: arena)
+        finalNorm = Self.ones(H, in: arena)
+        layers = (0..<shape.layerCount).map { layer in
+            LayerWeights(
+                maps: LinearMap.allCases.map { map in
+                    Self.randomMatrix(
+                        rows: shape.outputs(of: map), columns: shape.inputs(of: map),
+                        place: 2 + layer * LinearMap.allCases.count + map.place, in: arena)
+                },
+                inputNorm: Self.ones(H, in: arena), postAttentionNorm: Self.ones(H, in: arena))
+        }
+    }
+
+    /// The same model with its first layers only, for measuring.
+    private init(_ model: LanguageModel, layers count: Int) {
+        var shape = model.shape
+        shape.layerCount = count
+        self.shape = shape
+        numerics = model.numerics
+        file = model.file
+        norms = model.norms
+        embedding = model.embedding
+        head = model.head
+        finalNorm = model.finalNorm
+        layers = Array(model.layers.prefix(count))
+    }
+
+    /// The same model with its first `count` layers only, at most those it has: for measuring.
+    public func cut(to count: Int) -> LanguageModel {
+        LanguageModel(self, layers: max(1, min(count, shape.layerCount)))
     }
 
     private static func check(_ shape: ModelShape) throws(Fault) {

@@ -141,27 +141,44 @@ final class Inference {
 /// Loss and gradient of one batch.
 final class Differentiation {
     let network: Network
-    private let saved: [LayerActivations]
-    private let masks: [[UnsafeMutablePointer<UInt16>]]  // per layer and map: a bit for each of [T, in]; empty without dropout
+    private let saved: [LayerActivations]  // with checkpointing one set for all, but for the inputs
+    private let checkpointing: Bool
+    /// Per layer and map a bit for each of [T, in]; empty without dropout.
+    private let masks: [[UnsafeMutablePointer<UInt16>]]
     private let last: UnsafeMutablePointer<Float>  // [T, H]
     private let dx: UnsafeMutablePointer<Float>  // [T, H]
     private let scratch: LayerScratch
     private let gradients: GradientScratch
     private let head: HeadScratch
 
-    init(_ network: Network, rows: Int) {
+    /// With `checkpointing` layers keep their inputs only, and run again before their backward pass: the same bits.
+    init(_ network: Network, rows: Int, checkpointing: Bool = false) {
         let shape = network.model.shape
         let arena = network.arena
         self.network = network
-        saved = (0..<shape.layerCount).map { _ in
-            LayerActivations(shape, rank: network.rank, rows: rows, arena: arena)
-        }
-        masks =
-            (network.layout?.configuration.dropout ?? 0) == 0
-            ? []
-            : (0..<shape.layerCount).map { _ in
-                LinearMap.allCases.map { arena.halves((rows * shape.inputs(of: $0) + 15) / 16) }
+        self.checkpointing = checkpointing
+        if checkpointing {
+            let one = LayerActivations(shape, rank: network.rank, rows: rows, arena: arena)
+            saved = (0..<shape.layerCount).map { _ in
+                var activations = one
+                activations.x = arena.floats(rows * shape.hiddenSize)
+                return activations
             }
+        } else {
+            saved = (0..<shape.layerCount).map { _ in
+                LayerActivations(shape, rank: network.rank, rows: rows, arena: arena)
+            }
+        }
+        func masksOfALayer() -> [UnsafeMutablePointer<UInt16>] {
+            LinearMap.allCases.map { arena.halves((rows * shape.inputs(of: $0) + 15) / 16) }
+        }
+        if (network.layout?.configuration.dropout ?? 0) == 0 {
+            masks = []
+        } else if checkpointing {
+            masks = Array(repeating: masksOfALayer(), count: shape.layerCount)
+        } else {
+            masks = (0..<shape.layerCount).map { _ in masksOfALayer() }
+        }
         last = arena.floats(rows * shape.hiddenSize)
         dx = arena.floats(rows * shape.hiddenSize)
         scratch = LayerScratch(shape, rows: rows, halves: network.halves(rows: rows, trains: true), arena: arena)
@@ -195,6 +212,11 @@ final class Differentiation {
             dx, x: last, labels: packing.labels, labelCount: packing.labelCount, head: network.head, scratch: head,
             workers: workers)
         for index in layers.indices.reversed() {
+            if checkpointing, index + 1 < layers.count {
+                DecoderLayer.forward(
+                    last, saved[index].k, saved[index].v, layer: layers[index], saved: saved[index], scratch: scratch,
+                    rows: rows, workers: workers)
+            }
             DecoderLayer.backward(
                 dx, needsInput: index > 0, layer: layers[index], saved: saved[index], scratch: scratch,
                 gradients: gradients, rows: rows, groups: packing.groups, workers: workers)

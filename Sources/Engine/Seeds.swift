@@ -27,6 +27,8 @@ package enum Seeds {
         case recordOrder = 2
         case dropout = 3
         case recordsDrawn = 4
+        /// Weights of a model that is only measured.
+        case randomModel = 5
         case resamples = 11
     }
 

@@ -100,22 +100,17 @@ public func train(
     let done = state?.steps ?? 0
     guard done <= steps else { throw .stateBeyond(done, of: steps) }
 
-    var batches: [[TokenSequence]] = []
-    for epoch in 0..<configuration.epochs {
-        let order = Seeds.order(
-            count: sequences.count, seed: job.seed, round: job.round, site: job.site, epoch: epoch)
-        for first in stride(from: 0, to: order.count, by: configuration.batchSize) {
-            batches.append(order[first..<min(order.count, first + configuration.batchSize)].map { sequences[$0] })
-        }
-    }
-    let mostRows = batches.reduce(0) { max($0, Packing($1, sharing: .all).tokens.count) }
+    let batches = trainingBatches(
+        sequences, configuration, seed: job.seed, round: job.round, site: job.site)
+    let mostRows = batches.reduce(0) { max($0, packedRows($1)) }
     let network = try Network(
         job.model, adapter: state?.adapter ?? job.start, configuration: job.lora, trains: true, rows: mostRows,
         positionCount: sequences.reduce(0) { max($0, $1.tokens.count) }, threads: job.threads)
     guard let layout = network.layout, let gradient = network.gradient else {
         preconditionFailure("a network that trains has an adapter")
     }
-    let differentiation = Differentiation(network, rows: mostRows)
+    let differentiation = Differentiation(
+        network, rows: mostRows, checkpointing: configuration.checkpointActivations)
     var optimizer = Optimizer(
         count: layout.count, weights: network.parameters, gradient: gradient, arena: network.arena,
         workers: network.workers)
@@ -175,6 +170,23 @@ public func train(
     outcome.lastEpochLoss = epochs.last.map { $0.sum / Double(max(1, $0.labels)) } ?? 0
     return outcome
 }
+
+/// The batches of all epochs in their order, a training call's own.
+public func trainingBatches(
+    _ sequences: [TokenSequence], _ configuration: TrainingConfiguration, seed: UInt64, round: Int, site: String
+) -> [[TokenSequence]] {
+    var batches: [[TokenSequence]] = []
+    for epoch in 0..<configuration.epochs {
+        let order = Seeds.order(count: sequences.count, seed: seed, round: round, site: site, epoch: epoch)
+        for first in stride(from: 0, to: order.count, by: configuration.batchSize) {
+            batches.append(order[first..<min(order.count, first + configuration.batchSize)].map { sequences[$0] })
+        }
+    }
+    return batches
+}
+
+/// How many rows a batch is computed in, shared prefixes once.
+public func packedRows(_ batch: [TokenSequence]) -> Int { Packing(batch, sharing: .all).tokens.count }
 
 /// Checks a job and cuts its sequences to maxLength.
 private func prepare(_ job: TrainingJob) throws(Fault) -> (sequences: [TokenSequence], truncated: Int) {

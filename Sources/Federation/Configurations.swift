@@ -107,11 +107,14 @@ public struct TrainingConfiguration: Hashable, Sendable {
     public var clipNorm: Double?
     /// After how many steps the training state is kept, and its digest recorded, again and again; nil: never.
     public var checkpointEvery: Int?
+    /// Whether layers keep their inputs only and run again in the backward pass: less memory, more time, the same bits.
+    public var checkpointActivations: Bool
 
     /// Makes a configuration.
     public init(
         epochs: Int, batchSize: Int, learningRate: Double, warmupRatio: Double, schedule: LearningRateSchedule,
-        maxLength: Int, lossOn: LossScope, weightDecay: Double, clipNorm: Double?, checkpointEvery: Int? = nil
+        maxLength: Int, lossOn: LossScope, weightDecay: Double, clipNorm: Double?, checkpointEvery: Int? = nil,
+        checkpointActivations: Bool = false
     ) {
         self.epochs = epochs
         self.batchSize = batchSize
@@ -123,6 +126,7 @@ public struct TrainingConfiguration: Hashable, Sendable {
         self.weightDecay = weightDecay
         self.clipNorm = clipNorm
         self.checkpointEvery = checkpointEvery
+        self.checkpointActivations = checkpointActivations
     }
 }
 

@@ -133,6 +133,19 @@ public final class RunContext {
         return model
     }
 
+    /// The token ids of a site's records with the first label of each, for comparisons with other trainers; nil where the
+    /// plan has no such site.
+    public func sequences(of site: SiteID) throws(Fault) -> JSONValue? {
+        guard plan.declaration.sites.contains(where: { $0.id == site }) else { return nil }
+        return .array(
+            try records(of: site).sequences.map { sequence in
+                [
+                    "tokens": .array(sequence.tokens.map { .integer(Int64($0)) }),
+                    "loss_start": .integer(Int64(sequence.lossStart)),
+                ]
+            })
+    }
+
     /// The adapter that round 1 starts from: PEFT's initial values from the seed.
     func initialAdapter() throws(Fault) -> StartAdapter {
         if let initial { return initial }

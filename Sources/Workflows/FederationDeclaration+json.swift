@@ -100,6 +100,7 @@ extension FederationDeclaration {
             "clip_norm": training.clipNorm.map { json($0) } ?? .null,
         ]
         members["checkpoint_every"] = training.checkpointEvery.map { json($0) }
+        if training.checkpointActivations { members["checkpoint_activations"] = true }
         return .object(members)
     }
 

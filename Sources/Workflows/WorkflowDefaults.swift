@@ -41,10 +41,10 @@ public enum WorkflowDefaults {
     /// `coordinator.records` of the paper.
     public static let records = 5
     /// `train`: two epochs at batch 4 and 2e-4 over a cosine with 5% warm-up, as the paper; gradients clipped at norm 1;
-    /// no checkpoints.
+    /// no checkpoints of the state or of activations.
     public static let training = TrainingConfiguration(
         epochs: 2, batchSize: 4, learningRate: 2e-4, warmupRatio: 0.05, schedule: .cosine, maxLength: 800,
-        lossOn: .sequence, weightDecay: 0, clipNorm: 1, checkpointEvery: nil)
+        lossOn: .sequence, weightDecay: 0, clipNorm: 1, checkpointEvery: nil, checkpointActivations: false)
     /// `upload.precision`.
     public static let precision = UploadPrecision.bf16
     /// `score.measure`.

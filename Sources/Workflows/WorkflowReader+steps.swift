@@ -84,7 +84,7 @@ extension WorkflowReader {
 
     private static let trainKeys = [
         "epochs", "batch_size", "learning_rate", "warmup_ratio", "schedule", "max_length", "loss_on", "weight_decay",
-        "clip_norm", "checkpoint_every",
+        "clip_norm", "checkpoint_every", "checkpoint_activations",
     ]
 
     private static func train(_ mapping: MappingReader) -> TrainingConfiguration {
@@ -102,7 +102,8 @@ extension WorkflowReader {
             weightDecay: mapping.number("weight_decay", in: .from(0, through: 1)) ?? defaults.weightDecay,
             clipNorm: clipsNot ? nil : mapping.number("clip_norm", in: .above(0)) ?? defaults.clipNorm,
             checkpointEvery: keepsNone
-                ? nil : mapping.integer("checkpoint_every", in: 1...maximumCount) ?? defaults.checkpointEvery)
+                ? nil : mapping.integer("checkpoint_every", in: 1...maximumCount) ?? defaults.checkpointEvery,
+            checkpointActivations: mapping.flag("checkpoint_activations") ?? defaults.checkpointActivations)
     }
 
     private enum RuleName: String, CaseIterable {

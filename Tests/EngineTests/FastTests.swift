@@ -37,6 +37,49 @@ private let roundingOfHalves = 0.03
         #expect(exact.adapter != outcomes[0].adapter)
     }
 
+    @Test(arguments: Numerics.allCases) func checkpointedActivationsGiveTheSameBits(numerics: Numerics) throws {
+        let model = try TinyModel.make(numerics: numerics)
+        var job = try TrainingTests.job(model, dropout: 0.1)
+        let kept = try train(job)
+        job.configuration.checkpointActivations = true
+        let again = try train(job)
+        #expect(kept.adapter == again.adapter)
+        #expect(kept.losses == again.losses)
+    }
+
+    @Test func memoryIsWhatTheAllocationsAre() throws {
+        let model = try TinyModel.make()
+        let lora = try TinyModel.adapter(model, dropout: 0.1).configuration
+        func memory(_ checkpointing: Bool, rows: Int, numerics: Numerics = .exact) throws -> TrainingMemory {
+            try TrainingMemory(
+                shape: model.shape, weights: model.storedBytes, lora: lora, numerics: numerics,
+                checkpointing: checkpointing, rows: rows, longest: 40, threads: 2)
+        }
+        let (kept, again) = try (memory(false, rows: 640), memory(true, rows: 640))
+        #expect(again.activations < kept.activations && again.scratch == kept.scratch)
+        #expect(try memory(false, rows: 1280).activations == 2 * kept.activations)
+        #expect(try memory(false, rows: 640, numerics: .fast).scratch != kept.scratch)
+        // Two layers of float32 weights: 20 x (36 + 18 + 18 + 36 + 3 x 27) each, and the embedding.
+        #expect(kept.weights == 4 * (2 * 20 * 189 + 101 * 20))
+        // A row of a layer: 2 H + 2 Q + 2 KV + 2 F + heads + 2 floats, r for each map, and a bit for each input.
+        let floats = 2 * 20 + 2 * 36 + 2 * 18 + 2 * 27 + 6 + 2 + 7 * 3
+        let bits = 2 * 640 * (5 * 20 + 36 + 27)
+        #expect(kept.activations == 640 * 2 * 4 * floats + bits / 8)
+    }
+
+    @Test func randomModelsTrainAndCutModelsKeepTheirFirstLayers() throws {
+        var shape = try TinyModel.make().shape
+        shape.hiddenSize = 32
+        shape.feedForwardSize = 64
+        shape.layerCount = 3
+        let model = try LanguageModel(random: shape, numerics: .fast)
+        #expect(model.storedBytes > model.outerBytes)
+        #expect(model.cut(to: 2).shape.layerCount == 2)
+        #expect((model.storedBytes - model.outerBytes) % 3 == 0)
+        let outcome = try train(TrainingTests.job(model.cut(to: 2), dropout: 0.1))
+        #expect(outcome.losses.allSatisfy { $0.isFinite && $0 > 0 })
+    }
+
     @Test func aRecordsScoreDoesNotDependOnTheOthers() throws {
         let model = try TinyModel.make(numerics: .fast)
         let adapter = try TinyModel.adapter(model)

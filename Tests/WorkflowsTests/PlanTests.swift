@@ -32,6 +32,7 @@ import Workflows
             (Samples.example, []), (Samples.least, []),
             (Samples.least, ["seed=18446744073709551615", "summary='quoted \"text\", 12'", "data_root='5'"]),
             (Samples.least, ["steps.train.clip_norm=null"]), (Samples.least, ["steps.train.checkpoint_every=7"]),
+            (Samples.least, ["steps.train.checkpoint_activations=true"]),
             (Samples.least, ["adapter.alpha=0.1"]),
             (Samples.least, ["sites.general.train=[{data: a, limit: 2}, {data: b, tasks: {re: [x, y]}}]"]),
             (Samples.least, ["rounds=0", "sites={}", "cohorts={c: {data: d}}", "steps=[evaluate: {cohorts: [c]}]"]),

@@ -1,8 +1,10 @@
 // step: the median time of a LoRA step of SmolLM2-135M-Instruct, for a comparison with other trainers on the same machine.
 //
 //   swift run -c release --package-path Benchmarks step [--threads N] [--steps N] [--dropout P] [--shared N] [--fast]
+//       [--sequences FILE]
 //
 // Batch 4 x 256 random tokens, rank 16, alpha 64, all seven maps. --shared N lets the records share their first N tokens.
+// --sequences FILE takes real records, as `medrounds bench sequences` prints them, cut to 800 tokens. Prints one JSON object.
 
 import Engine
 import Faults
@@ -41,21 +43,39 @@ struct RandomTokens {
 }
 var random = RandomTokens()
 let prefix = random.next(shared)
+
+/// A record of the file of sequences.
+struct StoredRecord: Decodable {
+    var tokens: [Int32]
+    var loss_start: Int
+}
+var sequences = (0..<4 * steps).map { _ in TokenSequence(tokens: prefix + random.next(256 - shared)) }
+if let index = CommandLine.arguments.firstIndex(of: "--sequences"), index + 1 < CommandLine.arguments.count {
+    let data = try Data(contentsOf: URL(fileURLWithPath: CommandLine.arguments[index + 1]))
+    sequences = try JSONDecoder().decode([StoredRecord].self, from: data).prefix(4 * steps).map {
+        TokenSequence(tokens: $0.tokens, lossStart: $0.loss_start)
+    }
+}
 let job = TrainingJob(
     model: model,
     configuration: TrainingConfiguration(
         epochs: 1, batchSize: 4, learningRate: 2e-4, warmupRatio: 0.05, schedule: .cosine, maxLength: 800,
         lossOn: .sequence, weightDecay: 0, clipNorm: 1),
-    lora: lora, sequences: (0..<4 * steps).map { _ in TokenSequence(tokens: prefix + random.next(256 - shared)) },
-    start: start,
-    seed: 1, round: 1, site: "bench", threads: threads)
-nonisolated(unsafe) var marks: [ContinuousClock.Instant] = []  // the engine reports on the thread that called it
-_ = try train(job) { (_: TrainingProgress) throws(Fault) in marks.append(clock.now) }
-let times = zip(marks.dropFirst(), marks).map { ($0 - $1) / .seconds(1) }.sorted()
+    lora: lora, sequences: sequences, start: start, seed: 1, round: 1, site: "bench", threads: threads)
+nonisolated(unsafe) var marks: [(time: ContinuousClock.Instant, tokens: Int)] = []  // reported on the calling thread
+_ = try train(job) { (progress: TrainingProgress) throws(Fault) in marks.append((clock.now, progress.tokens)) }
+let times = zip(marks.dropFirst(), marks).map { ($0.time - $1.time) / .seconds(1) }.sorted()
 let median = times[times.count / 2]
+let whole = times.reduce(0, +)
+// Random batches are all alike, so the median step stands for them; records differ, so all steps count.
+let isRandom = !CommandLine.arguments.contains("--sequences")
+let tokens = isRandom ? 1024 / median : Double(marks[marks.count - 1].tokens - marks[0].tokens) / whole
+let records = isRandom ? 4 / median : Double(sequences.count - 4) / whole
 var usage = rusage()
 getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+func rounded(_ value: Double) -> String { String(format: "%.3f", value) }
 print(
-    "threads \(threads), median step \(median) s, \(1024 / median) tokens/s, \(4 / median) records/s, "
-        + "start to end of first step \((marks[0] - begin) / .seconds(1)) s, peak memory \(Double(usage.ru_maxrss) / 1e6) GB"
-)
+    "{\"threads\": \(threads), \"step_seconds\": \(rounded(median)), \"tokens_per_second\": \(rounded(tokens)), "
+        + "\"records_per_second\": \(rounded(records)), "
+        + "\"first_step_seconds\": \(rounded((marks[0].time - begin) / .seconds(1))), "
+        + "\"peak_gigabytes\": \(rounded(Double(usage.ru_maxrss) / 1e6))}")

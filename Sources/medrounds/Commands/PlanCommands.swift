@@ -30,15 +30,18 @@ struct PlanCommand: ParsableCommand {
 
     @OptionGroup var source: WorkflowOptions
     @OptionGroup var place: PlaceOptions
+    @OptionGroup var machine: MachineOptions
     @Flag(help: "Print plan.json as a run would commit it.")
     var json = false
+    @Flag(help: "Leave out what training will take here, which runs a few layers to find out.")
+    var noForecast = false
 
     func run() throws {
         let origin = RunOrigin(
             workflow: source.workflow, overrides: source.overrides, cache: Environment.cache,
             current: FileManager.default.currentDirectoryPath)
         let context = try RunContext.load(
-            origin, workspace: place.workspace, threads: 1, isInterrupted: { false }, report: { _ in })
+            origin, workspace: place.workspace, threads: machine.count, isInterrupted: { false }, report: { _ in })
         if json {
             Console.result(raw: context.plan.json.canonical)
             return
@@ -46,5 +49,15 @@ struct PlanCommand: ParsableCommand {
         var table = Table("setting", "value")
         for row in context.plan.rows { table.add(row.key, row.value) }
         table.lines.forEach(Console.result)
+        guard !noForecast, let forecast = try TrainingForecast(context) else { return }
+        Console.result("")
+        Console.result("Training expected here, with \(machine.count) threads (no part of the plan):")
+        var sites = Table("site", "steps a round", "a step", "a round", "memory")
+        for site in forecast.sites {
+            sites.add(
+                site.site.name, "\(site.steps)", Units.seconds(site.secondsPerStep),
+                Units.seconds(site.secondsPerStep * Double(site.steps)), Units.gigabytes(site.memory.total))
+        }
+        sites.lines.forEach(Console.result)
     }
 }

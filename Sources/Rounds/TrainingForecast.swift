@@ -1,0 +1,87 @@
+// TrainingForecast: what a training step will take here, from a few layers that really run, and benchmarks of random models.
+
+import Engine
+import Faults
+import Federation
+import ModelFiles
+
+/// The time of a step as a line in the number of layers, each measured with real forward and backward passes.
+public struct StepTime: Sendable {
+    /// What embedding, head, loss and optimiser take, in seconds.
+    public var base: Double
+    /// What a layer takes, in seconds.
+    public var layer: Double
+
+    /// A step of a model of so many layers, in seconds.
+    public func seconds(layers: Int) -> Double { base + Double(layers) * layer }
+
+    /// Trains models cut to few layers on the batch, a few steps each. Faults: those of `train`.
+    static func measure(
+        _ model: LanguageModel, layers: (Int, Int), job: (LanguageModel) throws(Fault) -> TrainingJob
+    ) throws(Fault) -> StepTime {
+        func seconds(_ count: Int) throws(Fault) -> Double {
+            try Self.steps(of: try job(model.cut(to: count))).min() ?? 0
+        }
+        let few = try seconds(layers.0)
+        let more = try seconds(layers.1)
+        let layer = max(0, (more - few) / Double(max(1, layers.1 - layers.0)))
+        return StepTime(base: max(0, few - Double(layers.0) * layer), layer: layer)
+    }
+
+    /// The seconds of every step of a job but the first, which meets cold memory.
+    static func steps(of job: TrainingJob) throws(Fault) -> [Double] {
+        var marks: [ContinuousClock.Instant] = []
+        _ = try train(job) { (_: TrainingProgress) throws(Fault) in marks.append(ContinuousClock.now) }
+        return zip(marks.dropFirst(), marks).map { ($0 - $1) / .seconds(1) }
+    }
+}
+
+/// What the train step of a plan will take on this machine.
+public struct TrainingForecast: Sendable {
+    /// One site's training of one round.
+    public struct Site: Sendable {
+        public var site: SiteID
+        public var steps: Int
+        public var secondsPerStep: Double
+        public var memory: TrainingMemory
+    }
+
+    public var sites: [Site]
+
+    /// Measures the base model's layers on each site's batch of middling size. Nil where the plan trains nothing.
+    public init?(_ context: RunContext) throws(Fault) {
+        let declaration = context.plan.declaration
+        guard let configuration = declaration.training else { return nil }
+        let model = try context.model()
+        let lora = declaration.adapter
+        sites = []
+        for site in declaration.sites {
+            let sequences = try context.records(of: site.id).sequences
+            let batches = trainingBatches(
+                sequences, configuration, seed: declaration.seed, round: 1, site: site.id.name)
+            let rows = batches.map { packedRows($0) }
+            let order = rows.indices.sorted { rows[$0] == rows[$1] ? $0 < $1 : rows[$0] < rows[$1] }
+            guard let middle = order.isEmpty ? nil : order[order.count / 2], let most = rows.max() else { continue }
+            var few = configuration
+            few.epochs = 3
+            few.checkpointEvery = nil
+            few.batchSize = batches[middle].count
+            let time = try StepTime.measure(model, layers: (1, min(4, model.shape.layerCount))) {
+                (cut: LanguageModel) throws(Fault) in
+                try TrainingJob(
+                    model: cut, configuration: few, lora: lora, sequences: batches[middle],
+                    start: initialAdapter(shape: cut.shape, configuration: lora, seed: 1), seed: 1, round: 1,
+                    site: site.id.name, threads: context.threads)
+            }
+            let mean = Double(rows.reduce(0, +)) / Double(rows.count)
+            sites.append(
+                Site(
+                    site: site.id, steps: batches.count,
+                    secondsPerStep: time.seconds(layers: model.shape.layerCount) * mean / Double(rows[middle]),
+                    memory: try TrainingMemory(
+                        shape: model.shape, weights: model.storedBytes, lora: lora, numerics: model.numerics,
+                        checkpointing: configuration.checkpointActivations, rows: most,
+                        longest: sequences.reduce(0) { max($0, $1.tokens.count) }, threads: context.threads)))
+        }
+    }
+}
