@@ -33,8 +33,9 @@ public enum BenchmarkShape: String, CaseIterable, Sendable {
 
 /// What a benchmark found.
 public struct ShapeBenchmark: Sendable {
-    /// Layers that ran, and those of the whole model.
+    /// Layers that ran.
     public var layers: Int
+    /// Layers of the whole model.
     public var wholeLayers: Int
     /// Tokens of a step.
     public var tokens: Int
@@ -42,8 +43,9 @@ public struct ShapeBenchmark: Sendable {
     public var seconds: Double
     /// The parts of a step by layer.
     public var time: StepTime
-    /// The memory expected for the layers that ran, and for the whole model, in bytes.
+    /// The memory expected for the layers that ran.
     public var memory: TrainingMemory
+    /// The memory expected for the whole model.
     public var wholeMemory: TrainingMemory
     /// The largest resident set of the process, in bytes.
     public var peakMemory: Int

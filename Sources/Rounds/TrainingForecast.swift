@@ -40,12 +40,17 @@ public struct StepTime: Sendable {
 public struct TrainingForecast: Sendable {
     /// One site's training of one round.
     public struct Site: Sendable {
+        /// The site.
         public var site: SiteID
+        /// Optimiser steps of a round.
         public var steps: Int
+        /// The mean over the round's batches, in seconds.
         public var secondsPerStep: Double
+        /// The memory of the largest batch.
         public var memory: TrainingMemory
     }
 
+    /// The sites in the plan's order.
     public var sites: [Site]
 
     /// Measures the base model's layers on each site's batch of middling size. Nil where the plan trains nothing.
