@@ -38,7 +38,7 @@ import Workflows
                 count += 1
             }
         }
-        #expect(count == 11)
+        #expect(count == 12)
     }
 
     @Test func theTemplateReadsAndNamesOnlyWhatIsAnnotated() throws {
