@@ -12,17 +12,31 @@ extension Verifier {
         var tips = [tip]
         for site in declaration.sites.map(\.id) {
             if let tip = try ledger.tip(.site(run, site)) { tips.append(tip) }
+            if let tip = try ledger.tip(.approvals(run, site)) { tips.append(tip) }
         }
+        if let identities { tips.append(identities.tip) }
         let faults = try ledger.checkObjects(reachableFrom: tips)
         return ("\(tips.count) lines read to their roots", faults)
     }
 
-    /// The main line from its root, and every site commit that the aggregates merged or that a site's line still holds.
-    func history() throws(Fault) -> (line: [CommitRecord], sites: [CommitRecord]) {
+    /// The main line from its root, and every site commit that the aggregates merged or that a site's line still holds; where a
+    /// commit cannot be read, what leads to it, with the fault.
+    func history() throws(Fault) -> (line: [CommitRecord], sites: [CommitRecord], faults: [Fault]) {
+        var faults: [Fault] = []
+        /// The next commit of a chain, or nil with a fault at the commit that names it.
+        func read(_ id: CommitID, after child: CommitRecord?) -> CommitRecord? {
+            do {
+                return try ledger.read(id)
+            } catch {
+                let what = "\(id) cannot be read: \(error.what)"
+                faults.append(
+                    child.map { broken("verify.order", "its parent \(what)", $0) } ?? brokenTip("verify.order", what))
+                return nil
+            }
+        }
         var line: [CommitRecord] = []
         var next: CommitID? = tip
-        while let id = next {
-            let commit = try ledger.read(id)
+        while let id = next, let commit = read(id, after: line.last) {
             line.append(commit)
             next = commit.parents.first
         }
@@ -36,14 +50,15 @@ extension Verifier {
         }
         for head in heads {
             var next: CommitID? = head
-            while let id = next, !seen.contains(id) {
+            var child: CommitRecord?
+            while let id = next, !seen.contains(id), let commit = read(id, after: child) {
                 seen.insert(id)
-                let commit = try ledger.read(id)
                 sites.append(commit)
+                child = commit
                 next = commit.parents.first
             }
         }
-        return (line, sites)
+        return (line, sites, faults)
     }
 
     /// What the main line of a finished run holds, as `round/step/owner`.
