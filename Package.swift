@@ -9,6 +9,7 @@ let package = Package(
         .executable(name: "medrounds", targets: ["medrounds"]),
         // For Benchmarks/, which is a package of its own.
         .library(name: "MedRoundsEngine", targets: ["Engine", "ModelFiles", "Federation", "Faults"]),
+        .library(name: "MedRoundsTasks", targets: ["Rounds", "Workflows", "Extraction", "Tokenization"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

@@ -11,7 +11,13 @@ let package = Package(
             name: "step",
             dependencies: [
                 .product(name: "MedRoundsEngine", package: "MedRounds")
-            ])
+            ]),
+        .executableTarget(
+            name: "decode",
+            dependencies: [
+                .product(name: "MedRoundsEngine", package: "MedRounds"),
+                .product(name: "MedRoundsTasks", package: "MedRounds"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -20,6 +20,10 @@
 
 #include "fast.h"
 
+#include "grouped.h"
+
+#include "cached.h"
+
 const kernel_table LEVEL_TABLE = {
 #define X(result, name, parameters, arguments) .name = name##_level,
     EVERY_KERNEL(X)

@@ -51,6 +51,23 @@
      void *scratch),                                                                                                   \
     (dq, dq_row, dprefix_keys, dprefix_values, dprefix_row, down_keys, down_values, down_row, dout, out, out_row,      \
      log_sum_exp, q, q_row, queries, span, scratch))                                                                   \
+  X(void, group_rows, (void *out, const kernel_matrix *b, ptrdiff_t first_row, ptrdiff_t last_row),                    \
+    (out, b, first_row, last_row))                                                                                     \
+  X(void, grouped_product,                                                                                             \
+    (float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row, const kernel_grouped *b,          \
+     ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, void *workspace),                                     \
+    (c, c_row, accumulate, a, a_row, b, M, first_column, last_column, workspace))                                      \
+  X(void, cache_append,                                                                                                \
+    (float *cache, ptrdiff_t first, const float *keys, const float *values, ptrdiff_t row, ptrdiff_t count,            \
+     ptrdiff_t D),                                                                                                     \
+    (cache, first, keys, values, row, count, D))                                                                       \
+  X(void, cache_copy,                                                                                                  \
+    (float *cache, ptrdiff_t first, const float *from, ptrdiff_t from_first, ptrdiff_t count, ptrdiff_t D),            \
+    (cache, first, from, from_first, count, D))                                                                        \
+  X(void, cached_attention,                                                                                            \
+    (float *out, ptrdiff_t out_row, const float *q, ptrdiff_t q_row, ptrdiff_t queries, ptrdiff_t heads,               \
+     const kernel_cached_span *span, void *scratch),                                                                   \
+    (out, out_row, q, q_row, queries, heads, span, scratch))                                                           \
   X(void, cross_entropy_backward, (float *loss, float *logits, int32_t label, float scale, ptrdiff_t V),               \
     (loss, logits, label, scale, V))                                                                                   \
   X(float, cross_entropy, (const float *logits, int32_t label, ptrdiff_t V), (logits, label, V))                       \

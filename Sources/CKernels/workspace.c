@@ -9,3 +9,21 @@ ptrdiff_t kernel_attention_scratch_bytes(ptrdiff_t D) {
   return (ptrdiff_t)sizeof(float) *
          (4 * ATTENTION_KEYS * padded + 2 * ATTENTION_QUERIES * padded + 2 * ATTENTION_QUERIES * ATTENTION_KEYS);
 }
+
+ptrdiff_t kernel_grouped_bytes(int32_t type, ptrdiff_t rows, ptrdiff_t columns) {
+  const ptrdiff_t block = type == KERNEL_F32                            ? 2048
+                          : type == KERNEL_F16 || type == KERNEL_BF16 ? 1024
+                          : type == KERNEL_Q8_0                         ? 544
+                          : type == KERNEL_Q4_1                         ? 320
+                                                                        : 288;
+  return (rows + 15) / 16 * ((columns + 31) / 32) * block;
+}
+
+ptrdiff_t kernel_cache_floats(ptrdiff_t keys, ptrdiff_t D) {
+  return (keys + ATTENTION_KEYS - 1) / ATTENTION_KEYS * ATTENTION_KEYS * (D + (D + 15) / 16 * 16);
+}
+
+// A strip of weights, of queries and of sums.
+ptrdiff_t kernel_cached_attention_scratch_bytes(ptrdiff_t D) {
+  return (ptrdiff_t)sizeof(float) * 8 * (ATTENTION_KEYS + 2 * ((D + 15) / 16 * 16));
+}

@@ -19,6 +19,8 @@ public final class LanguageModel: @unchecked Sendable {
     let head: kernel_matrix  // [V, H]
     let layers: [LayerWeights]
     let finalNorm: UnsafePointer<Float>  // [H]
+    /// The weights as decoding reads them.
+    let grouped = GroupedWeightsOnce()
     private let file: ModelFile?  // kept for its mapping
     private let norms: Arena
 

@@ -46,7 +46,7 @@ public struct ModelProbe {
 
 extension BPEVocabulary {
     /// The tokenizer's own form of what a model file stores.
-    init(_ stored: StoredVocabulary) throws(Fault) {
+    public init(_ stored: StoredVocabulary) throws(Fault) {
         let preTokenizer = try PreTokenizer(named: stored.preTokenizer)
         self.init(
             tokens: stored.tokens, tokenTypes: stored.tokenTypes, merges: stored.merges, preTokenizer: preTokenizer,

@@ -77,8 +77,9 @@ public struct NoteExtractor {
             guard !records.isEmpty else { return [] }
             let generations = try generate(
                 model, adapter: adapter, prompts: records.map { opened.tokenizer.encode($0.prompt, specials: false) },
-                maxNewTokens: maxNewTokens, stop: [opened.endToken], batchSize: batchSize, threads: threads
-            ) { (state: GenerationProgress) throws(Fault) in try progress(done + state.finished, total) }
+                maxNewTokens: maxNewTokens, stop: [opened.endToken], batchSize: batchSize, threads: threads,
+                progress: { (state: GenerationProgress) throws(Fault) in try progress(done + state.finished, total) },
+                draft: CopyDraft(tokenizer: opened.tokenizer, records: records[...]).guess)
             return zip(records, generations).map { record, generation in
                 let answer = RecordPrediction(generated: opened.tokenizer.decode(generation.tokens), for: record)
                 faults += answer.faults

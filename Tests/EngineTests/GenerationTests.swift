@@ -3,7 +3,13 @@
 import Engine
 import Faults
 import Federation
+import Synchronization
 import Testing
+
+/// A count that threads share.
+private final class Counter: Sendable {
+    let value = Atomic<Int>(0)
+}
 
 @Suite struct GenerationTests {
     private static func prompts(prefix: Int) -> [[Int32]] {
@@ -27,6 +33,71 @@ import Testing
                 threads: 2)
             #expect(alone[0] == one[index])
         }
+    }
+
+    /// Right, wrong, half-right, overlong and senseless guesses.
+    @Test(arguments: [0, 20, 100, 200], [1, 3, 8])
+    func guessesNeverChangeAnAnswer(prefix: Int, batchSize: Int) throws {
+        let model = try TinyModel.make()
+        let adapter = try TinyModel.adapter(model)
+        let prompts = Self.prompts(prefix: prefix)
+        func answers(_ draft: ((Int, [Int32], Int) -> [Int32])?) throws -> ([Generation], passes: Int) {
+            var passes = 0
+            let found = try generate(
+                model, adapter: adapter, prompts: prompts, maxNewTokens: 30, stop: [7, 11, 13], batchSize: batchSize,
+                threads: 2, progress: { passes = $0.passes }, draft: draft)
+            return (found, passes)
+        }
+        let (plain, plainPasses) = try answers(nil)
+        func rest(_ prompt: Int, _ written: [Int32]) -> [Int32] {
+            Array(plain[prompt].tokens.dropFirst(written.count))
+        }
+        let right = try answers { prompt, written, limit in Array(rest(prompt, written).prefix(limit)) }
+        #expect(right.0 == plain)
+        #expect(right.passes < plainPasses)
+        #expect(try answers { _, _, limit in Array(repeating: 5, count: limit) }.0 == plain)
+        #expect(try answers { _, _, _ in [-1, 101, 5] }.0 == plain)
+        #expect(try answers { _, _, _ in [7, 7, 7] }.0 == plain)
+        let half = try answers { prompt, written, _ in
+            rest(prompt, written).enumerated().map { $0 % 3 == 2 ? 99 - $1 : $1 } + [1, 2, 3, 4]
+        }
+        #expect(half.0 == plain)
+    }
+
+    @Test func guessesEndWhereTheAnswerDoes() throws {
+        let model = try TinyModel.make(context: 32)
+        let prompt = Array(Self.prompts(prefix: 20)[1].prefix(24))
+        func answer(_ new: Int, _ draft: ((Int, [Int32], Int) -> [Int32])?) throws -> Generation {
+            try generate(
+                model, adapter: nil, prompts: [prompt], maxNewTokens: new, stop: [], batchSize: 1, threads: 1,
+                draft: draft)[0]
+        }
+        for new in [1, 2, 5, 9, 100] {
+            let plain = try answer(new, nil)
+            #expect(
+                try answer(new) { _, written, _ in Array(plain.tokens.dropFirst(written.count)) + [1, 2] } == plain)
+        }
+    }
+
+    @Test(arguments: [1, 2, 5])
+    func phasesFollowOneAnotherWhateverTheThreads(threads: Int) {
+        let workers = Workers(count: threads, headDimension: 4, width: 8)
+        let tasks = [3, 0, 1, 7, 0, 2, 40, 1]
+        let done = tasks.map { _ in Counter() }
+        let early = Counter()
+        for _ in 0..<50 {
+            for count in done { count.value.store(0, ordering: .sequentiallyConsistent) }
+            workers.phases(tasks) { phase, task, worker in
+                for before in 0..<phase
+                where done[before].value.load(ordering: .sequentiallyConsistent) != tasks[before] {
+                    early.value.add(1, ordering: .sequentiallyConsistent)
+                }
+                if worker >= threads || task >= tasks[phase] { early.value.add(1, ordering: .sequentiallyConsistent) }
+                done[phase].value.add(1, ordering: .sequentiallyConsistent)
+            }
+            #expect(done.map { $0.value.load(ordering: .sequentiallyConsistent) } == tasks)
+        }
+        #expect(early.value.load(ordering: .sequentiallyConsistent) == 0)
     }
 
     @Test func meetsTheLargestLogitStepByStep() throws {

@@ -131,6 +131,48 @@ void kernel_attention_backward(float *dq, ptrdiff_t dq_row, float *dprefix_keys,
                                const float *q, ptrdiff_t q_row, ptrdiff_t queries, const kernel_attention_span *span,
                                void *scratch);
 
+// ---- Decoding: few rows at a time ----------------------------------------------------------------------------------------
+
+// A weight [rows, columns] with sixteen rows side by side, in its stored form (grouped.h has the layout); all of K.
+typedef struct {
+  const void *data;  // 64-byte aligned
+  ptrdiff_t rows, columns;
+  int32_t type;
+} kernel_grouped;
+
+// Bytes of the grouped form of a matrix.
+ptrdiff_t kernel_grouped_bytes(int32_t type, ptrdiff_t rows, ptrdiff_t columns);
+// Writes rows first_row .. last_row - 1 of b into out, which is zero before; the ranges of two threads are to meet at a
+// multiple of 16.
+void kernel_group_rows(void *out, const kernel_matrix *b, ptrdiff_t first_row, ptrdiff_t last_row);
+// c[m, n] = (accumulate ? c[m, n] : 0) + sum over k of a[m, k] b[n, k], the bits of kernel_gemm with b_transposed.
+// first_column is a multiple of 16; M is at least 1. workspace as kernel_gemm's.
+void kernel_grouped_product(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
+                            const kernel_grouped *b, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column,
+                            void *workspace);
+
+// Keys and values of one key-value head, packed for decoding (cached.h has the layout): floats of `keys` keys, appending
+// `count` rows of keys and values as keys first, first + 1, ..., and copying keys from another cache.
+ptrdiff_t kernel_cache_floats(ptrdiff_t keys, ptrdiff_t D);
+void kernel_cache_append(float *cache, ptrdiff_t first, const float *keys, const float *values, ptrdiff_t row,
+                         ptrdiff_t count, ptrdiff_t D);
+void kernel_cache_copy(float *cache, ptrdiff_t first, const float *from, ptrdiff_t from_first, ptrdiff_t count,
+                       ptrdiff_t D);
+
+// kernel_attention_forward's result, bit by bit, for `heads` query heads that stand side by side (head h at q + h * D) and
+// share one cached key-value head. The own keys of these queries are in the cache already. scratch needs
+// kernel_cached_attention_scratch_bytes.
+typedef struct {
+  const float *prefix, *own;             // caches
+  ptrdiff_t prefix_count, own_offset;
+  ptrdiff_t D;
+  float scale;                           // 1 / sqrt(D)
+} kernel_cached_span;
+
+ptrdiff_t kernel_cached_attention_scratch_bytes(ptrdiff_t D);
+void kernel_cached_attention(float *out, ptrdiff_t out_row, const float *q, ptrdiff_t q_row, ptrdiff_t queries,
+                             ptrdiff_t heads, const kernel_cached_span *span, void *scratch);
+
 // ---- Loss ----------------------------------------------------------------------------------------------------------------
 
 // Cross-entropy of one row of logits[V] against a label: returns log_sum_exp - logits[label] in *loss and overwrites the

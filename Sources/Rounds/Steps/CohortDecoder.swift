@@ -2,6 +2,7 @@
 
 import Digests
 import Engine
+import Extraction
 import Faults
 import Federation
 
@@ -38,8 +39,10 @@ struct CohortDecoder {
         self.expected = expected
     }
 
-    /// The answers to the prompts, in their order.
-    mutating func answers(to prompts: [[Int32]], task: ExtractionTask) throws(Fault) -> [Generation] {
+    /// The answers to the prompts of the records, in their order.
+    mutating func answers(
+        to prompts: [[Int32]], of records: [Record], task: ExtractionTask
+    ) throws(Fault) -> [Generation] {
         guard !prompts.isEmpty else { return [] }
         let path = folder.map { "\($0)/\(task.rawValue).txt" }
         let stamp = stamp(of: prompts)
@@ -50,17 +53,19 @@ struct CohortDecoder {
         while answers.count < prompts.count {
             let end = min(prompts.count, answers.count + Self.piece)
             let before = (done: done + answers.count, tokens: tokens + answers.reduce(0) { $0 + $1.tokens.count })
+            let first = answers.count
+            let copy = CopyDraft(tokenizer: context.tokenizer, records: records[first..<end])
             answers += try generate(
-                context.model(), adapter: adapter?.adapter, prompts: Array(prompts[answers.count..<end]),
+                context.model(), adapter: adapter?.adapter, prompts: Array(prompts[first..<end]),
                 maxNewTokens: configuration.maxNewTokens, stop: [context.endToken],
-                batchSize: configuration.batchSize, threads: context.threads
-            ) { (progress: GenerationProgress) throws(Fault) in
-                try context.checkInterruption()
-                context.report(
-                    .progressed(
-                        done: before.done + progress.finished, total: expected, unit: "records",
-                        detail: "\(before.tokens + progress.tokens) tokens"))
-            }
+                batchSize: configuration.batchSize, threads: context.threads,
+                progress: { (progress: GenerationProgress) throws(Fault) in
+                    try context.checkInterruption()
+                    context.report(
+                        .progressed(
+                            done: before.done + progress.finished, total: expected, unit: "records",
+                            detail: "\(before.tokens + progress.tokens) tokens"))
+                }, draft: copy.guess)
             if let path, end < prompts.count { try Files.write(Self.bytes(answers, stamp: stamp), to: path) }
         }
         done += answers.count

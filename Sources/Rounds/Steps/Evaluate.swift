@@ -44,7 +44,8 @@ enum EvaluateStep {
         let mentions = set.records.indices.filter { set.records[$0].task == .ner }
         let relations = set.records.indices.filter { set.records[$0].task == .re }
         let sentences = mentions.map { set.records[$0] }
-        let found = read(sentences, try decoder.answers(to: mentions.map { set.prompts[$0] }, task: .ner))
+        let found = read(
+            sentences, try decoder.answers(to: mentions.map { set.prompts[$0] }, of: sentences, task: .ner))
         var asked: [Record]
         var prompts: [[Int32]]
         switch heads {
@@ -56,7 +57,7 @@ enum EvaluateStep {
             prompts = asked.map { context.tokenizer.encode($0.prompt, specials: false) }
             decoder.expected = sentences.count + asked.count
         }
-        let answered = read(asked, try decoder.answers(to: prompts, task: .re))
+        let answered = read(asked, try decoder.answers(to: prompts, of: asked, task: .re))
 
         var scores = CohortScores(seed: context.plan.declaration.seed, cohort: cohort)
         if !sentences.isEmpty { scores.add(mentions: sentences, found) }

@@ -1,0 +1,327 @@
+// CachedPass: forward passes of few rows over a packed key-value cache, for decoding. The bits are those of DecoderLayer and Head;
+// what differs is how weights, keys and work lie: everything a pass does is one parallel section.
+
+import CKernels
+import Federation
+import ModelFiles
+
+/// Rows of a pass that continue one slot of the cache: they attend to the shared prefix, the slot's stored keys and, causally,
+/// to one another.
+struct CachedSegment {
+    /// The rows of the pass.
+    var rows: Range<Int>
+    /// The slot; nil for the prefix itself.
+    var slot: Int?
+    /// Own keys before this pass: of the slot beyond the prefix, or of the prefix.
+    var stored: Int
+}
+
+/// Sizes of the cache.
+struct CacheSizes {
+    /// Keys that all slots share; every slot's attention sees all of them before its own.
+    var shared: Int
+    /// Keys the prefix has room for, at least `shared`: those beyond are copied to the slots.
+    var prefix: Int
+    /// Slots, and keys each has room for.
+    var slots: Int
+    var slotKeys: Int
+}
+
+final class CachedPass {
+    /// The largest logit of a row.
+    struct Best {
+        var token: Int32
+        var logit: Float
+    }
+
+    /// Columns of the head that a task takes.
+    private static let headColumns = 768
+    /// Steps of a layer, in the order they run.
+    private enum Step: Int, CaseIterable {
+        case normAndDown, queriesKeysValues, attention, attentionDown, output, postNormAndDown, gateAndUp, productDown,
+            down
+    }
+    private typealias Floats = UnsafeMutablePointer<Float>
+
+    let sizes: CacheSizes
+    private let network: Network
+    private let shape: ModelShape
+    private let attention: AttentionShape
+    private let layers: [LayerMaps]
+    private let weights: GroupedWeights
+    private let adapters: [GroupedAdapter?]
+    private let headRowCapacity: Int
+    private let headParts: [Range<Int>]
+    private let inputParts: [(map: LinearMap, columns: Range<Int>)]
+    private let hiddenParts: [Range<Int>]
+    private let wideParts: [Range<Int>]
+    private let x: Floats  // [T, H]
+    private let normed: Floats  // [T, H]
+    private let q: Floats  // [T, Q]
+    private let k: Floats  // [T, KV]
+    private let v: Floats  // [T, KV]
+    private let attended: Floats  // [T, Q]
+    private let gate: Floats  // [T, F], then silu(gate) * up
+    private let up: Floats  // [T, F]
+    private let u: Floats  // [T, 3 r at most]
+    private let inverseRMS: Floats  // [T]
+    private let headX: Floats  // [R, H]
+    private let headNormed: Floats  // [R, H]
+    private let logits: [Floats]  // per worker [R, headColumns]
+    private let candidates: UnsafeMutablePointer<Best>  // [head parts, R]
+    private let scratches: [UnsafeMutableRawPointer]  // per worker
+    private let prefixCache: [Floats]  // per layer [key-value heads, prefix]
+    private let slotCache: [Floats]  // per layer [slots, key-value heads, slotKeys]
+    private let prefixFloats: Int
+    private let slotFloats: Int
+
+    /// Room for passes of `rows` rows, of which `headRows` go through the head.
+    init(_ network: Network, rows: Int, headRows: Int, sizes: CacheSizes) {
+        let shape = network.model.shape
+        let arena = network.arena
+        let workers = network.workers
+        self.network = network
+        self.shape = shape
+        self.sizes = sizes
+        layers = network.layers()
+        weights = network.model.grouped.of(network.model, workers: workers)
+        adapters = network.layout == nil ? layers.map { _ in nil } : layers.map { GroupedAdapter($0, arena: arena) }
+        attention = AttentionShape(
+            heads: shape.headCount, keyValueHeads: shape.keyValueHeadCount, D: shape.headDimension)
+        let parts = workers.count == 1 ? 1 : 4 * workers.count
+        func columns(_ width: Int, _ parts: Int) -> [Range<Int>] { Workers.ranges(width, parts: parts, unit: 64) }
+        let inputWidth = attention.Q + 2 * attention.KV
+        inputParts = [LinearMap.q, .k, .v].flatMap { map -> [(LinearMap, Range<Int>)] in
+            let width = shape.outputs(of: map)
+            return columns(width, max(1, parts * width / inputWidth)).map { (map, $0) }
+        }
+        hiddenParts = columns(shape.hiddenSize, parts)
+        wideParts = columns(shape.feedForwardSize, parts)
+        headParts = stride(from: 0, to: shape.vocabularySize, by: Self.headColumns).map {
+            $0..<min(shape.vocabularySize, $0 + Self.headColumns)
+        }
+        headRowCapacity = headRows
+        x = arena.floats(rows * shape.hiddenSize)
+        normed = arena.floats(rows * shape.hiddenSize)
+        q = arena.floats(rows * attention.Q)
+        k = arena.floats(rows * attention.KV)
+        v = arena.floats(rows * attention.KV)
+        attended = arena.floats(rows * attention.Q)
+        gate = arena.floats(rows * shape.feedForwardSize)
+        up = arena.floats(rows * shape.feedForwardSize)
+        u = arena.floats(rows * 3 * network.rank)
+        inverseRMS = arena.floats(rows)
+        headX = arena.floats(headRows * shape.hiddenSize)
+        headNormed = arena.floats(headRows * shape.hiddenSize)
+        logits = (0..<workers.count).map { _ in arena.floats(headRows * Self.headColumns) }
+        candidates = arena.bytes(headParts.count * headRows * MemoryLayout<Best>.stride).initializeMemory(
+            as: Best.self, repeating: Best(token: 0, logit: 0), count: headParts.count * headRows)
+        let scratchBytes = kernel_cached_attention_scratch_bytes(shape.headDimension)
+        scratches = (0..<workers.count).map { _ in arena.bytes(scratchBytes) }
+        let prefixFloats = kernel_cache_floats(sizes.prefix, shape.headDimension)
+        let slotFloats = kernel_cache_floats(sizes.slotKeys, shape.headDimension)
+        self.prefixFloats = prefixFloats
+        self.slotFloats = slotFloats
+        // Left uninitialised, so that pages nobody uses cost nothing.
+        func cache(_ count: Int) -> Floats {
+            arena.bytes(count * MemoryLayout<Float>.stride).bindMemory(to: Float.self, capacity: count)
+        }
+        prefixCache = layers.map { _ in cache(shape.keyValueHeadCount * prefixFloats) }
+        slotCache = layers.map { _ in cache(sizes.slots * shape.keyValueHeadCount * slotFloats) }
+    }
+
+    /// Copies the keys of the prefix beyond the shared ones to the start of a slot.
+    func open(slot: Int) {
+        let tail = sizes.prefix - sizes.shared
+        guard tail > 0 else { return }
+        for layer in layers.indices {
+            for head in 0..<attention.keyValueHeads {
+                kernel_cache_copy(
+                    own(layer, slot: slot, head), 0, prefix(layer, head), sizes.shared, tail, attention.D)
+            }
+        }
+    }
+
+    /// Runs a pass and returns the largest logit, the lowest token among equals, of each of `headRows`.
+    func run(_ tokens: [Int32], _ segments: [CachedSegment], headRows: [Int]) -> [Best] {
+        precondition(headRows.count <= headRowCapacity, "\(headRows.count) rows for the head of \(headRowCapacity)")
+        let T = tokens.count
+        let workers = network.workers
+        let rows = network.begin(
+            x, tokens: tokens,
+            segments: segments.map {
+                Segment(
+                    rows: $0.rows, prefix: 0..<($0.slot == nil ? 0 : sizes.shared), ownRow: 0, ownOffset: $0.stored)
+            })
+        let blocks = Self.blocks(T, workers: workers.count)
+        let headBlocks = Self.blocks(headRows.count, workers: workers.count)
+        let steps = Step.allCases.count
+        var tasks: [Int] = []
+        tasks.reserveCapacity(layers.count * steps + 2)
+        for adapter in adapters {
+            for step in Step.allCases { tasks.append(self.tasks(step, adapter, blocks.count, segments.count)) }
+        }
+        tasks.append(headRows.isEmpty ? 0 : headBlocks.count)
+        tasks.append(headRows.isEmpty ? 0 : headParts.count)
+        workers.phases(tasks) { phase, task, worker in
+            if phase < layers.count * steps {
+                guard let step = Step(rawValue: phase % steps) else { return }
+                run(step, phase / steps, task, worker, rows, segments, blocks)
+            } else if phase == layers.count * steps {
+                norm(headRows, headBlocks[task])
+            } else {
+                logits(task, headRows.count, worker)
+            }
+        }
+        return headRows.indices.map { best($0, of: headRows.count) }
+    }
+
+    /// Blocks of rows, as many as threads if they are few.
+    private static func blocks(_ T: Int, workers: Int) -> [Range<Int>] {
+        Workers.ranges(T, parts: T <= 8 * workers ? workers : (T + 15) / 16, unit: 1)
+    }
+
+    private func tasks(_ step: Step, _ adapter: GroupedAdapter?, _ blocks: Int, _ segments: Int) -> Int {
+        switch step {
+        case .normAndDown, .postNormAndDown: blocks
+        case .queriesKeysValues: inputParts.count
+        case .attention: segments * attention.keyValueHeads
+        case .attentionDown: adapter?.stacks[LayerInput.attention.rawValue] == nil ? 0 : blocks
+        case .output, .down: hiddenParts.count
+        case .gateAndUp: wideParts.count
+        case .productDown: adapter?.stacks[LayerInput.product.rawValue] == nil ? 0 : blocks
+        }
+    }
+
+    private func run(
+        _ step: Step, _ layer: Int, _ task: Int, _ worker: Int, _ rows: PassRows, _ segments: [CachedSegment],
+        _ blocks: [Range<Int>]
+    ) {
+        let H = shape.hiddenSize
+        let F = shape.feedForwardSize
+        let T = rows.T
+        switch step {
+        case .normAndDown:
+            norm(blocks[task], layers[layer].inputNorm, epsilon: layers[layer].epsilon)
+            project(.normed, layer, normed, H, blocks[task], worker)
+        case .queriesKeysValues:
+            let (map, columns) = inputParts[task]
+            let (y, width) =
+                map == .q ? (q, attention.Q) : (map == .k ? k : v, attention.KV)
+            multiply(map, .normed, layer, y, width, accumulate: false, normed, H, T, columns, worker)
+        case .attention:
+            let heads = attention.keyValueHeads
+            attend(layer, segments[task / heads], head: task % heads, rows, worker)
+        case .attentionDown:
+            project(.attention, layer, attended, attention.Q, blocks[task], worker)
+        case .output:
+            multiply(
+                .o, .attention, layer, x, H, accumulate: true, attended, attention.Q, T, hiddenParts[task], worker)
+        case .postNormAndDown:
+            norm(blocks[task], layers[layer].postAttentionNorm, epsilon: layers[layer].epsilon)
+            project(.postNormed, layer, normed, H, blocks[task], worker)
+        case .gateAndUp:
+            let columns = wideParts[task]
+            multiply(.gate, .postNormed, layer, gate, F, accumulate: false, normed, H, T, columns, worker)
+            multiply(.up, .postNormed, layer, up, F, accumulate: false, normed, H, T, columns, worker)
+            for t in 0..<T {
+                let at = t * F + columns.lowerBound
+                kernel_swiglu_forward(gate + at, gate + at, up + at, columns.count)
+            }
+        case .productDown:
+            project(.product, layer, gate, F, blocks[task], worker)
+        case .down:
+            multiply(.down, .product, layer, x, H, accumulate: true, gate, F, T, hiddenParts[task], worker)
+        }
+    }
+
+    private func norm(_ rows: Range<Int>, _ weight: UnsafePointer<Float>, epsilon: Float) {
+        let at = rows.lowerBound * shape.hiddenSize
+        kernel_rmsnorm_forward(
+            normed + at, inverseRMS + rows.lowerBound, x + at, weight, epsilon, rows.count, shape.hiddenSize)
+    }
+
+    /// u = scale * input A^T for a block of rows and all maps that read this input.
+    private func project(
+        _ input: LayerInput, _ layer: Int, _ values: Floats, _ width: Int, _ rows: Range<Int>, _ worker: Int
+    ) {
+        guard let stack = adapters[layer]?.stacks[input.rawValue] else { return }
+        let out = u + rows.lowerBound * stack.width
+        product(
+            out, row: stack.width, accumulate: false, values + rows.lowerBound * width, aRow: width, stack.a,
+            M: rows.count, columns: 0..<stack.width, network.workers.gemmWorkspace(worker))
+        kernel_scale(out, stack.scale, rows.count * stack.width)
+    }
+
+    /// y (+)= input W^T + u B^T for a range of columns.
+    private func multiply(
+        _ map: LinearMap, _ input: LayerInput, _ layer: Int, _ y: Floats, _ yWidth: Int, accumulate: Bool,
+        _ values: Floats, _ width: Int, _ T: Int, _ columns: Range<Int>, _ worker: Int
+    ) {
+        let workspace = network.workers.gemmWorkspace(worker)
+        product(
+            y, row: yWidth, accumulate: accumulate, values, aRow: width, weights.layers[layer][map.place], M: T,
+            columns: columns, workspace)
+        guard let adapter = adapters[layer], let up = adapter.ups[map.place], let stack = adapter.stacks[input.rawValue]
+        else { return }
+        product(
+            y, row: yWidth, accumulate: true, u + up.offset, aRow: stack.width, up.b, M: T, columns: columns, workspace)
+    }
+
+    /// Turns the queries and keys of one segment and key-value head, stores its keys and values, and attends.
+    private func attend(_ layer: Int, _ segment: CachedSegment, head: Int, _ rows: PassRows, _ worker: Int) {
+        let shape = attention
+        let first = segment.rows.lowerBound
+        let count = segment.rows.count
+        let heads = shape.heads / shape.keyValueHeads
+        let query = first * shape.Q + head * heads * shape.D
+        let key = first * shape.KV + head * shape.D
+        kernel_rope(q + query, shape.Q, rows.cosine, rows.sine, rows.positions + first, count, heads, shape.D, 1)
+        kernel_rope(k + key, shape.KV, rows.cosine, rows.sine, rows.positions + first, count, 1, shape.D, 1)
+        let cache = segment.slot.map { own(layer, slot: $0, head) } ?? prefix(layer, head)
+        kernel_cache_append(cache, segment.stored, k + key, v + key, shape.KV, count, shape.D)
+        var span = kernel_cached_span(
+            prefix: prefix(layer, head), own: cache, prefix_count: segment.slot == nil ? 0 : sizes.shared,
+            own_offset: segment.stored, D: shape.D, scale: shape.scale)
+        kernel_cached_attention(
+            attended + query, shape.Q, q + query, shape.Q, count, heads, &span, scratches[worker])
+    }
+
+    private func prefix(_ layer: Int, _ head: Int) -> Floats { prefixCache[layer] + head * prefixFloats }
+
+    private func own(_ layer: Int, slot: Int, _ head: Int) -> Floats {
+        slotCache[layer] + (slot * attention.keyValueHeads + head) * slotFloats
+    }
+
+    private func norm(_ headRows: [Int], _ block: Range<Int>) {
+        let H = shape.hiddenSize
+        for place in block { (headX + place * H).update(from: x + headRows[place] * H, count: H) }
+        kernel_rmsnorm_forward(
+            headNormed + block.lowerBound * H, inverseRMS + block.lowerBound, headX + block.lowerBound * H,
+            network.head.norm, network.head.epsilon, block.count, H)
+    }
+
+    private func logits(_ part: Int, _ count: Int, _ worker: Int) {
+        let columns = headParts[part]
+        let H = shape.hiddenSize
+        let out = logits[worker]
+        product(
+            out - columns.lowerBound, row: Self.headColumns, accumulate: false, headNormed, aRow: H, weights.head,
+            M: count, columns: columns, network.workers.gemmWorkspace(worker))
+        for row in 0..<count {
+            let values = out + row * Self.headColumns
+            let place = kernel_argmax(values, columns.count)
+            candidates[part * count + row] = Best(
+                token: Int32(columns.lowerBound) + place, logit: values[Int(place)])
+        }
+    }
+
+    private func best(_ row: Int, of count: Int) -> Best {
+        var best = candidates[row]
+        for part in headParts.indices.dropFirst() {
+            let other = candidates[part * count + row]
+            if other.logit > best.logit || (best.logit.isNaN && !other.logit.isNaN) { best = other }
+        }
+        return best
+    }
+}
