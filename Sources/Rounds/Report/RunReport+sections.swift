@@ -16,11 +16,17 @@ extension RunReport {
         let declaration = plan.declaration
         let holding = verification.checks.count(where: \.holds)
         let all = verification.checks.count
+        let unproven = verification.checks.count { $0.status == .unproven }
         let verdict: HTML =
             verification.holds
-            ? "<span class=\"good\">All \(all) checks of its history hold.</span>"
+            ? "<span class=\"good\">Nothing contradicts its history: \(all - unproven) checks hold, \(unproven) cannot be proven from it.</span>"
             : "<span class=\"bad\">\(all - holding) of \(all) checks of its history FAIL.</span>"
-        let signed: HTML = verification.isSigned ? "Its commits are signed." : "Its commits are not signed."
+        let signed: HTML =
+            switch verification.signing {
+            case .signed: "Its commits are signed."
+            case .unsigned: "Its commits are not signed."
+            case .broken: "<span class=\"bad\">Its signatures do not hold.</span>"
+            }
         let complete: HTML =
             summary.steps.done == summary.steps.planned
             ? ""
