@@ -55,7 +55,8 @@ let package = Package(
         .testTarget(name: "FederationTests", dependencies: ["Faults", "Federation", "Digests"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Faults", "Federation", "Workflows"]),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Faults", "Federation", "Tokenization", "ModelFiles"]),
+            name: "TokenizationTests", dependencies: ["Faults", "Federation", "Tokenization", "ModelFiles"],
+            exclude: ["Goldens"]),
         .testTarget(
             name: "ModelFilesTests", dependencies: ["Faults", "Federation", "ModelFiles"]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "COpenBLAS"]),

@@ -1,17 +1,98 @@
-// Stored element types to float32: rows of f32, f16, bf16 and the quantised blocks of 32.
+// Stored element types to float32: rows of f32, f16, bf16 and quantised blocks of 32, 64 or 256.
 #ifndef MEDROUNDS_BLOCKS_H
 #define MEDROUNDS_BLOCKS_H
 
 enum { BLOCK = 32 };
 
 INLINE ptrdiff_t block_bytes(int32_t type) {
-  return type == KERNEL_Q4_0 ? 18 : type == KERNEL_Q4_1 ? 20 : 34;
+  return type == KERNEL_Q4_0   ? 18
+         : type == KERNEL_Q4_1 ? 20
+         : type == KERNEL_Q5_0 ? 22
+         : type == KERNEL_Q5_1 ? 24
+         : type == KERNEL_Q4_K ? 144
+         : type == KERNEL_Q5_K ? 176
+         : type == KERNEL_Q6_K ? 210
+         : type == KERNEL_NF4  ? 36
+                               : 34;
 }
+
+INLINE ptrdiff_t block_elements(int32_t type) { return type < KERNEL_Q4_K ? BLOCK : type == KERNEL_NF4 ? 64 : 256; }
 
 INLINE uint16_t half_at(const uint8_t *p) {
   uint16_t h;
   __builtin_memcpy(&h, p, sizeof h);
   return h;
+}
+
+// QLoRA's codes: quantiles of the normal distribution (Dettmers et al. 2023, appendix E).
+static const float nf4_codes[16] = {-1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
+                                    -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0.0f,
+                                    0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f,
+                                    0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f,
+                                    0.7229568362236023f, 1.0f};
+
+INLINE i32x16 wide_bytes(const uint8_t *p) {
+  u8x16 q;
+  __builtin_memcpy(&q, p, sizeof q);
+  return __builtin_convertvector(q, i32x16);
+}
+
+// Bit 0 .. 15 of a word to its lane.
+INLINE i32x16 spread_bits(uint32_t word) {
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return ((i32x16){} + (int32_t)(word & 0xffff)) >> lane & 1;
+}
+
+// The 6-bit scale and minimum of sub-block j of Q4_K and Q5_K.
+INLINE void k_scale(const uint8_t *p, ptrdiff_t j, int *scale, int *minimum) {
+  if (j < 4) {
+    *scale = p[j] & 63;
+    *minimum = p[j + 4] & 63;
+  } else {
+    *scale = (p[j + 4] & 15) | (p[j - 4] >> 6) << 4;
+    *minimum = (p[j + 4] >> 4) | (p[j] >> 6) << 4;
+  }
+}
+
+// Elements at .. at + 15 of a block with more in it than scale and nibbles. q5_0: d (q - 16); q5_1: d q + m;
+// q4_k and q5_k: (d s) q - (m t); q6_k: (d s) (q - 32); each product and sum is rounded. nf4: absmax times its code.
+INLINE f32x16 unpack_rich_lanes(int32_t type, const uint8_t *p, ptrdiff_t at) {
+  const ptrdiff_t upper = at % BLOCK / LANES;
+  if (type == KERNEL_NF4) {
+    float absmax;
+    __builtin_memcpy(&absmax, p, sizeof absmax);
+    f32x16 x;
+    UNROLL for (int i = 0; i < 8; i++) {
+      const uint8_t pair = p[4 + at / 2 + i];
+      x[2 * i] = nf4_codes[pair >> 4];
+      x[2 * i + 1] = nf4_codes[pair & 15];
+    }
+    return splat(absmax) * x;
+  }
+  if (type == KERNEL_Q5_0 || type == KERNEL_Q5_1) {
+    const ptrdiff_t head = type == KERNEL_Q5_0 ? 2 : 4;
+    uint32_t high;
+    __builtin_memcpy(&high, p + head, sizeof high);
+    const i32x16 q =
+        (wide_bytes(p + head + 4) >> (int32_t)(upper * 4) & 15) | spread_bits(high >> (upper * LANES)) << 4;
+    const f32x16 d = splat_f16(half_at(p));
+    if (type == KERNEL_Q5_0) return d * __builtin_convertvector(q - 16, f32x16);
+    return d * __builtin_convertvector(q, f32x16) + splat_f16(half_at(p + 2));
+  }
+  if (type == KERNEL_Q6_K) {
+    const ptrdiff_t half = at / 128, quarter = at % 128 / BLOCK, l = at % BLOCK;
+    const i32x16 low = wide_bytes(p + half * 64 + quarter % 2 * 32 + l) >> (int32_t)(quarter / 2 * 4) & 15;
+    const i32x16 high = wide_bytes(p + 128 + half * 32 + l) >> (int32_t)(quarter * 2) & 3;
+    const f32x16 d = splat_f16(half_at(p + 208)) * splat((float)(int8_t)p[192 + at / LANES]);
+    return d * __builtin_convertvector((low | high << 4) - 32, f32x16);
+  }
+  const ptrdiff_t j = at / BLOCK, l = at % BLOCK;
+  int scale, minimum;
+  k_scale(p + 4, j, &scale, &minimum);
+  i32x16 q = wide_bytes(p + (type == KERNEL_Q5_K ? 48 : 16) + j / 2 * 32 + l) >> (int32_t)(j % 2 * 4) & 15;
+  if (type == KERNEL_Q5_K) q |= (wide_bytes(p + 16 + l) >> (int32_t)j & 1) << 4;
+  const f32x16 d = splat_f16(half_at(p)) * splat((float)scale), m = splat_f16(half_at(p + 2)) * splat((float)minimum);
+  return d * __builtin_convertvector(q, f32x16) - m;
 }
 
 // Elements first .. first + 15 of a stored row; of a quantised one, first is a multiple of 16.
@@ -27,7 +108,9 @@ INLINE f32x16 unpack_lanes(int32_t type, const uint8_t *row, ptrdiff_t first) {
     __builtin_memcpy(&half, row + first * 2, sizeof half);
     return type == KERNEL_F16 ? from_f16(half) : from_bf16(half);
   }
-  const uint8_t *p = row + first / BLOCK * block_bytes(type);
+  const ptrdiff_t elements = block_elements(type);
+  const uint8_t *p = row + first / elements * block_bytes(type);
+  if (type > KERNEL_Q8_0) return unpack_rich_lanes(type, p, first % elements);
   const f32x16 d = splat_f16(half_at(p));
   const ptrdiff_t upper = first % BLOCK / LANES;
   if (type == KERNEL_Q8_0) {
@@ -76,7 +159,35 @@ static void matrix_row_level(float *out, const kernel_matrix *matrix, ptrdiff_t 
     case KERNEL_BF16: unpack_elements(out, KERNEL_BF16, p, 0, matrix->columns); break;
     case KERNEL_Q4_0: unpack_elements(out, KERNEL_Q4_0, p, 0, matrix->columns); break;
     case KERNEL_Q4_1: unpack_elements(out, KERNEL_Q4_1, p, 0, matrix->columns); break;
-    default: unpack_elements(out, KERNEL_Q8_0, p, 0, matrix->columns); break;
+    case KERNEL_Q8_0: unpack_elements(out, KERNEL_Q8_0, p, 0, matrix->columns); break;
+    case KERNEL_Q5_0: unpack_elements(out, KERNEL_Q5_0, p, 0, matrix->columns); break;
+    case KERNEL_Q5_1: unpack_elements(out, KERNEL_Q5_1, p, 0, matrix->columns); break;
+    case KERNEL_Q4_K: unpack_elements(out, KERNEL_Q4_K, p, 0, matrix->columns); break;
+    case KERNEL_Q5_K: unpack_elements(out, KERNEL_Q5_K, p, 0, matrix->columns); break;
+    case KERNEL_Q6_K: unpack_elements(out, KERNEL_Q6_K, p, 0, matrix->columns); break;
+    default: unpack_elements(out, KERNEL_NF4, p, 0, matrix->columns); break;
+  }
+}
+
+static void nf4_from_f32_level(uint8_t *out, const float *x, ptrdiff_t blocks) {
+  float middles[15];
+  for (int i = 0; i < 15; i++) middles[i] = (float)(((double)nf4_codes[i] + (double)nf4_codes[i + 1]) / 2);
+  for (ptrdiff_t block = 0; block < blocks; block++, x += 64, out += 36) {
+    float absmax = 0;
+    for (int i = 0; i < 64; i++) {
+      const float size = __builtin_fabsf(x[i]);
+      absmax = size > absmax ? size : absmax;
+    }
+    __builtin_memcpy(out, &absmax, sizeof absmax);
+    const float inverse = absmax > 0 ? 1.0f / absmax : 0.0f;
+    for (int i = 0; i < 64; i += 2) {
+      int high = 0, low = 0;
+      for (int j = 0; j < 15; j++) {
+        high += x[i] * inverse > middles[j];
+        low += x[i + 1] * inverse > middles[j];
+      }
+      out[4 + i / 2] = (uint8_t)(high << 4 | low);
+    }
   }
 }
 

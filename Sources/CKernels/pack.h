@@ -22,6 +22,15 @@
 // before they become floats: sixteen at a time share a k, and the scales stand in the lanes.
 INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first,
                         ptrdiff_t ahead) {
+  if (type > KERNEL_Q8_0) {
+    for (int half = 0; half < 2; half++, out += LANES * PANEL) {
+      f32x16 x[16];
+      for (int i = 0; i < LANES; i++) x[i] = unpack_lanes(type, rows[i], first + half * LANES);
+      TRANSPOSE(f32x16, x)
+      UNROLL for (int k = 0; k < LANES; k++) store(out + k * PANEL, x[k]);
+    }
+    return;
+  }
   const ptrdiff_t offset = first / BLOCK * block_bytes(type);
   UNROLL for (int i = 0; i < LANES; i++) __builtin_prefetch(rows[i] + ahead + offset, 0, 2);
   f32x16 d, m = splat(0);
@@ -124,8 +133,10 @@ INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_
 
 // Asks for columns n .. n + columns - 1 of stored rows first .. last - 1, which are soon to be packed by pack_rows.
 INLINE void ask_for_rows(const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last) {
-  const ptrdiff_t bytes = b->type >= KERNEL_Q4_0 ? block_bytes(b->type) : b->type == KERNEL_F32 ? 128 : 64;
-  const ptrdiff_t start = n / BLOCK * bytes, end = (n + columns + BLOCK - 1) / BLOCK * bytes;
+  const int32_t quantised = b->type >= KERNEL_Q4_0;
+  const ptrdiff_t bytes = quantised ? block_bytes(b->type) : b->type == KERNEL_F32 ? 128 : 64;
+  const ptrdiff_t elements = quantised ? block_elements(b->type) : BLOCK;
+  const ptrdiff_t start = n / elements * bytes, end = (n + columns + elements - 1) / elements * bytes;
   for (ptrdiff_t k = first; k < last; k++)
     for (ptrdiff_t i = start; i < end; i += 64)
       __builtin_prefetch((const uint8_t *)b->data + k * b->row_bytes + i, 0, 2);
@@ -138,7 +149,13 @@ INLINE void ask_for_rows(const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
     case KERNEL_BF16: call(KERNEL_BF16); break;  \
     case KERNEL_Q4_0: call(KERNEL_Q4_0); break;  \
     case KERNEL_Q4_1: call(KERNEL_Q4_1); break;  \
-    default: call(KERNEL_Q8_0); break;           \
+    case KERNEL_Q8_0: call(KERNEL_Q8_0); break;  \
+    case KERNEL_Q5_0: call(KERNEL_Q5_0); break;  \
+    case KERNEL_Q5_1: call(KERNEL_Q5_1); break;  \
+    case KERNEL_Q4_K: call(KERNEL_Q4_K); break;  \
+    case KERNEL_Q5_K: call(KERNEL_Q5_K); break;  \
+    case KERNEL_Q6_K: call(KERNEL_Q6_K); break;  \
+    default: call(KERNEL_NF4); break;            \
   }
 
 static __attribute__((noinline)) void pack_panel(float *out, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t n,

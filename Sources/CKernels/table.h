@@ -7,6 +7,7 @@
 // X(result, name, parameters, arguments) for every kernel that has levels.
 #define EVERY_KERNEL(X)                                                                                                \
   X(void, matrix_row, (float *out, const kernel_matrix *matrix, ptrdiff_t row), (out, matrix, row))                    \
+  X(void, nf4_from_f32, (uint8_t *out, const float *x, ptrdiff_t blocks), (out, x, blocks))                            \
   X(void, bf16_from_f32, (uint16_t *out, const float *x, ptrdiff_t count), (out, x, count))                            \
   X(void, f32_from_bf16, (float *out, const uint16_t *x, ptrdiff_t count), (out, x, count))                            \
   X(void, gemm,                                                                                                        \

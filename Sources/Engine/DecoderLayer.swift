@@ -18,6 +18,7 @@ package struct LayerActivations {
     let inverseRMS: UnsafeMutablePointer<Float>  // [T] of the input norm
     let postInverseRMS: UnsafeMutablePointer<Float>  // [T] of the norm after attention
     let u: [UnsafeMutablePointer<Float>]  // [T, r] per map
+    let heads: HeadNormActivations?  // where q and k are normed
 
     package init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) {
         let Q = shape.headCount * shape.headDimension
@@ -34,6 +35,7 @@ package struct LayerActivations {
         inverseRMS = arena.floats(rows)
         postInverseRMS = arena.floats(rows)
         u = LinearMap.allCases.map { _ in arena.floats(rows * rank) }
+        heads = shape.headNorms ? HeadNormActivations(shape, rows: rows, arena: arena) : nil
     }
 }
 
@@ -82,16 +84,18 @@ package struct LayerMaps {
     let inputNorm: UnsafePointer<Float>  // [H]
     let postAttentionNorm: UnsafePointer<Float>  // [H]
     let epsilon: Float
+    let options: FamilyOptions
     let attention: AttentionShape
 
     package init(
         maps: [AdaptedMap], inputNorm: UnsafePointer<Float>, postAttentionNorm: UnsafePointer<Float>, epsilon: Float,
-        attention: AttentionShape
+        options: FamilyOptions = FamilyOptions(), attention: AttentionShape
     ) {
         self.maps = maps
         self.inputNorm = inputNorm
         self.postAttentionNorm = postAttentionNorm
         self.epsilon = epsilon
+        self.options = options
         self.attention = attention
     }
 
@@ -144,6 +148,7 @@ package enum DecoderLayer {
         multiply(
             [(.q, saved.q), (.k, saved.k), (.v, saved.v)], accumulate: false, normed, layer, saved, scratch, T, workers)
         workers.rows(T) { block, _ in
+            layer.options.forward(saved, block, epsilon: layer.epsilon, shape)
             rotate(saved.q, saved.k, block, direction: 1, shape, rows)
         }
         if keys != saved.k {
@@ -160,6 +165,7 @@ package enum DecoderLayer {
         workers.rows(T) { block, worker in
             let at = block.lowerBound * H
             (saved.h + at).update(from: saved.x + at, count: block.count * H)
+            layer.options.addBias(of: .o, to: saved.h, width: H, block)
             project([.o], saved.attention, layer, saved, scratch, block, worker, workers)
         }
         multiply([(.o, saved.h)], accumulate: true, saved.attention, layer, saved, scratch, T, workers)
@@ -236,6 +242,7 @@ package enum DecoderLayer {
             shape: shape, T: T, workers: workers)
         workers.rows(T) { block, _ in
             rotate(gradients.dq, gradients.dk, block, direction: -1, shape, rows)
+            layer.options.backward(gradients, saved, block, shape)
             let at = block.lowerBound * H
             kernel_rmsnorm_forward(
                 normed + at, saved.inverseRMS + block.lowerBound, saved.x + at, layer.inputNorm, layer.epsilon,

@@ -1,4 +1,4 @@
-// LanguageModel: the frozen weights of a LLaMA-family decoder, checked once and read where the file stores them.
+// LanguageModel: the frozen weights of a decoder of the llama kind, checked once and read where the file stores them.
 
 import CKernels
 import Faults
@@ -27,11 +27,12 @@ public final class LanguageModel: @unchecked Sendable {
         let maps: [kernel_matrix]  // [out, in] each, in LinearMap.allCases order
         let inputNorm: UnsafePointer<Float>  // [H]
         let postAttentionNorm: UnsafePointer<Float>  // [H]
+        let options: FamilyOptions
     }
 
     /// Checks every tensor against the file's shape. Faults: engine.tensor-missing, engine.tensor-shape,
     /// engine.tensor-bytes, engine.model-setting.
-    public init(_ file: ModelFile, numerics: Numerics = .exact) throws(Fault) {
+    public init(_ file: ModelFile, numerics: Numerics = .exact, weights: WeightForm = .stored) throws(Fault) {
         let shape = file.shape
         try Self.check(shape)
         let norms = Arena()
@@ -50,16 +51,27 @@ public final class LanguageModel: @unchecked Sendable {
         for layer in 0..<shape.layerCount {
             let name = "model.layers.\(layer)"
             var maps: [kernel_matrix] = []
+            var options = FamilyOptions()
             for map in LinearMap.allCases {
-                maps.append(
-                    try Self.weight(
-                        file, "\(name).\(map.block).\(map.rawValue).weight", rows: shape.outputs(of: map),
-                        columns: shape.inputs(of: map)))
+                let stored = try Self.weight(
+                    file, "\(name).\(map.block).\(map.rawValue).weight", rows: shape.outputs(of: map),
+                    columns: shape.inputs(of: map))
+                maps.append(weights == .stored ? stored : try Self.quantised(stored, norms))
+                if shape.biases.contains(map) {
+                    options.biases[map.place] = try Self.norm(
+                        file, "\(name).\(map.block).\(map.rawValue).bias", shape.outputs(of: map), norms)
+                }
+            }
+            if shape.headNorms {
+                let D = shape.headDimension
+                options.queryNorm = try Self.norm(file, "\(name).self_attn.q_norm.weight", D, norms)
+                options.keyNorm = try Self.norm(file, "\(name).self_attn.k_norm.weight", D, norms)
             }
             layers.append(
                 LayerWeights(
                     maps: maps, inputNorm: try Self.norm(file, "\(name).input_layernorm.weight", H, norms),
-                    postAttentionNorm: try Self.norm(file, "\(name).post_attention_layernorm.weight", H, norms)))
+                    postAttentionNorm: try Self.norm(file, "\(name).post_attention_layernorm.weight", H, norms),
+                    options: options))
         }
         self.layers = layers
     }
@@ -85,7 +97,8 @@ public final class LanguageModel: @unchecked Sendable {
                         rows: shape.outputs(of: map), columns: shape.inputs(of: map),
                         place: 2 + layer * LinearMap.allCases.count + map.place, in: arena)
                 },
-                inputNorm: Self.ones(H, in: arena), postAttentionNorm: Self.ones(H, in: arena))
+                inputNorm: Self.ones(H, in: arena), postAttentionNorm: Self.ones(H, in: arena),
+                options: FamilyOptions())
         }
     }
 
@@ -140,7 +153,29 @@ public final class LanguageModel: @unchecked Sendable {
         return try stored(tensor, rows: rows, columns: columns)
     }
 
-    /// A norm's weight [H], copied as float32.
+    /// The weight as NF4, a row at a time, so that no more than a row is in float32.
+    private static func quantised(_ stored: kernel_matrix, _ arena: Arena) throws(Fault) -> kernel_matrix {
+        guard stored.type < StoredType.q4_0.rawValue else {
+            throw .modelSetting("weights", "nf4", expected: "stored: the model's weights are quantised already")
+        }
+        // Rows that are no whole blocks stay as they are.
+        guard stored.columns % 64 == 0 else { return stored }
+        let rowBytes = stored.columns / 64 * 36
+        let blocks = arena.bytes(stored.rows * rowBytes)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: stored.columns) { row in
+            guard let values = row.baseAddress else { return }
+            for index in 0..<stored.rows {
+                withUnsafePointer(to: stored) { kernel_matrix_row(values, $0, index) }
+                let out = (blocks + index * rowBytes).assumingMemoryBound(to: UInt8.self)
+                kernel_nf4_from_f32(out, values, stored.columns / 64)
+            }
+        }
+        return kernel_matrix(
+            data: UnsafeRawPointer(blocks), rows: stored.rows, columns: stored.columns, row_bytes: rowBytes,
+            type: StoredType.nf4.rawValue)
+    }
+
+    /// A norm's weight or a bias [H], copied as float32.
     private static func norm(
         _ file: ModelFile, _ name: String, _ H: Int, _ arena: Arena
     ) throws(Fault) -> UnsafePointer<Float> {
@@ -153,14 +188,8 @@ public final class LanguageModel: @unchecked Sendable {
     }
 
     private static func stored(_ tensor: StoredTensor, rows: Int, columns: Int) throws(Fault) -> kernel_matrix {
-        let rowBytes =
-            switch tensor.type {
-            case .f32: 4 * columns
-            case .f16, .bf16: 2 * columns
-            case .q4_0: (columns + 31) / 32 * 18
-            case .q4_1: (columns + 31) / 32 * 20
-            case .q8_0: (columns + 31) / 32 * 34
-            }
+        let elements = tensor.type.blockElements
+        let rowBytes = (columns + elements - 1) / elements * tensor.type.blockBytes
         guard let data = tensor.bytes.baseAddress, tensor.bytes.count == rows * rowBytes else {
             throw .modelTensorBytes(tensor.name, found: tensor.bytes.count, expected: rows * rowBytes)
         }

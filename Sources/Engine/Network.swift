@@ -69,7 +69,7 @@ final class Network {
         return zip(model.layers, adapted).map { layer, maps in
             LayerMaps(
                 maps: maps, inputNorm: layer.inputNorm, postAttentionNorm: layer.postAttentionNorm,
-                epsilon: shape.rmsEpsilon,
+                epsilon: shape.rmsEpsilon, options: layer.options,
                 attention: AttentionShape(
                     heads: shape.headCount, keyValueHeads: shape.keyValueHeadCount, D: shape.headDimension))
         }

@@ -53,22 +53,33 @@ public enum AdapterFile {
     static func adapter(
         _ entries: [Safetensors.Entry], sizes: BackboneSizes, configuration: LoRAConfiguration, path: String
     ) throws(Fault) -> Adapter {
+        var tensors: [NamedTensor] = []
+        tensors.reserveCapacity(entries.count)
+        for entry in entries {
+            guard let values = entry.floats else {
+                throw Fault.modelUnsupportedType(path, entry.type.rawValue, tensor: entry.name)
+            }
+            tensors.append(NamedTensor(name: entry.name, shape: entry.shape, values: values))
+        }
+        return try adapter(tensors, sizes: sizes, configuration: configuration, path: path)
+    }
+
+    static func adapter(
+        _ found: [NamedTensor], sizes: BackboneSizes, configuration: LoRAConfiguration, path: String
+    ) throws(Fault) -> Adapter {
         var wanted: [String: [Int]] = [:]
         for (name, dimensions) in expected(sizes: sizes, configuration: configuration) { wanted[name] = dimensions }
         var tensors: [NamedTensor] = []
         tensors.reserveCapacity(wanted.count)
-        for entry in entries {
+        for entry in found {
             guard let dimensions = wanted.removeValue(forKey: entry.name) else {
                 throw Fault.adapterUnknownTensor(path, entry.name)
             }
             guard entry.shape == dimensions else {
                 throw Fault.adapterShape(path, entry.name, found: entry.shape, expected: dimensions)
             }
-            guard let values = entry.floats else {
-                throw Fault.modelUnsupportedType(path, entry.type.rawValue, tensor: entry.name)
-            }
-            try checkFinite(values, entry.name, path)
-            tensors.append(NamedTensor(name: entry.name, shape: entry.shape, values: values))
+            try checkFinite(entry.values, entry.name, path)
+            tensors.append(entry)
         }
         if let missing = wanted.keys.min(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
             throw Fault.adapterMissingTensor(path, missing)

@@ -20,18 +20,27 @@ public enum AdapterFolder {
     /// Reads a PEFT folder for a model of those sizes. Throws `adapter.configuration`, the faults of `AdapterFile.read` and those of
     /// missing or unreadable files.
     public static func read(_ folder: String, sizes: BackboneSizes) throws(Fault) -> Adapter {
-        let configuration = try readConfiguration(folder)
+        let settings = try readSettings(folder)
+        let configuration = settings.configuration
         let path = "\(folder)/adapter_model.safetensors"
+        if settings.hasPatterns {
+            return try settings.unified(try Safetensors.read(path: path), sizes: sizes, path: path)
+        }
         return try AdapterFile.adapter(
             try Safetensors.read(path: path), sizes: sizes, configuration: configuration, path: path)
     }
 
-    /// Reads adapter_config.json alone. Throws `adapter.configuration` and those of missing or unreadable files.
+    /// Reads adapter_config.json alone; where patterns give maps other ranks or scales, what it says of all others. Throws
+    /// `adapter.configuration` and those of missing or unreadable files.
     public static func readConfiguration(_ folder: String) throws(Fault) -> LoRAConfiguration {
+        try readSettings(folder).configuration
+    }
+
+    private static func readSettings(_ folder: String) throws(Fault) -> AdapterSettings {
         let path = "\(folder)/adapter_config.json"
         let storage = try Storage(mapping: path)
         let bytes = withExtendedLifetime(storage) { Array(storage.bytes) }
-        return try configuration(bytes, path: path)
+        return try settings(bytes, path: path)
     }
 
     /// The bytes of adapter_config.json: canonical JSON with the settings that PEFT needs to load the adapter.
@@ -52,6 +61,10 @@ public enum AdapterFolder {
 
     /// Reads the bytes of adapter_config.json; the path is for faults. Throws `adapter.configuration`.
     public static func configuration(_ bytes: [UInt8], path: String) throws(Fault) -> LoRAConfiguration {
+        try settings(bytes, path: path).configuration
+    }
+
+    static func settings(_ bytes: [UInt8], path: String) throws(Fault) -> AdapterSettings {
         let json: JSONValue
         do {
             json = try JSONValue(parsing: bytes)
@@ -59,11 +72,8 @@ public enum AdapterFolder {
             throw Fault.adapterConfiguration(path, "the file is not JSON")
         }
         guard json["peft_type"] == "LORA" else { throw Fault.adapterConfiguration(path, "peft_type is not LORA") }
-        for key in ["use_dora", "use_rslora", "fan_in_fan_out", "lora_bias", "use_qalora"] where json[key] == true {
+        for key in ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"] where json[key] == true {
             throw Fault.adapterConfiguration(path, "\(key) is not supported")
-        }
-        for key in ["rank_pattern", "alpha_pattern"] where json[key]?.members?.isEmpty == false {
-            throw Fault.adapterConfiguration(path, "\(key) is not supported: every map has one rank and one alpha")
         }
         for key in ["layers_to_transform", "modules_to_save", "exclude_modules", "layer_replication"] {
             if let value = json[key], value != .null {
@@ -83,8 +93,14 @@ public enum AdapterFolder {
         guard dropout >= 0, dropout < 1 else {
             throw Fault.adapterConfiguration(path, "lora_dropout \(dropout) is not at least 0 and below 1")
         }
-        return LoRAConfiguration(
-            rank: rank, alpha: alpha, dropout: dropout, targets: try targets(json["target_modules"], path))
+        let isRankStabilised = json["use_rslora"] == true
+        let plain = isRankStabilised ? alpha * Double(rank).squareRoot() : alpha
+        var settings = AdapterSettings(
+            configuration: LoRAConfiguration(
+                rank: rank, alpha: plain, dropout: dropout, targets: try targets(json["target_modules"], path)),
+            isRankStabilised: isRankStabilised, alpha: alpha)
+        try settings.readPatterns(json, path)
+        return settings
     }
 
     private static func targets(_ json: JSONValue?, _ path: String) throws(Fault) -> [LinearMap] {
@@ -97,7 +113,7 @@ public enum AdapterFolder {
             guard let name = element.text, let map = LinearMap(rawValue: name) else {
                 let shown = element.text.map(Fault.shown) ?? "an entry that is no text"
                 throw Fault.adapterConfiguration(
-                    path, "target_modules names \(shown), which is no map of a llama layer")
+                    path, "target_modules names \(shown), which is no map of a decoder layer")
             }
             found.insert(map)
         }

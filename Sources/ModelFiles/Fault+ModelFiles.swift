@@ -69,26 +69,27 @@ extension Fault {
             at: Place(file: path), mend: "Convert the model with a current converter.")
     }
 
-    /// `model.unsupported-architecture`: a model that is no plain llama.
+    /// `model.unsupported-architecture`: a model of no supported family.
     static func modelUnsupportedArchitecture(_ path: String, _ architecture: String) -> Fault {
         Fault(
             .model, "model.unsupported-architecture",
-            "architecture \(shown(architecture)) is not supported; llama is", at: Place(file: path),
-            mend: "Choose a model of the llama architecture, such as SmolLM2 or Llama 3.")
+            "architecture \(shown(architecture)) is not supported; llama, mistral, qwen2 and qwen3 are",
+            at: Place(file: path),
+            mend: "Choose a model of one of these families, such as SmolLM2, Llama 3 or Qwen3.")
     }
 
-    /// `model.unsupported-feature`: a llama with a part that the engine does not compute.
+    /// `model.unsupported-feature`: a model with a part that the engine does not compute.
     static func modelUnsupportedFeature(_ path: String, _ what: String) -> Fault {
         Fault(
             .model, "model.unsupported-feature", what, at: Place(file: path),
-            mend: "Choose a llama model without it.")
+            mend: "Choose a model without it.")
     }
 
     /// `model.unsupported-type`: a tensor in a number format that is not read.
     static func modelUnsupportedType(_ path: String, _ type: String, tensor: String) -> Fault {
         Fault(
             .model, "model.unsupported-type",
-            "type \(shown(type)) is not supported; F32, F16, BF16, Q4_0, Q4_1 and Q8_0 are",
+            "type \(shown(type)) is not supported; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K are",
             at: Place(file: path, tensor: shown(tensor)),
             mend: "Convert the model to one of the supported types.")
     }
@@ -117,8 +118,9 @@ extension Fault {
     /// `model.unknown-tensor`: a tensor that the engine would silently leave out.
     static func modelUnknownTensor(_ path: String, _ name: String) -> Fault {
         Fault(
-            .model, "model.unknown-tensor", "a plain llama model has no such tensor",
-            at: Place(file: path, tensor: shown(name)), mend: "Choose a llama model without it.")
+            .model, "model.unknown-tensor", "a model of these settings has no such tensor",
+            at: Place(file: path, tensor: shown(name)),
+            mend: "Choose a model without it, or one whose settings name it.")
     }
 
     /// `model.tensor-shape`: a tensor whose shape contradicts the settings.

@@ -1,6 +1,7 @@
-// The llama architecture in GGUF: settings to ModelShape, ggml's tensor names and row order to those of Hugging Face.
+// The families of the llama kind in GGUF: settings to ModelShape, ggml's tensor names and row order to those of Hugging Face.
 
 import Faults
+import Federation
 import Glibc
 
 extension GGUF {
@@ -46,55 +47,71 @@ extension GGUF {
     /// `model.missing-setting`, `model.setting-range`.
     func llamaShape() throws(Fault) -> ModelShape {
         let architecture = try required(try text("general.architecture"), "general.architecture")
-        guard architecture == "llama" else { throw Fault.modelUnsupportedArchitecture(path, architecture) }
-        let hidden = try required(try integer("llama.embedding_length"), "llama.embedding_length")
-        let heads = try required(try integer("llama.attention.head_count"), "llama.attention.head_count")
-        guard heads > 0 else {
-            throw Fault.modelSettingRange(path, "llama.attention.head_count", "\(heads)", "at least 1")
+        guard architecture != "mistral", ModelShape.architectures.contains(architecture) else {
+            throw Fault.modelUnsupportedArchitecture(path, architecture)
         }
-        let headDimension = try integer("llama.attention.key_length") ?? hidden / heads
-        for key in ["llama.attention.value_length", "llama.rope.dimension_count"] {
+        let hidden = try required(try integer("\(architecture).embedding_length"), "\(architecture).embedding_length")
+        let heads = try required(
+            try integer("\(architecture).attention.head_count"), "\(architecture).attention.head_count")
+        guard heads > 0 else {
+            throw Fault.modelSettingRange(path, "\(architecture).attention.head_count", "\(heads)", "at least 1")
+        }
+        let headDimension = try integer("\(architecture).attention.key_length") ?? hidden / heads
+        for key in ["\(architecture).attention.value_length", "\(architecture).rope.dimension_count"] {
             if let other = try integer(key), other != headDimension {
                 throw Fault.modelUnsupportedFeature(path, "\(key) is \(other) where a head is \(headDimension) wide")
             }
         }
-        if let experts = try integer("llama.expert_count"), experts > 0 {
+        if let experts = try integer("\(architecture).expert_count"), experts > 0 {
             throw Fault.modelUnsupportedFeature(path, "a mixture of \(experts) experts is not supported")
         }
         guard let embedding = tensors.first(where: { $0.name == "token_embd.weight" }) else {
             throw Fault.modelMissingTensor(path, "token_embd.weight")
         }
-        let epsilonKey = "llama.attention.layer_norm_rms_epsilon"
+        let epsilonKey = "\(architecture).attention.layer_norm_rms_epsilon"
         var shape = ModelShape(
             architecture: architecture, hiddenSize: hidden,
-            layerCount: try required(try integer("llama.block_count"), "llama.block_count"), headCount: heads,
-            keyValueHeadCount: try integer("llama.attention.head_count_kv") ?? heads, headDimension: headDimension,
-            feedForwardSize: try required(try integer("llama.feed_forward_length"), "llama.feed_forward_length"),
+            layerCount: try required(try integer("\(architecture).block_count"), "\(architecture).block_count"),
+            headCount: heads,
+            keyValueHeadCount: try integer("\(architecture).attention.head_count_kv") ?? heads,
+            headDimension: headDimension,
+            feedForwardSize: try required(
+                try integer("\(architecture).feed_forward_length"), "\(architecture).feed_forward_length"),
             vocabularySize: embedding.shape[0],
             rmsEpsilon: Float(try required(try number(epsilonKey), epsilonKey)),
-            ropeTheta: try number("llama.rope.freq_base") ?? 10000, ropeScaling: .none,
-            contextLength: try required(try integer("llama.context_length"), "llama.context_length"),
-            tiedHead: !tensors.contains { $0.name == "output.weight" })
+            ropeTheta: try number("\(architecture).rope.freq_base") ?? 10000, ropeScaling: .none,
+            contextLength: try required(
+                try integer("\(architecture).context_length"), "\(architecture).context_length"),
+            tiedHead: !tensors.contains { $0.name == "output.weight" }, biases: biases(),
+            headNorms: architecture == "qwen3",
+            slidingWindow: try integer("\(architecture).attention.sliding_window"))
         guard shape.keyValueHeadCount > 0 else {
             throw Fault.modelSettingRange(
-                path, "llama.attention.head_count_kv", "\(shape.keyValueHeadCount)", "at least 1")
+                path, "\(architecture).attention.head_count_kv", "\(shape.keyValueHeadCount)", "at least 1")
         }
-        shape.ropeScaling = try ropeScaling(theta: shape.ropeTheta, headDimension: headDimension)
+        shape.ropeScaling = try ropeScaling(architecture, theta: shape.ropeTheta, headDimension: headDimension)
         try shape.check(path)
         return shape
     }
 
-    private func ropeScaling(theta: Double, headDimension: Int) throws(Fault) -> RopeScaling {
+    /// The maps that have a bias, told by the tensors of the first layer.
+    private func biases() -> [LinearMap] {
+        zip([LinearMap.q, .k, .v, .o], ["attn_q", "attn_k", "attn_v", "attn_output"]).compactMap { map, name in
+            tensors.contains { $0.name == "blk.0.\(name).bias" } ? map : nil
+        }
+    }
+
+    private func ropeScaling(_ architecture: String, theta: Double, headDimension: Int) throws(Fault) -> RopeScaling {
         if let factors = tensors.first(where: { $0.name == "rope_freqs.weight" }) {
             return try llama3Scaling(factors, theta: theta, headDimension: headDimension)
         }
-        let legacy = try number("llama.rope.scale_linear")
-        let type = try text("llama.rope.scaling.type") ?? (legacy == nil ? "none" : "linear")
+        let legacy = try number("\(architecture).rope.scale_linear")
+        let type = try text("\(architecture).rope.scaling.type") ?? (legacy == nil ? "none" : "linear")
         switch type {
         case "none": return .none
         case "linear":
-            let factor = try number("llama.rope.scaling.factor") ?? legacy
-            return .linear(factor: try required(factor, "llama.rope.scaling.factor"))
+            let factor = try number("\(architecture).rope.scaling.factor") ?? legacy
+            return .linear(factor: try required(factor, "\(architecture).rope.scaling.factor"))
         default: throw Fault.modelUnsupportedFeature(path, "rope scaling \(Fault.shown(type)) is not supported")
         }
     }
@@ -147,15 +164,12 @@ extension GGUF {
             let bytes = UnsafeRawBufferPointer(rebasing: storage.bytes[tensor.start..<tensor.start + tensor.count])
             let plain = StoredTensor(
                 name: name, shape: tensor.shape, type: tensor.stored, bytes: bytes, storage: storage)
-            let heads: Int? =
-                if tensor.name.hasSuffix(".attn_q.weight") {
-                    shape.headCount
-                } else if tensor.name.hasSuffix(".attn_k.weight") { shape.keyValueHeadCount } else { nil }
+            let heads = headsOfTurnedRows(tensor.name, shape)
             guard let heads else {
                 stored.append(plain)
                 continue
             }
-            guard plain.shape.count == 2, plain.shape[0] == heads * shape.headDimension else {
+            guard (1...2).contains(plain.shape.count), plain.shape[0] == heads * shape.headDimension else {
                 throw Fault.modelTensorShape(
                     path, name, plain.shape, [heads * shape.headDimension, shape.hiddenSize])
             }
@@ -164,7 +178,19 @@ extension GGUF {
         return stored
     }
 
-    private static func huggingFaceName(_ name: String) -> String? {
+    /// The heads of a tensor whose rows stand in the other order; nil for all others. Only the llama architecture has rotary
+    /// pairs side by side; Qwen's stand half a head apart as in Hugging Face.
+    func headsOfTurnedRows(_ name: String, _ shape: ModelShape) -> Int? {
+        let parts = name.split(separator: ".")
+        guard parts.count == 4, shape.architecture == "llama" else { return nil }
+        switch parts[2] {
+        case "attn_q": return shape.headCount
+        case "attn_k": return shape.keyValueHeadCount
+        default: return nil
+        }
+    }
+
+    static func huggingFaceName(_ name: String) -> String? {
         switch name {
         case "token_embd.weight": return "model.embed_tokens.weight"
         case "output_norm.weight": return "model.norm.weight"
@@ -172,15 +198,19 @@ extension GGUF {
         default: break
         }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4, parts[0] == "blk", parts[3] == "weight", let layer = Int(parts[1]), layer >= 0,
+        guard parts.count == 4, parts[0] == "blk", parts[3] == "weight" || parts[3] == "bias",
+            let layer = Int(parts[1]), layer >= 0,
             String(layer) == parts[1]
         else { return nil }
         let names: [Substring: String] = [
             "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
             "attn_output": "self_attn.o_proj", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
-            "ffn_down": "mlp.down_proj", "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
+            "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm", "ffn_down": "mlp.down_proj",
+            "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
         ]
-        return names[parts[2]].map { "model.layers.\(layer).\($0).weight" }
+        let isBias = parts[3] == "bias"
+        guard !isBias || ["attn_q", "attn_k", "attn_v", "attn_output"].contains(parts[2]) else { return nil }
+        return names[parts[2]].map { "model.layers.\(layer).\($0).\(parts[3])" }
     }
 }
 
@@ -193,7 +223,7 @@ extension StoredTensor {
         let rows = shape[0]
         let dimension = rows / heads
         let half = dimension / 2
-        let row = rowBytes
+        let row = bytes.count / rows  // of a bias: one element
         let source = bytes
         let copy = Storage(count: bytes.count) { target in
             for index in 0..<rows {

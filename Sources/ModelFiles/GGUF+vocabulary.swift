@@ -13,8 +13,12 @@ extension GGUF {
         guard types.isEmpty || types.count == tokens.count else {
             throw Fault.modelMalformed(path, "\(types.count) token types for \(tokens.count) tokens")
         }
+        let cutting = try text("tokenizer.ggml.pre") ?? ""
+        // Hugging Face's tokenizers of these families do so; the format has no setting for it.
+        let isQwen = cutting == "qwen2" || cutting == "deepseek-r1-qwen"
+        let isLlama = ["llama-bpe", "llama3", "llama-v3"].contains(cutting)
         return StoredVocabulary(
-            model: model, preTokenizer: try text("tokenizer.ggml.pre") ?? "", tokens: tokens, tokenTypes: types,
+            model: model, preTokenizer: cutting, tokens: tokens, tokenTypes: types,
             merges: try strings("tokenizer.ggml.merges") ?? [],
             beginningID: try tokenID("tokenizer.ggml.bos_token_id", tokens.count),
             endID: try tokenID("tokenizer.ggml.eos_token_id", tokens.count),
@@ -22,6 +26,7 @@ extension GGUF {
             paddingID: try tokenID("tokenizer.ggml.padding_token_id", tokens.count),
             addsBeginning: try flag("tokenizer.ggml.add_bos_token"), addsEnd: try flag("tokenizer.ggml.add_eos_token"),
             addsSpacePrefix: try flag("tokenizer.ggml.add_space_prefix"),
+            composes: isQwen, ignoresMerges: isLlama,
             chatTemplate: try text("tokenizer.chat_template"), json: nil)
     }
 

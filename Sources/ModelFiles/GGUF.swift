@@ -38,6 +38,8 @@ struct GGUF: Sendable {
     private(set) var settings: [String: GGUFValue] = [:]
     /// The tensors in the order of the file.
     private(set) var tensors: [GGUFTensor] = []
+    /// Where the settings stand in the file.
+    private(set) var settingBytes = 0..<0
 
     /// Reads the header. Throws `model.unknown-format`, `model.unsupported-version`, `model.truncated`, `model.malformed`,
     /// `model.unsupported-type`.
@@ -61,6 +63,7 @@ struct GGUF: Sendable {
         guard tensorCount <= UInt64(reader.remaining / 32) else {
             throw Fault.modelMalformed(path, "\(tensorCount) tensors cannot stand in \(reader.remaining) bytes")
         }
+        let settingStart = reader.offset
         for index in 0..<settingCount {
             let key = try reader.string("the key of setting \(index)")
             let type = try reader.integer(UInt32.self, "the type of setting \(index)")
@@ -69,6 +72,7 @@ struct GGUF: Sendable {
                 throw Fault.modelMalformed(path, "setting \(Fault.shown(key)) stands twice")
             }
         }
+        settingBytes = settingStart..<reader.offset
         try readTensors(&reader, count: tensorCount)
     }
 
@@ -232,7 +236,12 @@ struct GGUF: Sendable {
         case 1: .f16
         case 2: .q4_0
         case 3: .q4_1
+        case 6: .q5_0
+        case 7: .q5_1
         case 8: .q8_0
+        case 12: .q4_k
+        case 13: .q5_k
+        case 14: .q6_k
         case 30: .bf16
         default: nil
         }
@@ -240,7 +249,7 @@ struct GGUF: Sendable {
 
     private static func typeName(_ type: UInt32) -> String {
         let names: [UInt32: String] = [
-            6: "Q5_0", 7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K",
+            9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K",
             16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S",
             23: "IQ4_XS", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0",
             39: "MXFP4",

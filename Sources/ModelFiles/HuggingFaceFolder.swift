@@ -3,7 +3,7 @@
 import Faults
 import Federation
 
-/// Reads llama models in Hugging Face form.
+/// Reads Llama, Mistral, Qwen2 and Qwen3 models in Hugging Face form.
 enum HuggingFaceFolder {
     /// Opens the folder. Throws faults of the family `model.`, each naming the file inside the folder.
     static func open(_ path: String) throws(Fault) -> ModelFile {
@@ -77,19 +77,21 @@ enum HuggingFaceFolder {
     }
 }
 
-/// config.json of a llama model, as transformers 4 and 5 write it.
+/// config.json of a supported family, as transformers 4 and 5 write it.
 private struct Configuration {
     let json: JSONValue
     let path: String
 
     func shape() throws(Fault) -> ModelShape {
         let architecture = try value("model_type") { $0.text }
-        guard architecture == "llama" else { throw Fault.modelUnsupportedArchitecture(path, architecture) }
+        guard ModelShape.architectures.contains(architecture) else {
+            throw Fault.modelUnsupportedArchitecture(path, architecture)
+        }
         if let activation = try optional("hidden_act", { $0.text }), activation != "silu" {
             throw Fault.modelUnsupportedFeature(path, "hidden_act \(Fault.shown(activation)) is not supported; silu is")
         }
-        for key in ["attention_bias", "mlp_bias"] where try optional(key, { $0.bool }) == true {
-            throw Fault.modelUnsupportedFeature(path, "\(key) is not supported")
+        if try optional("mlp_bias", { $0.bool }) == true {
+            throw Fault.modelUnsupportedFeature(path, "mlp_bias is not supported")
         }
         if let quantization = json["quantization_config"], quantization != .null {
             throw Fault.modelUnsupportedFeature(path, "quantization_config is not supported")
@@ -105,14 +107,30 @@ private struct Configuration {
         let shape = ModelShape(
             architecture: architecture, hiddenSize: hidden, layerCount: try value("num_hidden_layers") { $0.int },
             headCount: heads, keyValueHeadCount: keyValueHeads,
-            headDimension: try optional("head_dim") { $0.int } ?? hidden / heads,
+            headDimension: try optional("head_dim") { $0.int } ?? (architecture == "qwen3" ? 128 : hidden / heads),
             feedForwardSize: try value("intermediate_size") { $0.int },
             vocabularySize: try value("vocab_size") { $0.int },
             rmsEpsilon: Float(try value("rms_norm_eps") { $0.double }), ropeTheta: rope.theta,
             ropeScaling: rope.scaling, contextLength: try value("max_position_embeddings") { $0.int },
-            tiedHead: try optional("tie_word_embeddings") { $0.bool } ?? false)
+            tiedHead: try optional("tie_word_embeddings") { $0.bool } ?? false, biases: try biases(architecture),
+            headNorms: architecture == "qwen3", slidingWindow: try slidingWindow(architecture))
         try shape.check(path)
         return shape
+    }
+
+    /// Qwen2 has biases on q, k and v by definition; the others where `attention_bias` says so, on o too.
+    private func biases(_ architecture: String) throws(Fault) -> [LinearMap] {
+        if architecture == "qwen2" { return [.q, .k, .v] }
+        guard architecture != "mistral", try optional("attention_bias", { $0.bool }) == true else { return [] }
+        return [.q, .k, .v, .o]
+    }
+
+    /// Mistral's window is in force where it is given, Qwen's where `use_sliding_window` is set as well.
+    private func slidingWindow(_ architecture: String) throws(Fault) -> Int? {
+        guard architecture != "llama", let window = try optional("sliding_window", { $0.int }) else { return nil }
+        if architecture != "mistral", try optional("use_sliding_window", { $0.bool }) != true { return nil }
+        guard window > 0 else { throw Fault.modelSettingRange(path, "sliding_window", "\(window)", "at least 1") }
+        return window
     }
 
     /// `rope_parameters` of transformers 5, or `rope_theta` and `rope_scaling` of transformers 4.

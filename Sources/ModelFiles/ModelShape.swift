@@ -1,4 +1,4 @@
-// ModelShape: the sizes and constants of a llama model, and which tensors of which shapes they promise.
+// ModelShape: the sizes and constants of a model of the llama kind, and which tensors of which shapes they promise.
 
 import Faults
 import Federation
@@ -13,9 +13,9 @@ public enum RopeScaling: Sendable, Equatable {
     case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContext: Int)
 }
 
-/// The sizes and constants of a llama model.
+/// The sizes and constants of a decoder of the families Llama, Mistral, Qwen2 and Qwen3.
 public struct ModelShape: Sendable, Equatable {
-    /// `llama`.
+    /// `llama`, `mistral`, `qwen2` or `qwen3`; a GGUF file calls Mistral `llama`.
     public var architecture: String
     /// H, the width of the residual stream.
     public var hiddenSize: Int
@@ -41,12 +41,20 @@ public struct ModelShape: Sendable, Equatable {
     public var contextLength: Int
     /// Whether the head is the embedding; otherwise it is `lm_head.weight`.
     public var tiedHead: Bool
+    /// The maps that add a frozen bias to their product: q, k and v in Qwen2, those and o where `attention_bias` is set.
+    public var biases: [LinearMap]
+    /// Whether q and k pass an RMSNorm over each head before they are turned (Qwen3).
+    public var headNorms: Bool
+    /// How many positions back a layer sees, where fewer than the context; `contextLength` is at most that, so that no
+    /// record reaches beyond a window.
+    public var slidingWindow: Int?
 
     /// Makes a shape.
     public init(
         architecture: String, hiddenSize: Int, layerCount: Int, headCount: Int, keyValueHeadCount: Int,
         headDimension: Int, feedForwardSize: Int, vocabularySize: Int, rmsEpsilon: Float, ropeTheta: Double,
-        ropeScaling: RopeScaling, contextLength: Int, tiedHead: Bool
+        ropeScaling: RopeScaling, contextLength: Int, tiedHead: Bool, biases: [LinearMap] = [], headNorms: Bool = false,
+        slidingWindow: Int? = nil
     ) {
         self.architecture = architecture
         self.hiddenSize = hiddenSize
@@ -59,12 +67,18 @@ public struct ModelShape: Sendable, Equatable {
         self.rmsEpsilon = rmsEpsilon
         self.ropeTheta = ropeTheta
         self.ropeScaling = ropeScaling
-        self.contextLength = contextLength
+        self.contextLength = min(contextLength, slidingWindow ?? contextLength)
         self.tiedHead = tiedHead
+        self.biases = biases
+        self.headNorms = headNorms
+        self.slidingWindow = slidingWindow
     }
 }
 
 extension ModelShape {
+    /// The families that are read, as config.json names them.
+    static let architectures = ["llama", "mistral", "qwen2", "qwen3"]
+
     /// Checks that the sizes fit each other and that no product of two of them can overflow. Throws `model.setting-range`.
     func check(_ path: String) throws(Fault) {
         let sizes = [
@@ -126,6 +140,10 @@ extension ModelShape {
         for map in LinearMap.allCases {
             let shape = sizes.shape(of: map)
             tensors.append(("\(start)\(map.block).\(map.rawValue).weight", [shape.out, shape.in]))
+            if biases.contains(map) { tensors.append(("\(start)\(map.block).\(map.rawValue).bias", [shape.out])) }
+        }
+        if headNorms {
+            for name in ["q_norm", "k_norm"] { tensors.append(("\(start)self_attn.\(name).weight", [headDimension])) }
         }
         tensors.append((start + "input_layernorm.weight", [hiddenSize]))
         tensors.append((start + "post_attention_layernorm.weight", [hiddenSize]))

@@ -240,24 +240,27 @@ public enum Safetensors {
         for (first, second) in zip(sorted, sorted.dropFirst()) {
             precondition(first.name != second.name, "two tensors are called \(first.name)")
         }
+        var out = header(sorted.map { (name: $0.name, shape: $0.shape, type: $0.type) })
+        for item in sorted { out += item.bytes }
+        return out
+    }
+
+    /// The bytes before the tensors' own, for tensors in the order of their names' UTF-8.
+    static func header(_ items: [(name: String, shape: [Int], type: ElementType)]) -> [UInt8] {
         var header = Array("{\"__metadata__\":{\"format\":\"pt\"}".utf8)
         var offset = 0
-        for item in sorted {
-            let dimensions = item.shape.map(String.init).joined(separator: ",")
+        for (name, shape, type) in items {
+            let end = offset + shape.reduce(type.bytes, *)
+            let dimensions = shape.map(String.init).joined(separator: ",")
             header += ",".utf8
-            header += quoted(item.name)
-            header += ":{\"dtype\":\"\(item.type.rawValue)\",\"shape\":[\(dimensions)],".utf8
-            header += "\"data_offsets\":[\(offset),\(offset + item.bytes.count)]}".utf8
-            offset += item.bytes.count
+            header += quoted(name)
+            header +=
+                ":{\"dtype\":\"\(type.rawValue)\",\"shape\":[\(dimensions)],\"data_offsets\":[\(offset),\(end)]}".utf8
+            offset = end
         }
         header += "}".utf8
         while header.count % 8 != 0 { header.append(0x20) }
-        var out: [UInt8] = []
-        out.reserveCapacity(8 + header.count + offset)
-        for shift in 0..<8 { out.append(UInt8(truncatingIfNeeded: header.count >> (8 * shift))) }
-        out += header
-        for item in sorted { out += item.bytes }
-        return out
+        return (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) } + header
     }
 
     /// The name as a JSON string.

@@ -11,12 +11,26 @@ public enum StoredType: Int32, Sendable, CaseIterable {
     case q4_1 = 4
     /// Blocks of 32: float16 scale, 32 signed bytes.
     case q8_0 = 5
+    /// Blocks of 32: float16 scale, 32 fifth bits, 16 bytes of nibbles.
+    case q5_0 = 6
+    /// Blocks of 32: float16 scale, float16 minimum, 32 fifth bits, 16 bytes of nibbles.
+    case q5_1 = 7
+    /// Super-blocks of 256: float16 scale and minimum, 12 bytes of 6-bit scales and minima, 128 bytes of nibbles.
+    case q4_k = 8
+    /// Super-blocks of 256: as Q4_K with 32 bytes of fifth bits before the nibbles.
+    case q5_k = 9
+    /// Super-blocks of 256: 128 bytes of low nibbles, 64 bytes of upper bit pairs, 16 signed scales, float16 scale.
+    case q6_k = 10
+    /// Blocks of 64: float32 absmax, 32 bytes of NF4 codes, the high nibble first (QLoRA).
+    case nf4 = 11
 
     /// Elements a block, along a row.
     public var blockElements: Int {
         switch self {
         case .f32, .f16, .bf16: 1
-        case .q4_0, .q4_1, .q8_0: 32
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
+        case .nf4: 64
+        case .q4_k, .q5_k, .q6_k: 256
         }
     }
 
@@ -28,6 +42,12 @@ public enum StoredType: Int32, Sendable, CaseIterable {
         case .q4_0: 18
         case .q4_1: 20
         case .q8_0: 34
+        case .q5_0: 22
+        case .q5_1: 24
+        case .q4_k: 144
+        case .q5_k: 176
+        case .q6_k: 210
+        case .nf4: 36
         }
     }
 

@@ -26,6 +26,12 @@ public struct StoredVocabulary: Sendable, Equatable {
     public var addsEnd: Bool
     /// Whether the file asks for a space before every text.
     public var addsSpacePrefix: Bool
+    /// Whether text is brought into Unicode's normal form C before it is cut.
+    public var composes = false
+    /// Whether a word that is a token is taken as it is, whatever the merges make of it.
+    public var ignoresMerges = false
+    /// For BPE with bytes as fallback, where a space goes before text: `never`, `first`, `always` or `unconditional`; nil for byte-level BPE.
+    public var byteFallback: String?
     /// The chat template (Jinja), where there is one.
     public var chatTemplate: String?
     /// The bytes of tokenizer.json, where the model is a Hugging Face folder.

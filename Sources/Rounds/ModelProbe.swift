@@ -47,10 +47,17 @@ public struct ModelProbe {
 extension BPEVocabulary {
     /// The tokenizer's own form of what a model file stores.
     init(_ stored: StoredVocabulary) throws(Fault) {
+        guard stored.model == "gpt2" || stored.model == "bpe" else {
+            throw Fault(
+                .model, "model.unsupported-tokenizer",
+                "tokenizer model \(stored.model.prefix(40)) is not supported; byte-level BPE and BPE with byte fallback are",
+                mend: "Use the model's Hugging Face folder, whose tokenizer.json holds the merges.")
+        }
         let preTokenizer = try PreTokenizer(named: stored.preTokenizer)
         self.init(
             tokens: stored.tokens, tokenTypes: stored.tokenTypes, merges: stored.merges, preTokenizer: preTokenizer,
             beginningID: stored.beginningID, endID: stored.endID, unknownID: stored.unknownID,
-            paddingID: stored.paddingID)
+            paddingID: stored.paddingID, composes: stored.composes, ignoresMerges: stored.ignoresMerges,
+            byteFallback: stored.byteFallback.map { SpacePrefix(rawValue: $0) ?? .always })
     }
 }

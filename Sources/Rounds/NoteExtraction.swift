@@ -29,7 +29,8 @@ public struct NoteExtractor {
                 "the base model here has SHA-256 \(opened.summary.digest), the run's has \(plan.inputs.model.digest)",
                 mend: "Bring the base model that the run's plan names.")
         }
-        model = try LanguageModel(opened.file, numerics: plan.declaration.model.numerics)
+        model = try LanguageModel(
+            opened.file, numerics: plan.declaration.model.numerics, weights: plan.declaration.model.weights)
         self.threads = threads
         var commit: CommitID? = tip
         if let round {

@@ -128,7 +128,8 @@ public final class RunContext {
     /// The model, opened on first use.
     func model() throws(Fault) -> LanguageModel {
         if let opened { return opened }
-        let model = try LanguageModel(file, numerics: plan.declaration.model.numerics)
+        let model = try LanguageModel(
+            file, numerics: plan.declaration.model.numerics, weights: plan.declaration.model.weights)
         opened = model
         return model
     }
@@ -266,6 +267,9 @@ struct OpenedModel {
     private static func digest(of vocabulary: StoredVocabulary) -> Digest {
         var builder = DigestBuilder()
         builder.update("\(vocabulary.model)\n\(vocabulary.preTokenizer)\n")
+        if vocabulary.composes { builder.update("nfc\n") }
+        if vocabulary.ignoresMerges { builder.update("whole words\n") }
+        if let prefix = vocabulary.byteFallback { builder.update("byte fallback, \(prefix)\n") }
         for token in vocabulary.tokens { builder.update("\(token)\n") }
         for merge in vocabulary.merges { builder.update("\(merge)\n") }
         return builder.digest()

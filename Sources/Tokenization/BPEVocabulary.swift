@@ -1,8 +1,8 @@
-// BPEVocabulary: what a byte-level BPE tokenizer is made of. Reading it from a model file is left to the caller.
+// BPEVocabulary: what a BPE tokenizer is made of. Reading it from a model file is left to the caller.
 
 import Faults
 
-/// What a byte-level BPE tokenizer is made of.
+/// What a BPE tokenizer is made of: byte-level, or over characters with bytes as fallback.
 public struct BPEVocabulary: Sendable, Equatable {
     /// What a token is for; the raw values are those of GGUF.
     public enum TokenType: Int32, Sendable, CaseIterable {
@@ -33,10 +33,30 @@ public struct BPEVocabulary: Sendable, Equatable {
     /// The token for padding, where there is one.
     public var paddingID: Int32?
 
+    /// Whether text is brought into Unicode's normal form C first.
+    public var composes = false
+    /// Whether a word that is a token is taken as it is, whatever the merges make of it (Llama 3).
+    public var ignoresMerges = false
+    /// Where set, tokens hold plain characters with `▁` for a space, and `<0x00>` to `<0xFF>` stand for the bytes of
+    /// characters that the vocabulary lacks (Llama 2, Mistral).
+    public var byteFallback: SpacePrefix?
+
+    /// Where a tokenizer with bytes as fallback puts a space before text.
+    public enum SpacePrefix: String, Sendable, CaseIterable {
+        case never
+        /// Before the text, unless a special token opens it.
+        case first
+        /// Before every piece between special tokens.
+        case always
+        /// The same, before a piece that opens with a space as well (Llama 2's older files).
+        case unconditional
+    }
+
     /// Makes a vocabulary.
     public init(
         tokens: [String], tokenTypes: [Int32], merges: [String], preTokenizer: PreTokenizer,
-        beginningID: Int32? = nil, endID: Int32? = nil, unknownID: Int32? = nil, paddingID: Int32? = nil
+        beginningID: Int32? = nil, endID: Int32? = nil, unknownID: Int32? = nil, paddingID: Int32? = nil,
+        composes: Bool = false, ignoresMerges: Bool = false, byteFallback: SpacePrefix? = nil
     ) {
         self.tokens = tokens
         self.tokenTypes = tokenTypes
@@ -46,5 +66,8 @@ public struct BPEVocabulary: Sendable, Equatable {
         self.endID = endID
         self.unknownID = unknownID
         self.paddingID = paddingID
+        self.composes = composes
+        self.ignoresMerges = ignoresMerges
+        self.byteFallback = byteFallback
     }
 }

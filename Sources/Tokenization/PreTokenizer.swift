@@ -3,17 +3,34 @@
 import Faults
 
 /// How text is cut before merging.
-public enum PreTokenizer: String, Sendable, CaseIterable {
+public enum PreTokenizer: Sendable, Equatable {
     /// Every scalar of the number categories apart; between them the pattern of GPT-2:
     /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
     case smollm
+    /// By a pattern of tokenizer.json; `named` is how a model file calls it.
+    case pattern(SplitPattern, named: String)
+    /// Not at all: merges run over whole texts (Llama 2 and its kin).
+    case whole
 
-    /// The pre-tokenizer that a model file names. Throws `tokenizer.unknown-pre-tokenizer`.
+    /// The names that GGUF files give to supported ways of cutting, and the patterns behind them.
+    private static let patterns = [
+        "gpt-2": SplitPattern.gpt2, "llama-bpe": SplitPattern.llama3, "llama3": SplitPattern.llama3,
+        "llama-v3": SplitPattern.llama3, "qwen2": SplitPattern.qwen2, "deepseek-r1-qwen": SplitPattern.qwen2,
+    ]
+    /// What `named` takes beside `split:` and a pattern.
+    static let names = ["smollm", "whole"] + patterns.keys.sorted()
+
+    /// The pre-tokenizer that a model file names, or `split:` and a pattern. Throws `tokenizer.unknown-pre-tokenizer`,
+    /// `tokenizer.unsupported-pattern`.
     public init(named name: String, at place: Place? = nil) throws(Fault) {
-        guard let known = PreTokenizer(rawValue: name) else {
-            throw Fault.tokenizerUnknownPreTokenizer(name, place: place)
+        switch name {
+        case "smollm": self = .smollm
+        case "whole": self = .whole
+        default:
+            let pattern = name.hasPrefix("split:") ? String(name.dropFirst(6)) : Self.patterns[name]
+            guard let pattern else { throw Fault.tokenizerUnknownPreTokenizer(name, place: place) }
+            self = .pattern(try SplitPattern(pattern, at: place), named: name)
         }
-        self = known
     }
 }
 
@@ -28,14 +45,27 @@ struct WordScanner {
     let bytes: UnsafeBufferPointer<UInt8>
     /// The classes of ASCII.
     private let ascii = Self.asciiClasses
-    private static let asciiClasses: [ScalarClass] = (0..<128).map { classify(Unicode.Scalar(UInt8($0))) }
+    /// Where a pattern cuts; nil for the smollm scanner.
+    private let pattern: PatternScanner?
+    private let isWhole: Bool
+    static let asciiClasses: [ScalarClass] = (0..<128).map { classify(Unicode.Scalar(UInt8($0))) }
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+    init(_ bytes: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer = .smollm) {
+        self.bytes = bytes
+        if case .pattern(let pattern, _) = preTokenizer {
+            self.pattern = PatternScanner(pattern)
+        } else {
+            pattern = nil
+        }
+        isWhole = preTokenizer == .whole
+    }
 
     /// The end of the word that starts at `start`, which is below `limit`; words do not reach beyond `limit`.
     ///
     /// A number ends a piece of text like the end of the text does: the pattern never looks past it.
     func wordEnd(from start: Int, limit: Int) -> Int {
+        if let pattern { return pattern.wordEnd(in: self, from: start, limit: limit) }
+        if isWhole { return limit }
         let first = scalarClass(at: start)
         if first.kind == .number { return start + first.length }
         if bytes[start] == 0x27, let end = contractionEnd(start, limit) { return end }
@@ -85,13 +115,19 @@ struct WordScanner {
 
     /// The class and length in bytes of the scalar at `index`.
     private func scalarClass(at index: Int) -> (kind: ScalarClass, length: Int) {
+        let scalar = scalar(at: index)
+        return (scalar.kind, scalar.length)
+    }
+
+    /// The scalar at `index`, its class and its length in bytes.
+    func scalar(at index: Int) -> (value: UInt32, kind: ScalarClass, length: Int) {
         let lead = bytes[index]
-        if lead < 0x80 { return (ascii[Int(lead)], 1) }
+        if lead < 0x80 { return (UInt32(lead), ascii[Int(lead)], 1) }
         let length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
         var value = UInt32(lead) & (0x7f >> UInt32(length))
         for offset in 1..<length { value = value << 6 | UInt32(bytes[index + offset] & 0x3f) }
         guard let scalar = Unicode.Scalar(value) else { preconditionFailure("a String holds valid UTF-8") }
-        return (Self.classify(scalar), length)
+        return (value, Self.classify(scalar), length)
     }
 
     private static func classify(_ scalar: Unicode.Scalar) -> ScalarClass {
@@ -109,7 +145,7 @@ extension PreTokenizer {
     package func words(of text: String) -> [String] {
         var text = text
         return text.withUTF8 { bytes in
-            let scanner = WordScanner(bytes)
+            let scanner = WordScanner(bytes, self)
             var words: [String] = []
             var start = 0
             while start < bytes.count {

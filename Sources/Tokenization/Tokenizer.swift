@@ -1,8 +1,9 @@
-// Tokenizer: byte-level BPE from text to ids and back.
+// Tokenizer: BPE from text to ids and back, byte-level or with bytes as fallback.
 
 import Faults
+import Foundation
 
-/// A byte-level BPE tokenizer.
+/// A BPE tokenizer.
 public struct Tokenizer: Sendable {
     /// The count of ids.
     public let vocabularySize: Int
@@ -25,6 +26,10 @@ public struct Tokenizer: Sendable {
     private let specials: [String: Int32]
     private let matcher: SpecialMatcher
     private let isControl: [Bool]
+    private let composes: Bool
+    /// The id of each token that is taken whole; empty where merges decide alone.
+    private let wholeWords: [[UInt8]: Int32]
+    private let fallback: CharacterIDs?
 
     /// Builds the tables; the place is for faults. Throws `tokenizer.malformed`.
     public init(_ vocabulary: BPEVocabulary, at place: Place? = nil) throws(Fault) {
@@ -59,6 +64,10 @@ public struct Tokenizer: Sendable {
                 guard ids.updateValue(Int32(index), forKey: token) == nil else {
                     throw Fault.tokenizerMalformed("token \(index) stands twice", place: place)
                 }
+                if vocabulary.byteFallback != nil {
+                    bytes += CharacterIDs.bytes(of: token)
+                    break
+                }
                 guard ByteAlphabet.append(token, to: &bytes) else {
                     throw Fault.tokenizerMalformed("token \(index) leaves the byte-level alphabet", place: place)
                 }
@@ -67,6 +76,19 @@ public struct Tokenizer: Sendable {
             starts.append(bytes.count)
         }
         table = try Self.table(vocabulary.merges, ids: ids, place: place)
+        if let prefix = vocabulary.byteFallback {
+            fallback = try CharacterIDs(ids, prefix: prefix, place: place)
+        } else {
+            fallback = nil
+        }
+        var wholeWords: [[UInt8]: Int32] = [:]
+        if vocabulary.ignoresMerges {
+            for (index, token) in tokens.enumerated() where ids[token] == Int32(index) {
+                wholeWords[Array(bytes[starts[index]..<starts[index + 1]])] = Int32(index)
+            }
+        }
+        self.wholeWords = wholeWords
+        composes = vocabulary.composes
         byteIDs = ByteAlphabet.scalars.map { ids[String(Character($0))] ?? -1 }
         for id in [vocabulary.beginningID, vocabulary.endID, vocabulary.paddingID] {
             if let id, !tokens.indices.contains(Int(id)) {
@@ -123,7 +145,11 @@ public struct Tokenizer: Sendable {
         return text.withUTF8 { bytes in
             var out: [Int32] = []
             out.reserveCapacity(bytes.count / 3 + 8)
-            var encoder = SpanEncoder(bytes, table: table, byteIDs: byteIDs)
+            if fallback != nil || composes && bytes.contains(where: { $0 >= 0xcc }) {
+                encodePieces(bytes, specials: specials, into: &out)
+                return out
+            }
+            var encoder = encoder(bytes)
             var start = 0
             if specials {
                 var position = 0
@@ -137,6 +163,31 @@ public struct Tokenizer: Sendable {
             encoder.encode(start..<bytes.count, into: &out)
             return out
         }
+    }
+
+    private func encoder(_ bytes: UnsafeBufferPointer<UInt8>) -> SpanEncoder {
+        SpanEncoder(bytes, preTokenizer, table: table, byteIDs: byteIDs, wholeWords: wholeWords, characters: fallback)
+    }
+
+    /// The pieces between special tokens, each made into the text that is merged first.
+    private func encodePieces(_ bytes: UnsafeBufferPointer<UInt8>, specials: Bool, into out: inout [Int32]) {
+        func encode(_ span: Range<Int>) {
+            guard !span.isEmpty else { return }
+            var piece = String(decoding: bytes[span], as: UTF8.self)
+            if composes { piece = piece.precomposedStringWithCanonicalMapping }
+            if let fallback { piece = fallback.marked(piece, isFirst: span.lowerBound == 0) }
+            piece.withUTF8 {
+                var encoder = encoder($0)
+                encoder.encode(0..<$0.count, into: &out)
+            }
+        }
+        var start = 0
+        while specials, let match = matcher.next(in: bytes, from: start) {
+            encode(start..<match.start)
+            out.append(match.id)
+            start = match.end
+        }
+        encode(start..<bytes.count)
     }
 
     // MARK: Ids to text
@@ -202,10 +253,18 @@ private struct SpanEncoder {
     /// Direct-mapped: a newer word replaces an older one of the same slot.
     private var known: [Known]
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>, table: MergeTable, byteIDs: [Int32]) {
+    private let wholeWords: [[UInt8]: Int32]
+    private let characters: CharacterIDs?
+
+    init(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer, table: MergeTable, byteIDs: [Int32],
+        wholeWords: [[UInt8]: Int32], characters: CharacterIDs?
+    ) {
         self.bytes = bytes
         self.byteIDs = byteIDs
-        scanner = WordScanner(bytes)
+        self.wholeWords = wholeWords
+        self.characters = characters
+        scanner = WordScanner(bytes, preTokenizer)
         merger = WordMerger(table)
         var slots = 64
         while slots < 16384 && slots < bytes.count / 4 { slots *= 2 }
@@ -223,7 +282,7 @@ private struct SpanEncoder {
 
     private mutating func encodeWord(_ start: Int, _ end: Int, into out: inout [Int32]) {
         let length = end - start
-        if length == 1 {
+        if length == 1, characters == nil {
             let id = byteIDs[Int(bytes[start])]
             if id >= 0 { out.append(id) }
             return
@@ -237,11 +296,18 @@ private struct SpanEncoder {
             return
         }
         merger.ids.removeAll(keepingCapacity: true)
-        for index in start..<end {
-            let id = byteIDs[Int(bytes[index])]
-            if id >= 0 { merger.ids.append(id) }
+        if let characters {
+            characters.append(scanner, start..<end, to: &merger.ids)
+            merger.merge()
+        } else if !wholeWords.isEmpty, let id = wholeWords[Array(bytes[start..<end])] {
+            merger.ids.append(id)
+        } else {
+            for index in start..<end {
+                let id = byteIDs[Int(bytes[index])]
+                if id >= 0 { merger.ids.append(id) }
+            }
+            merger.merge()
         }
-        merger.merge()
         known[slot] = Known(start: start, length: length, idStart: out.count, idCount: merger.ids.count)
         out += merger.ids
     }

@@ -26,6 +26,9 @@ enum Golden {
     static func tiny() throws -> LanguageModel {
         try LanguageModel(ModelFile.open(path: folder.appendingPathComponent("tiny-llama3").path))
     }
+    static func tiny(shared family: String) throws -> LanguageModel {
+        try LanguageModel(ModelFile.open(path: shared.appendingPathComponent("tiny-\(family)").path))
+    }
 
     /// An adapter from a safetensors file of PEFT, with rank and alpha as the goldens have them.
     static func adapter(_ url: URL, rank: Int = 8, alpha: Double = 16) throws -> Adapter {

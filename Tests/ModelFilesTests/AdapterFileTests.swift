@@ -126,7 +126,7 @@ import Testing
         "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1,\"lora_dropout\":1,\"target_modules\":[\"q_proj\"]}",
         "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1,\"use_dora\":true,\"target_modules\":[\"q_proj\"]}",
         "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1,\"bias\":\"all\",\"target_modules\":[\"q_proj\"]}",
-        "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1,\"rank_pattern\":{\"q_proj\":2},\"target_modules\":[\"q_proj\"]}",
+        "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1,\"rank_pattern\":{\"q.*\":2},\"target_modules\":[\"q_proj\"]}",
         "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1,\"layers_to_transform\":[0],\"target_modules\":[\"q_proj\"]}",
     ]) func refusesWhatIsNoPlainLoRA(text: String) {
         #expect(code { _ = try AdapterFolder.configuration(Array(text.utf8), path: "a") } == "adapter.configuration")

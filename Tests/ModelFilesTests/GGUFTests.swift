@@ -69,6 +69,7 @@ func code(_ body: () throws -> Void) -> String? {
     @Test(
         arguments: [
             (0, StoredType.f32, 128), (1, .f16, 64), (30, .bf16, 64), (2, .q4_0, 18), (3, .q4_1, 20), (8, .q8_0, 34),
+            (6, .q5_0, 22), (7, .q5_1, 24),
         ] as [(UInt32, StoredType, Int)])
     func readsType(number: UInt32, type: StoredType, rowBytes: Int) throws {
         var builder = GGUFBuilder.tinyLlama()
@@ -86,23 +87,23 @@ func code(_ body: () throws -> Void) -> String? {
 
     @Test func namesTheTypeThatIsNotSupported() throws {
         var builder = GGUFBuilder.tinyLlama()
-        builder.tensors[0].type = 12
+        builder.tensors[0].type = 10
         let bytes = builder.bytes
         let fault = try #require(throws: Fault.self) { _ = try open(bytes) }
         #expect(fault.code == "model.unsupported-type")
-        #expect(fault.what.contains("Q4_K") && fault.what.contains("Q8_0"))
+        #expect(fault.what.contains("Q2_K") && fault.what.contains("Q8_0"))
         #expect(fault.place?.tensor == "token_embd.weight")
         #expect(fault.place?.file == "models/tiny.gguf")
         #expect(codeOf { $0.tensors[0].type = 4_000_000_000 } == "model.unsupported-type")
     }
 
     @Test func rejectsWhatIsNoLlama() {
-        #expect(codeOf { $0.set("general.architecture", .text("qwen2")) } == "model.unsupported-architecture")
+        #expect(codeOf { $0.set("general.architecture", .text("gemma2")) } == "model.unsupported-architecture")
         #expect(codeOf { $0.settings.removeAll { $0.0 == "general.architecture" } } == "model.missing-setting")
         #expect(codeOf { $0.set("llama.expert_count", .u32(8)) } == "model.unsupported-feature")
         #expect(codeOf { $0.set("llama.rope.dimension_count", .u32(4)) } == "model.unsupported-feature")
         #expect(codeOf { $0.set("llama.rope.scaling.type", .text("yarn")) } == "model.unsupported-feature")
-        #expect(codeOf { $0.tensors[3].name = "blk.0.attn_q.bias" } == "model.unknown-tensor")
+        #expect(codeOf { $0.tensors[3].name = "blk.0.ffn_gate.bias" } == "model.unknown-tensor")
         #expect(codeOf { $0.tensors[3].name = "blk.00.attn_k.weight" } == "model.unknown-tensor")
         #expect(codeOf { $0.tensors.removeLast() } == "model.missing-tensor")
         #expect(codeOf { $0.set("llama.block_count", .u32(2)) } == "model.missing-tensor")

@@ -8,8 +8,8 @@ import Rounds
 
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "List base models, or probe one.",
-        subcommands: [ListModels.self, ProbeModel.self],
+        commandName: "models", abstract: "List, describe, check or probe base models.",
+        subcommands: [ListModels.self, DescribeModel.self, CheckModel.self, ProbeModel.self],
         defaultSubcommand: ListModels.self)
 }
 
@@ -24,6 +24,48 @@ struct ListModels: ParsableCommand {
             table.add(model.name, here ? "yes" : "no", String(model.digest.hex.prefix(12)), model.source)
         }
         table.lines.forEach(Console.result)
+    }
+}
+
+struct DescribeModel: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "info", abstract: "Print a model's family, sizes and tokenizer, and what an adapter of it costs.")
+
+    @Argument(help: "A catalogue name, a .gguf file or a model folder.", completion: .file())
+    var model: String
+    @Option(help: "The rank of the adapter.")
+    var rank = 16
+
+    func validate() throws {
+        guard (1...2048).contains(rank) else { throw ValidationError("--rank takes a number from 1 to 2048.") }
+    }
+
+    func run() throws {
+        let report = try ModelReport(
+            model: model, cache: Environment.cache, current: FileManager.default.currentDirectoryPath)
+        var table = Table("what", "value")
+        for (name, value) in report.rows(rank: rank) { table.add(name, value) }
+        table.lines.forEach(Console.result)
+    }
+}
+
+struct CheckModel: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract:
+            "Test a model shortly: tokens and back, finite logits, the perplexity of a paragraph. Exits with 5 on a failure."
+    )
+
+    @Argument(help: "A catalogue name, a .gguf file or a model folder.", completion: .file())
+    var model: String
+    @OptionGroup var machine: MachineOptions
+
+    func run() throws {
+        let report = try ModelReport(
+            model: model, cache: Environment.cache, current: FileManager.default.currentDirectoryPath)
+        let rows = try report.check(threads: machine.count)
+        for row in rows { Console.result("\(row.holds ? "ok   " : "FAIL ") \(row.name)  (\(row.figure))") }
+        if rows.contains(where: { !$0.holds }) { throw ExitCode(5) }
     }
 }
 
