@@ -6,10 +6,9 @@ import Faults
 import Federation
 import Foundation
 import ModelFiles
+import Rounds
 import Testing
 import Tokenization
-
-@testable import Rounds
 
 @Suite struct CopyDraftTests {
     private static let path =
