@@ -130,6 +130,11 @@ public struct TrainingConfiguration: Hashable, Sendable {
     }
 }
 
+/// Whether a run insists on something that it can do without.
+public enum Requirement: String, Sendable, CaseIterable {
+    case optional, required
+}
+
 /// The number format in which an adapter leaves its site.
 public enum UploadPrecision: String, Sendable, CaseIterable {
     case f32, bf16

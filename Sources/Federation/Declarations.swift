@@ -97,12 +97,17 @@ public struct FederationDeclaration: Hashable, Sendable {
     public var rounds: Int
     /// The steps of each round, in order.
     public var steps: [Step]
+    /// Whether every commit must be signed by an allowed key.
+    public var signing: Requirement
+    /// Whether a site trains only a plan that it has approved.
+    public var approvals: Requirement
 
     /// Makes a declaration.
     public init(
         name: String, summary: String, seed: UInt64, dataRoot: String, model: ModelConfiguration,
         adapter: LoRAConfiguration, template: String, sites: [SiteDeclaration], coordinator: CoordinatorDeclaration?,
-        cohorts: [CohortDeclaration], rounds: Int, steps: [Step]
+        cohorts: [CohortDeclaration], rounds: Int, steps: [Step], signing: Requirement = .optional,
+        approvals: Requirement = .optional
     ) {
         self.name = name
         self.summary = summary
@@ -116,5 +121,7 @@ public struct FederationDeclaration: Hashable, Sendable {
         self.cohorts = cohorts
         self.rounds = rounds
         self.steps = steps
+        self.signing = signing
+        self.approvals = approvals
     }
 }

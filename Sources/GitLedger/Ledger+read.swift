@@ -17,6 +17,13 @@ extension Ledger {
         try reading { (repository) throws(Fault) in try repository.lines().filter { $0.run == run } }
     }
 
+    /// Refs that are none of a ledger's, in byte order. Faults: ledger.corrupt, ledger.unreadable.
+    public func foreignRefs() throws(Fault) -> [String] {
+        try reading { (repository) throws(Fault) in
+            try repository.refs("*").filter { $0 != LineRef.identities.ref && LineRef(ref: $0) == nil }
+        }
+    }
+
     /// The commit a line stands at; nil if the line does not exist. Faults: ledger.corrupt, ledger.unreadable.
     public func tip(_ line: LineRef) throws(Fault) -> CommitID? {
         try reading { (repository) throws(Fault) in try repository.tip(line) }
@@ -63,6 +70,15 @@ extension Ledger {
     public func stateDigest(of commit: CommitID) throws(Fault) -> Digest {
         try reading { (repository) throws(Fault) in
             try repository.stateDigest(of: try repository.blobs(of: commit), in: commit)
+        }
+    }
+
+    /// What a commit's signature covers (the commit object without its `gpgsig` header) and that header's text; nil for an
+    /// unsigned commit. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable.
+    public func signedContent(of commit: CommitID) throws(Fault) -> (content: [UInt8], signature: String)? {
+        try reading { (repository) throws(Fault) in
+            let bytes = try repository.read(commit.object, .commit, at: Place(commit: commit.hex))
+            return CommitRecord.withoutSignature(bytes)
         }
     }
 

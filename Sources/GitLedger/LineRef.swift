@@ -1,13 +1,17 @@
-// LineRef: the refs of a run. Names hold no dots, so a run's sites folder meets no other run.
+// LineRef: the refs of a ledger. Names hold no dots, so a run's sites folder meets no other run.
 
 import Federation
 
-/// A line of commits: a run's main line or the line of one of its sites.
+/// A line of commits.
 public enum LineRef: Hashable, Sendable, CustomStringConvertible {
-    /// `refs/heads/runs/<run>`.
+    /// A run's main line: `refs/heads/runs/<run>`.
     case main(RunName)
-    /// `refs/heads/runs/<run>.sites/<site>`.
+    /// What one site trained and uploaded: `refs/heads/runs/<run>.sites/<site>`.
     case site(RunName, SiteID)
+    /// What one site approved: `refs/heads/runs/<run>.approvals/<site>`.
+    case approvals(RunName, SiteID)
+    /// Who may sign, for all runs: `refs/heads/identities`.
+    case identities
 
     static let folder = "refs/heads/runs/"
 
@@ -16,26 +20,32 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .main(let run): Self.folder + run.name
         case .site(let run, let site): "\(Self.folder)\(run.name).sites/\(site.name)"
+        case .approvals(let run, let site): "\(Self.folder)\(run.name).approvals/\(site.name)"
+        case .identities: "refs/heads/identities"
         }
     }
 
-    /// The run the line belongs to.
-    public var run: RunName {
+    /// The run the line belongs to; nil for the line of all runs.
+    public var run: RunName? {
         switch self {
-        case .main(let run), .site(let run, _): run
+        case .main(let run), .site(let run, _), .approvals(let run, _): run
+        case .identities: nil
         }
     }
 
-    /// Reads a full ref name; nil for a ref that is none of ours.
+    /// Reads the full name of a run's ref; nil for any other.
     init?(ref: String) {
         guard ref.hasPrefix(Self.folder) else { return nil }
         let parts = ref.dropFirst(Self.folder.count).split(separator: "/", omittingEmptySubsequences: false)
         if parts.count == 1, let run = RunName(String(parts[0])) {
             self = .main(run)
-        } else if parts.count == 2, parts[0].hasSuffix(".sites"), let run = RunName(String(parts[0].dropLast(6))),
-            let site = SiteID(String(parts[1]))
-        {
+            return
+        }
+        guard parts.count == 2, let site = SiteID(String(parts[1])) else { return nil }
+        if parts[0].hasSuffix(".sites"), let run = RunName(String(parts[0].dropLast(6))) {
             self = .site(run, site)
+        } else if parts[0].hasSuffix(".approvals"), let run = RunName(String(parts[0].dropLast(10))) {
+            self = .approvals(run, site)
         } else {
             return nil
         }

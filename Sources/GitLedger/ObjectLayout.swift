@@ -67,6 +67,27 @@ extension CommitRecord {
             signature: headers.first { $0.key == "gpgsig" }?.value)
     }
 
+    /// Takes the first `gpgsig` header, with the lines it goes on in, out of a commit object; nil where there is none.
+    static func withoutSignature(_ bytes: [UInt8]) -> (content: [UInt8], signature: String)? {
+        let key = Array("gpgsig ".utf8)
+        var start = 0
+        while start < bytes.count, bytes[start] != 0x0a {
+            var end = start
+            repeat {
+                end = (bytes[end...].firstIndex(of: 0x0a) ?? bytes.count - 1) + 1
+            } while bytes[start...].starts(with: key) && end < bytes.count && bytes[end] == 0x20
+            if bytes[start...].starts(with: key) {
+                let value = String(decoding: bytes[(start + key.count)..<(end - 1)], as: UTF8.self)
+                let text = value.split(separator: "\n", omittingEmptySubsequences: false).enumerated().map {
+                    $0 == 0 ? $1 : $1.dropFirst()
+                }
+                return (Array(bytes[..<start] + bytes[end...]), text.joined(separator: "\n"))
+            }
+            start = end
+        }
+        return nil
+    }
+
     /// Reads `name <email> seconds zone`.
     private static func person(_ text: String) -> (author: CommitAuthor, time: Int64)? {
         guard let open = text.lastIndex(of: "<"), let close = text.lastIndex(of: ">"), open < close,

@@ -24,21 +24,7 @@ extension Repository {
 
     /// Every line of every run in byte order of the refs, also those whose ref file is damaged.
     func lines() throws(Fault) -> [LineRef] {
-        var found: Set<String> = []
-        var iterator: OpaquePointer?
-        defer { git_reference_iterator_free(iterator) }
-        do {
-            try Git.attempt(git_reference_iterator_glob_new(&iterator, handle, LineRef.folder + "*"))
-            var name: UnsafePointer<CChar>?
-            while true {
-                let code = git_reference_next_name(&name, iterator)
-                if code == GIT_ITEROVER.rawValue { break }
-                try Git.attempt(code)
-                if let name { found.insert(String(cString: name)) }
-            }
-        } catch {
-            throw error.reading(path, at: Place(file: path))
-        }
+        var found = Set(try refs(LineRef.folder + "*"))
         // libgit2 passes over a loose ref that it cannot parse; a damaged ref must not look like an absent one.
         let runs = "\(folder)/\(LineRef.folder)"
         for name in Files.names(in: runs) {
@@ -46,6 +32,26 @@ extension Repository {
             for site in Files.names(in: runs + name) { found.insert("\(LineRef.folder)\(name)/\(site)") }
         }
         return found.sorted(by: TreePath.precedes).compactMap { LineRef(ref: $0) }
+    }
+
+    /// The names of the refs that match, in byte order. Faults: ledger.corrupt, ledger.unreadable.
+    func refs(_ pattern: String) throws(Fault) -> [String] {
+        var found: [String] = []
+        var iterator: OpaquePointer?
+        defer { git_reference_iterator_free(iterator) }
+        do {
+            try Git.attempt(git_reference_iterator_glob_new(&iterator, handle, pattern))
+            var name: UnsafePointer<CChar>?
+            while true {
+                let code = git_reference_next_name(&name, iterator)
+                if code == GIT_ITEROVER.rawValue { break }
+                try Git.attempt(code)
+                if let name { found.append(String(cString: name)) }
+            }
+        } catch {
+            throw error.reading(path, at: Place(file: path))
+        }
+        return found.sorted(by: TreePath.precedes)
     }
 
     /// Reads a commit. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable.

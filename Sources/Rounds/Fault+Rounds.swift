@@ -23,6 +23,11 @@ extension Fault {
             .usage, "run.plan-changed", "the plan changed since \(run) began: \(listed)",
             mend: "Undo the change, or start a new run without --resume.")
     }
+    static func runUnsigned(_ fact: String) -> Fault {
+        Fault(
+            .usage, "run.unsigned", "\(fact), and the coordinator has no key here",
+            mend: "Name the folder of the keys with --keys, or make them with medrounds keys new.")
+    }
     static func trainedAgainDiffers(_ site: SiteID, _ round: Int) -> Fault {
         Fault(
             .mismatch, "run.not-reproduced",

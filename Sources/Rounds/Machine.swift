@@ -1,5 +1,6 @@
 // Machine: what timing.json says of the computer. Never part of a record, since another computer must reproduce it.
 
+import Digests
 import Federation
 import Foundation
 
@@ -23,6 +24,11 @@ public enum Machine {
         return Int(usage.ru_maxrss) * 1024
     }
 
+    /// The SHA-256 of the running program's file, or `unknown`: what computed, beyond the version it calls itself.
+    public static let program: String = {
+        Files.readIfPresent("/proc/self/exe").map { Digest.sha256($0).hex } ?? "unknown"
+    }()
+
     /// How many processors this process may use.
     public static var processors: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
 }
@@ -44,7 +50,7 @@ struct StepClock {
         var members: [String: JSONValue] = [
             "started": .string(Self.utc(started)), "seconds": .number((seconds * 1000).rounded() / 1000),
             "threads": .integer(Int64(threads)), "peak_memory_bytes": .integer(Int64(Machine.peakMemory)),
-            "processor": .string(Machine.processor),
+            "processor": .string(Machine.processor), "program_sha256": .string(Machine.program),
         ]
         for (name, count) in rates where seconds > 0 {
             members["\(name)_per_second"] = .number((count / seconds * 100).rounded() / 100)

@@ -60,6 +60,9 @@ public struct RunSummary: Sendable {
     /// By round: bytes exchanged and the share of exchanging the whole model that was saved.
     public var exchanges: [(round: Int, bytes: Int, saved: Double)]
 
+    /// Whether the commit at the tip carries a signature; only verify tells whether it and all others hold.
+    public var isSigned: Bool
+
     /// Reads a run. Throws `run.missing`, or what is wrong with a record.
     public init(run: RunName, ledger: Ledger) throws(Fault) {
         let committed = try CommittedPlan(of: run, in: ledger)
@@ -67,6 +70,7 @@ public struct RunSummary: Sendable {
         self.run = run
         self.tip = tip.hex
         self.plan = committed.plan
+        self.isSigned = try ledger.read(tip).signature != nil
         self.steps = (try ledger.firstParents(from: tip).count, Verifier.plannedSteps(plan.declaration).count)
         self.sites = []
         self.cohorts = []
@@ -130,6 +134,7 @@ public struct RunSummary: Sendable {
     public var json: JSONValue {
         [
             "run": .string(run.name), "tip": .string(tip), "workflow": .string(plan.declaration.name),
+            "signed": .bool(isSigned),
             "seed": .string(String(plan.declaration.seed)),
             "steps": ["done": .integer(Int64(steps.done)), "planned": .integer(Int64(steps.planned))],
             "sites": .array(

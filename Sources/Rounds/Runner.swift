@@ -16,21 +16,28 @@ public final class Runner {
     private let workspace: Workspace
     private let context: RunContext
     private let planDigest: Digest
+    /// Nil for a run that is not signed.
+    private let keys: SigningKeys?
 
-    private init(run: RunName, ledger: Ledger, workspace: Workspace, context: RunContext) {
+    private init(run: RunName, ledger: Ledger, workspace: Workspace, context: RunContext, keys: SigningKeys?) {
         self.run = run
         self.ledger = ledger
         self.workspace = workspace
         self.context = context
         self.planDigest = Digest.sha256(context.plan.json.canonical)
+        self.keys = keys
     }
 
     /// Begins a new run with its plan commit.
     ///
-    /// `name` is the run's name, or nil for the next free `<workflow>-<n>`. Throws `run.exists` for a name that is taken.
+    /// `name` is the run's name, or nil for the next free `<workflow>-<n>`. With `keys` every commit is signed. Throws `run.exists`
+    /// for a name that is taken and `run.unsigned` where the workflow requires signatures and there are no keys.
     public static func begin(
-        _ context: RunContext, name: RunName?, ledger: Ledger, workspace: Workspace
+        _ context: RunContext, name: RunName?, ledger: Ledger, workspace: Workspace, keys: SigningKeys? = nil
     ) throws(Fault) -> Runner {
+        if context.plan.declaration.signing == .required && keys == nil {
+            throw .runUnsigned("the workflow requires signatures")
+        }
         let chosen: RunName
         if let name {
             try checkFree(name, in: ledger)
@@ -38,7 +45,7 @@ public final class Runner {
         } else {
             chosen = try nextName(context.plan.declaration.name, taken: ledger.runs())
         }
-        let runner = Runner(run: chosen, ledger: ledger, workspace: workspace, context: context)
+        let runner = Runner(run: chosen, ledger: ledger, workspace: workspace, context: context, keys: keys)
         var draft = runner.draft(
             .main(chosen), expected: nil, parents: [], base: nil,
             changes: [
@@ -50,7 +57,7 @@ public final class Runner {
         draft.body = context.plan.declaration.summary
         // Kept before the commit: a run that is in the ledger always knows where its notes lie.
         try context.origin.keep(for: chosen, workspace: workspace)
-        _ = try ledger.commit(draft)
+        _ = try ledger.commit(try runner.sealed(draft))
         context.report(.opened(run: chosen, plan: runner.planDigest, done: 0))
         return runner
     }
@@ -64,14 +71,18 @@ public final class Runner {
     ///
     /// Throws `run.missing`, and `run.plan-changed` with what differs where the plan is another one.
     public static func resume(
-        _ context: RunContext, run: RunName, ledger: Ledger, workspace: Workspace
+        _ context: RunContext, run: RunName, ledger: Ledger, workspace: Workspace, keys: SigningKeys? = nil
     ) throws(Fault) -> Runner {
         let committed = try CommittedPlan(of: run, in: ledger)
         if committed.bytes != context.plan.json.canonical {
             let differences = context.plan.differences(from: committed.plan)
             throw .planChanged(run, differences)
         }
-        let runner = Runner(run: run, ledger: ledger, workspace: workspace, context: context)
+        // A run stays what it began as: half a signature proves nothing.
+        let isSigned = try ledger.read(committed.tip).signature != nil
+        if isSigned && keys == nil { throw .runUnsigned("\(run) began signed") }
+        let runner = Runner(
+            run: run, ledger: ledger, workspace: workspace, context: context, keys: isSigned ? keys : nil)
         try context.origin.keep(for: run, workspace: workspace)
         context.report(
             .opened(run: run, plan: runner.planDigest, done: try ledger.firstParents(from: committed.tip).count))
@@ -114,6 +125,9 @@ public final class Runner {
 
     private func train(_ round: Int, _ configuration: TrainingConfiguration) throws(Fault) {
         for site in context.plan.declaration.sites.map(\.id) where try !isCommitted(round, "train", site) {
+            if context.plan.declaration.approvals == .required {
+                try Approval.require(context.plan, of: site, in: run, ledger: ledger)
+            }
             let output = try trainOutput(round, configuration, site)
             if let adapter = output.adapter {
                 // The adapter is on disk before the commit that names its digest.
@@ -295,9 +309,22 @@ public final class Runner {
         try commit(draft, round: round, step: step, owner: owner)
     }
 
-    private func commit(_ draft: CommitDraft, round: Int, step: String, owner: String?) throws(Fault) {
+    private func commit(_ unsigned: CommitDraft, round: Int, step: String, owner: String?) throws(Fault) {
+        let draft = try sealed(unsigned)
         let id = try ledger.commit(draft)
         context.report(.committed(round: round, step: step, owner: owner, subject: draft.subject, commit: id.hex))
+    }
+
+    /// The draft with a time that no parent's exceeds, so that a clock set back shows in no line, and with the signer of its role.
+    private func sealed(_ draft: CommitDraft) throws(Fault) -> CommitDraft {
+        var draft = draft
+        for parent in draft.parents { draft.time = max(draft.time, try ledger.read(parent).time) }
+        if case .site(_, let site) = draft.line {
+            draft.signer = keys?.signer(of: .site(site))
+        } else {
+            draft.signer = keys?.signer(of: .coordinator)
+        }
+        return draft
     }
 
     private func draft(

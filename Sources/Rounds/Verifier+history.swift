@@ -12,7 +12,9 @@ extension Verifier {
         var tips = [tip]
         for site in declaration.sites.map(\.id) {
             if let tip = try ledger.tip(.site(run, site)) { tips.append(tip) }
+            if let tip = try ledger.tip(.approvals(run, site)) { tips.append(tip) }
         }
+        if let identities { tips.append(identities.tip) }
         let faults = try ledger.checkObjects(reachableFrom: tips)
         return ("\(tips.count) lines read to their roots", faults)
     }

@@ -141,6 +141,10 @@ extension Verifier {
                             commit, path))
                 }
             }
+            let sum = recomputed.reduce(0) { $0 + $1.weight }
+            if abs(sum - 1) > 1e-12 {
+                faults.append(broken("verify.weights", "the weights sum to \(sum), not to one", commit, path))
+            }
             if try record(path, commit).list("left_out").count != leftOut.count {
                 faults.append(
                     broken(

@@ -1,5 +1,5 @@
 // Verifier: every claim of a run's history that can be checked without the notes and without training again. What is checked of
-// the history's shape is in +history, of what the records say in +records.
+// the history's shape is in +history, of who signed in +signatures, of what may lie in it in +contents, of the records in +records.
 
 import Faults
 import Federation
@@ -16,8 +16,17 @@ public struct Verifier {
     /// Reads a workflow again, as the run did.
     let declaration: FederationDeclaration
 
-    /// Opens a run for verification. Throws `run.missing` or what is wrong with its plan.
-    public init(run: RunName, ledger: Ledger) throws(Fault) {
+    /// Who may sign, as the ledger says or as the auditor's own file does; nil where neither names anyone.
+    let signers: AllowedSigners?
+    let identities: Identities?
+    /// Statements of earlier tips, kept outside the ledger.
+    let witnesses: [Witness]
+
+    /// Opens a run for verification. `trusted` takes the place of the ledger's own allowed signers. Throws `run.missing` or what is
+    /// wrong with its plan or signers.
+    public init(
+        run: RunName, ledger: Ledger, trusted: AllowedSigners? = nil, witnesses: [Witness] = []
+    ) throws(Fault) {
         let committed = try CommittedPlan(of: run, in: ledger)
         self.ledger = ledger
         self.run = run
@@ -25,6 +34,17 @@ public struct Verifier {
         self.planBytes = committed.bytes
         self.plan = committed.plan
         self.declaration = plan.declaration
+        self.identities = try Identities.read(ledger)
+        self.signers = trusted ?? identities?.signers
+        self.witnesses = witnesses
+    }
+
+    /// What one check found: the evidence in words, the commits it was read from, and what is wrong.
+    struct Finding {
+        var evidence: String
+        var faults: [Fault]
+        var commits: [CommitRecord] = []
+        var isProven = true
     }
 
     /// Makes every check. A fault inside one check is its result, so that one damaged object does not hide the others.
@@ -32,55 +52,92 @@ public struct Verifier {
         var checks: [VerificationCheck] = []
         var line: [CommitRecord] = []
         var sites: [CommitRecord] = []
-        checks.append(check("every object reads and matches its id", objects))
-        checks.append(
-            check("the history is complete and in the planned order") { () throws(Fault) -> (String, [Fault]) in
-                (line, sites) = try history()
-                return order(line)
-            })
-        let all = line + sites
-        checks.append(
-            check("each commit adds its own step's files and changes nothing else") {
-                () throws(Fault) -> (String, [Fault]) in
-                try additions(line, sites)
-            })
-        checks.append(
-            check("every commit's state digest and trailers hold") { () throws(Fault) -> (String, [Fault]) in
-                try states(all)
-            })
-        checks.append(
-            check("the plan never changed and follows from the workflow") { () throws(Fault) -> (String, [Fault]) in
-                try planHolds(all)
-            })
-        checks.append(
-            check("every upload is what its record says") { () throws(Fault) -> (String, [Fault]) in try uploads(line) }
-        )
-        checks.append(
-            check("weights follow from sizes and scores") { () throws(Fault) -> (String, [Fault]) in try weights(line) }
-        )
-        checks.append(
-            check("each global adapter is the recomputed average") { () throws(Fault) -> (String, [Fault]) in
-                try aggregates(line)
-            })
-        checks.append(
-            check("each round starts from the adapter the last one published") {
-                () throws(Fault) -> (String, [Fault]) in try starts(line)
-            })
-        checks.append(
-            check("metrics follow from their counts") { () throws(Fault) -> (String, [Fault]) in try metrics(line) })
-        let planned = Self.plannedSteps(declaration).count
-        return VerificationReport(
-            run: run, tip: tip.hex, checks: checks, steps: (line.count, planned),
-            isSigned: !all.isEmpty && all.allSatisfy { $0.signature != nil })
-    }
-
-    private func check(_ claim: String, _ body: () throws(Fault) -> (String, [Fault])) -> VerificationCheck {
-        do {
-            let (evidence, faults) = try body()
-            return VerificationCheck(claim: claim, evidence: evidence, faults: faults)
-        } catch {
-            return VerificationCheck(claim: claim, evidence: "could not be finished", faults: [error])
+        func check(_ id: String, _ claim: String, _ body: () throws(Fault) -> Finding) {
+            let finding: Finding
+            do { finding = try body() } catch { finding = Finding(evidence: "could not be finished", faults: [error]) }
+            checks.append(
+                VerificationCheck(
+                    id: id, claim: claim, evidence: finding.evidence,
+                    commits: finding.commits.isEmpty ? [tip.hex] : finding.commits.map(\.id.hex),
+                    faults: finding.faults, isProven: finding.isProven))
         }
+        func plain(_ pair: (String, [Fault]), _ commits: [CommitRecord] = []) -> Finding {
+            Finding(evidence: pair.0, faults: pair.1, commits: commits)
+        }
+        check("objects", "every object reads and matches its id") { () throws(Fault) -> Finding in plain(try objects())
+        }
+        check("order", "the history is complete and in the planned order") { () throws(Fault) -> Finding in
+            (line, sites) = try history()
+            return plain(order(line))
+        }
+        let all = line + sites
+        let merges = rounds(line).map(\.commit)
+        let uploading = sites.filter { $0.trailer("Step") == "upload" }
+        let evaluations = line.filter { $0.trailer("Step") == "evaluate" }
+        check("witness", "the tip descends from every witnessed tip") { () throws(Fault) -> Finding in try witnessed() }
+        check("identities", "the allowed signers only grew, each change signed by a coordinator") {
+            () throws(Fault) -> Finding in try identitiesHold()
+        }
+        check("signatures", "every commit is signed by a key allowed for its step and valid at its time") {
+            () throws(Fault) -> Finding in try signatures(all)
+        }
+        check("approvals", "every site approved the plan before it trained") { () throws(Fault) -> Finding in
+            try approvals(sites)
+        }
+        check("times", "times never run backwards along a line") { () throws(Fault) -> Finding in try times(all) }
+        check("additions", "each commit adds its own step's files and changes nothing else") {
+            () throws(Fault) -> Finding in plain(try additions(line, sites))
+        }
+        check("states", "every commit's state digest and trailers hold") { () throws(Fault) -> Finding in
+            plain(try states(all))
+        }
+        check("plan", "the plan never changed and follows from the workflow") { () throws(Fault) -> Finding in
+            plain(try planHolds(all), Array(line.prefix(1)))
+        }
+        check("inputs", "one base model, tokenizer and template at all sites; commitments to every set of records") {
+            () throws(Fault) -> Finding in inputsHold(all)
+        }
+        check("contents", "nothing reachable but the files, fields and numbers of a run: no text of a note") {
+            () throws(Fault) -> Finding in try contents(all)
+        }
+        check("disjoint", "training, validation and test records are disjoint") { () throws(Fault) -> Finding in
+            // Commitments under the owners' own keys cannot be compared; only who holds the notes can tell.
+            Finding(
+                evidence: "not recorded: commitments are keyed by owner, so the ledger alone cannot tell", faults: [],
+                isProven: false)
+        }
+        check("uploads", "every upload is what its record says") { () throws(Fault) -> Finding in
+            plain(try uploads(line), uploading)
+        }
+        check("presence", "every site has an upload in each round, or a recorded reason why it was left out") {
+            () throws(Fault) -> Finding in try presence(line)
+        }
+        check("weights", "weights follow from sizes and scores and sum to one") { () throws(Fault) -> Finding in
+            plain(try weights(line), merges)
+        }
+        check("aggregates", "each global adapter is the recomputed average") { () throws(Fault) -> Finding in
+            plain(try aggregates(line), merges)
+        }
+        check("starts", "each round starts from the adapter the last one published") { () throws(Fault) -> Finding in
+            plain(try starts(line), merges)
+        }
+        check("environment", "engine version, program, numerics, seed and threads are recorded") {
+            () throws(Fault) -> Finding in try environment(all)
+        }
+        check("metrics", "metrics follow from their counts") { () throws(Fault) -> Finding in
+            plain(try metrics(line), evaluations)
+        }
+        check("release", "the published adapter is the output of one aggregated round") { () throws(Fault) -> Finding in
+            try release(line)
+        }
+        let planned = Self.plannedSteps(declaration).count
+        let signed = all.count { $0.signature != nil }
+        let areGood = checks.first { $0.id == "signatures" }?.holds ?? false
+        let signing: SigningState =
+            signed == 0 && declaration.signing == .optional
+            ? .unsigned : areGood && !all.isEmpty && signed == all.count ? .signed : .broken
+        return VerificationReport(
+            run: run, tip: tip.hex, checks: checks, done: line.count, planned: planned, signing: signing)
     }
 
     func broken(_ code: String, _ what: String, _ commit: CommitRecord, _ file: String? = nil) -> Fault {

@@ -38,6 +38,9 @@ public struct Workspace: Sendable {
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 
+    /// Where signing keys lie by default, beside the commitment keys.
+    public var keys: String { "\(work)/keys" }
+
     /// The commitment key of a site, a cohort or the coordinator: 32 random bytes, made on first use and kept.
     ///
     /// Throws `work.no-key` where it is not there and may not be made, `work.bad-key` for a key file of another length and `work.not-writable` where none can be made.

@@ -28,6 +28,9 @@ extension FederationDeclaration {
             "cohorts": .object(
                 Dictionary(cohorts.map { ($0.id.name, Self.json($0)) }) { first, _ in first }),
         ]
+        // Left out where they are not asked for, so that plans from before they existed keep their digest.
+        if signing == .required { members["signing"] = .string(signing.rawValue) }
+        if approvals == .required { members["approvals"] = .string(approvals.rawValue) }
         if let coordinator {
             members["coordinator"] = [
                 "validation": .string(coordinator.validation.path), "tasks": Self.json(coordinator.validation.tasks),

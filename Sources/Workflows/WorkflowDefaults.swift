@@ -45,6 +45,10 @@ public enum WorkflowDefaults {
     public static let training = TrainingConfiguration(
         epochs: 2, batchSize: 4, learningRate: 2e-4, warmupRatio: 0.05, schedule: .cosine, maxLength: 800,
         lossOn: .sequence, weightDecay: 0, clipNorm: 1, checkpointEvery: nil, checkpointActivations: false)
+    /// `signing`: a run without keys is an experiment, and says so.
+    public static let signing = Requirement.optional
+    /// `approvals`.
+    public static let approvals = Requirement.optional
     /// `upload.precision`.
     public static let precision = UploadPrecision.bf16
     /// `score.measure`.

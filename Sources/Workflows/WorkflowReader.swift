@@ -7,7 +7,7 @@ import Federation
 public enum WorkflowReader {
     static let keys = [
         "version", "name", "summary", "seed", "data_root", "model", "adapter", "template", "sites", "participants",
-        "coordinator", "cohorts", "allow_overlap", "on_bad_document", "rounds", "steps",
+        "coordinator", "cohorts", "allow_overlap", "on_bad_document", "rounds", "steps", "signing", "approvals",
     ]
     /// The most rounds.
     static let maximumRounds = 10_000
@@ -81,6 +81,8 @@ public enum WorkflowReader {
         declaration.allowOverlap = top.flag("allow_overlap") ?? WorkflowDefaults.allowOverlap
         declaration.badDocuments = top.choice("on_bad_document") ?? WorkflowDefaults.badDocuments
         declaration.sizeUnit = steps.compactMap(\.sizeUnit).first ?? .records
+        declaration.signing = top.choice("signing") ?? WorkflowDefaults.signing
+        declaration.approvals = top.choice("approvals") ?? WorkflowDefaults.approvals
         check(declaration, rounds: rounds, steps: steps, top: top)
         return declaration
     }

@@ -5,7 +5,7 @@ import Rounds
 enum SummaryPrinter {
     static func lines(_ summary: RunSummary) -> [String] {
         var lines = [
-            "run \(summary.run)  (\(summary.steps.done) of \(summary.steps.planned) steps on the main line, not signed)"
+            "run \(summary.run)  (\(summary.steps.done) of \(summary.steps.planned) steps on the main line, \(summary.isSigned ? "signed" : "not signed"))"
         ]
         if !summary.sites.isEmpty {
             var table = Table("round", "site", "records", "loss before", "loss after", "validation", "weight", "upload")

@@ -71,6 +71,8 @@ toolchain_packages() {
 missing_packages() {
     toolchain_packages
     has git || echo git
+    # The second opinion on signatures in the tests.
+    has ssh-keygen || echo openssh-client
     has python3 || echo python3
     [ -f "$model_path" ] || python_with_pip >/dev/null || echo python3-pip
     [ -f /usr/include/stdlib.h ] || echo libc6-dev

@@ -14,45 +14,55 @@ struct VerifyCommand: ParsableCommand {
 
     @Argument(help: ArgumentHelp("The run.", valueName: "run"))
     var runText: String
+    @Option(
+        help: ArgumentHelp("Allowed signers that you keep yourself, in place of the ledger's own.", valueName: "path"))
+    var trust: String?
+    @Option(help: ArgumentHelp("A statement of medrounds witness; may be given several times.", valueName: "path"))
+    var witness: [String] = []
     @OptionGroup var place: PlaceOptions
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() throws {
         let ledger = try Ledger.open(path: place.ledger)
-        let report = try Verifier(run: runName(runText), ledger: ledger).report()
+        let trusted = try trust.map { path in
+            guard let bytes = FileManager.default.contents(atPath: path) else {
+                throw ValidationError("\(path) cannot be read.")
+            }
+            return try AllowedSigners(parsing: Array(bytes), file: path)
+        }
+        let report = try Verifier(
+            run: runName(runText), ledger: ledger, trusted: trusted,
+            witnesses: try witness.map { try Witness(reading: $0) }
+        ).report()
         if json {
-            Console.result(raw: Self.json(report).canonical)
+            Console.result(raw: report.json.canonical)
         } else {
             for check in report.checks {
-                Console.result("\(check.holds ? "ok  " : "FAIL")  \(check.claim)  (\(check.evidence))")
+                let mark =
+                    switch check.status {
+                    case .holds: "ok  "
+                    case .fails: "FAIL"
+                    case .unproven: "-   "
+                    }
+                Console.result("\(mark)  \(check.claim)  (\(check.evidence))")
                 for fault in check.faults {
                     for line in fault.description.split(separator: "\n") { Console.result("        \(line)") }
                 }
             }
             let state =
-                report.steps.done == report.steps.planned
-                ? "complete" : "\(report.steps.done) of \(report.steps.planned) steps"
+                report.done == report.planned ? "complete" : "\(report.done) of \(report.planned) steps"
+            let signing =
+                switch report.signing {
+                case .unsigned: "commits are not signed"
+                case .signed: "every commit is signed by an allowed key"
+                case .broken: "signatures DO NOT HOLD"
+                }
             Console.result(
                 "\(report.run) at \(report.tip.prefix(9)): \(report.holds ? "every check holds" : "NOT VERIFIED"), \(state), "
-                    + (report.isSigned ? "signatures are carried but not yet checked" : "commits are not signed"))
+                    + signing)
         }
         if !report.holds { throw ExitCode(5) }
-    }
-
-    private static func json(_ report: VerificationReport) -> JSONValue {
-        [
-            "run": .string(report.run.name), "tip": .string(report.tip), "holds": .bool(report.holds),
-            "signed": .bool(report.isSigned),
-            "steps": ["done": .integer(Int64(report.steps.done)), "planned": .integer(Int64(report.steps.planned))],
-            "checks": .array(
-                report.checks.map { check in
-                    [
-                        "claim": .string(check.claim), "evidence": .string(check.evidence), "holds": .bool(check.holds),
-                        "faults": .array(check.faults.map(\.json)),
-                    ]
-                }),
-        ]
     }
 }
 
@@ -174,12 +184,3 @@ struct ReplayCommand: ParsableCommand {
 }
 
 extension ReplayLevel: ExpressibleByArgument {}
-
-extension Fault {
-    /// The fault for `--json`.
-    var json: JSONValue {
-        var members: [String: JSONValue] = ["code": .string(code), "what": .string(what), "mend": .string(mend)]
-        if let place { members["place"] = .string(place.description) }
-        return .object(members)
-    }
-}

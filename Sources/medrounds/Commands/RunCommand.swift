@@ -31,6 +31,9 @@ struct RunCommand: ParsableCommand {
     @Option(help: "The run's name (default: the workflow's name and the next free number).")
     var name: String?
 
+    @Option(help: ArgumentHelp("The folder of private keys (default: keys in the work folder).", valueName: "path"))
+    var keys: String?
+
     @Flag(help: "Go on with a run that was stopped: the one named, or the workflow's newest.")
     var resume = false
 
@@ -56,19 +59,23 @@ struct RunCommand: ParsableCommand {
         let context = try RunContext.load(
             origin, workspace: place.workspace, threads: machine.count, isInterrupted: { Interruption.requested },
             report: { progress.show($0) })
+        let signing = try SigningKeys.load(
+            from: keys ?? place.workspace.keys, sites: context.plan.declaration.sites.map(\.id), ledger: ledger)
         let runner: Runner
         if resume {
             let chosen = try name ?? Runner.newest(of: context.plan.declaration.name, ledger: ledger)
-            runner = try Runner.resume(context, run: chosen, ledger: ledger, workspace: place.workspace)
+            runner = try Runner.resume(context, run: chosen, ledger: ledger, workspace: place.workspace, keys: signing)
         } else {
-            runner = try Runner.begin(context, name: name, ledger: ledger, workspace: place.workspace)
+            runner = try Runner.begin(context, name: name, ledger: ledger, workspace: place.workspace, keys: signing)
         }
         do {
             try runner.execute()
         } catch {
             progress.finish()
             if error.kind != .bug {
-                let flags = source.overrides.map { " --set '\($0)'" }.joined() + place.flags
+                let flags =
+                    source.overrides.map { " --set '\($0)'" }.joined() + place.flags
+                    + (keys.map { " --keys '\($0)'" } ?? "")
                 console.note(
                     "\(runner.run) can go on with: medrounds run \(source.workflow)\(flags) --name \(runner.run) --resume"
                 )

@@ -1,0 +1,177 @@
+// What a run may hold and must record: kinds and shapes of everything reachable, inputs, presence, environment, the release.
+
+import Digests
+import Faults
+import Federation
+import GitLedger
+import Workflows
+
+extension Verifier {
+    /// Fields of records that hold words of this program; every other text is a single word: a name, a code, a digest, a time.
+    private static let sentences: Set<String> = ["averaging", "formula", "what", "processor"]
+    /// No text of a record is longer.
+    private static let longestText = 200
+
+    /// Every record and timing file, once: only fields and numbers. What files there may be at all is held by `additions`, an adapter's
+    /// shapes by `uploads` and `aggregates`; workflow, template and plan are shown to everybody before a run begins.
+    func contents(_ all: [CommitRecord]) throws(Fault) -> Finding {
+        var finding = Finding(evidence: "", faults: [])
+        for ref in try ledger.foreignRefs() {
+            finding.faults.append(
+                Fault(
+                    .mismatch, "verify.foreign-ref", "the ref is none of a ledger's; nobody checks what it reaches",
+                    at: Place(commit: ref), mend: "Find out who made it, then delete it or leave it out of the clone."))
+        }
+        var seen: Set<ObjectID> = []
+        for commit in all {
+            for file in try ledger.files(of: commit.id) where file.path.hasSuffix(".json") {
+                guard file.path != StepPaths.plan, seen.insert(file.blob).inserted else { continue }
+                guard let bytes = try ledger.file(file.path, of: commit.id) else { continue }
+                let json = try JSONValue(parsing: bytes, at: Place(file: file.path, commit: commit.id.hex))
+                if json.canonical != bytes {
+                    finding.faults.append(broken("verify.contents", "the file is no canonical JSON", commit, file.path))
+                }
+                if let flaw = Self.flaw(of: json, key: "", path: "") {
+                    finding.faults.append(broken("verify.contents", flaw, commit, file.path))
+                }
+            }
+        }
+        finding.evidence = "\(seen.count) records and timings"
+        return finding
+    }
+
+    /// What in a record could be text of a note; the text itself is not shown.
+    private static func flaw(of value: JSONValue, key: String, path: String) -> String? {
+        switch value {
+        case .string(let text):
+            let isWord = text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+            // Counts by document, joined by spaces.
+            if key == "by_document", text.utf8.allSatisfy({ $0 == 0x20 || (0x30...0x39).contains($0) }) { return nil }
+            if text.utf8.count > longestText || !(isWord || sentences.contains(key)) {
+                return "\(path) holds a text of \(text.utf8.count) bytes that is no name, code or digest"
+            }
+        case .array(let elements):
+            if elements.count > 64, elements.allSatisfy({ if case .integer = $0 { true } else { false } }) {
+                return "\(path) holds \(elements.count) whole numbers, which could be tokens"
+            }
+            for (index, element) in elements.enumerated() {
+                if let flaw = flaw(of: element, key: key, path: "\(path).\(index)") { return flaw }
+            }
+        case .object(let members):
+            for name in members.keys.sorted() {
+                if name.utf8.count > 64 || !name.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
+                    return "\(path.isEmpty ? "the record" : path) has a member that is no field's name"
+                }
+                if let member = members[name],
+                    let flaw = flaw(of: member, key: name, path: path.isEmpty ? name : "\(path).\(name)")
+                {
+                    return flaw
+                }
+            }
+        default: break
+        }
+        return nil
+    }
+
+    /// Every site's commits carry the digest of one plan, and that plan names one model, tokenizer and template.
+    func inputsHold(_ all: [CommitRecord]) -> Finding {
+        var finding = Finding(
+            evidence:
+                "model \(plan.inputs.model.digest.hex.prefix(12)), tokenizer \(plan.inputs.tokenizerDigest.hex.prefix(12)), "
+                + "template \(plan.inputs.templateDigest.hex.prefix(12)) in one plan under \(all.count) commits; "
+                + "\(plan.inputs.datasets.count) commitments", faults: [])
+        let digest = Digest.sha256(planBytes).hex
+        for commit in all where commit.trailer("Plan-SHA256") != digest {
+            finding.faults.append(broken("verify.inputs", "the commit stands on another plan", commit))
+        }
+        for site in declaration.sites where declaration.rounds > 0 {
+            let sources = plan.inputs.datasets.count { $0.role == .train && $0.owner == site.id.name }
+            if sources != site.sources.count {
+                finding.faults.append(
+                    brokenTip(
+                        "verify.inputs", "\(site.id) has \(sources) commitments for \(site.sources.count) sources"))
+            }
+        }
+        return finding
+    }
+
+    func presence(_ line: [CommitRecord]) throws(Fault) -> Finding {
+        var finding = Finding(evidence: "", faults: [])
+        var used = 0
+        var leftOut = 0
+        let sites = declaration.sites.map(\.id.name)
+        for (round, commit) in rounds(line) {
+            finding.commits.append(commit)
+            let path = StepPaths.record(round: round, step: "aggregate")
+            let record = try record(path, commit)
+            var names: [String] = []
+            for row in try record.list("weights") { names.append(try row.text("site")) }
+            used += names.count
+            for row in try record.list("left_out") {
+                names.append(try row.text("site"))
+                leftOut += 1
+                if try row.text("reason").isEmpty {
+                    finding.faults.append(
+                        broken("verify.presence", "a site is left out without a reason", commit, path))
+                }
+            }
+            if names.sorted() != sites.sorted() {
+                finding.faults.append(
+                    broken(
+                        "verify.presence", "the round speaks of \(names.count) sites, the plan of \(sites.count)",
+                        commit, path))
+            }
+        }
+        finding.evidence =
+            "\(used) uploads used, \(leftOut) left out with a reason; no quorum rule: a round goes on with any site that is left"
+        return finding
+    }
+
+    func environment(_ all: [CommitRecord]) throws(Fault) -> Finding {
+        var programs: Set<String> = []
+        var threads: Set<Int> = []
+        var finding = Finding(evidence: "", faults: [])
+        for commit in all where commit.trailer("Step") != "plan" {
+            guard let round = commit.trailer("Round").flatMap({ Int($0) }), let step = commit.trailer("Step") else {
+                continue
+            }
+            let owner = commit.trailer("Site") ?? commit.trailer("Cohort")
+            let path = StepPaths.folder(round: round, step: step, owner: owner) + "/timing.json"
+            let timing = try record(path, commit)
+            threads.insert(try timing.int("threads"))
+            if let program = timing["program_sha256"]?.text {
+                programs.insert(String(program.prefix(12)))
+            } else {
+                finding.isProven = false
+            }
+        }
+        finding.evidence =
+            "engine \(plan.inputs.engineVersion), \(declaration.model.numerics.rawValue) numerics, seed \(declaration.seed); "
+            + "programs \(programs.sorted().joined(separator: " ")), threads \(threads.sorted().map(String.init).joined(separator: " "))"
+            + (finding.isProven ? "" : "; some steps do not name their program")
+        return finding
+    }
+
+    func release(_ line: [CommitRecord]) throws(Fault) -> Finding {
+        guard let bytes = try ledger.file(StepPaths.global, of: tip) else {
+            let isDue = !rounds(line).isEmpty
+            return Finding(
+                evidence: "no adapter is published",
+                faults: isDue ? [brokenTip("verify.release", "a round was aggregated and no adapter is there")] : [],
+                isProven: false)
+        }
+        let digest = Digest.sha256(bytes)
+        var makers: [(round: Int, commit: CommitRecord)] = []
+        for (round, commit) in rounds(line) {
+            let output = try record(StepPaths.record(round: round, step: "aggregate"), commit).object("output")
+            if try output.digest("adapter_sha256") == digest { makers.append((round, commit)) }
+        }
+        guard let last = makers.last, last.round == rounds(line).last?.round else {
+            return Finding(
+                evidence: "adapter \(digest.hex.prefix(12))",
+                faults: [brokenTip("verify.release", "the adapter at the tip is not the last aggregate's")])
+        }
+        return Finding(
+            evidence: "adapter \(digest.hex.prefix(12)) of round \(last.round)", faults: [], commits: [last.commit])
+    }
+}

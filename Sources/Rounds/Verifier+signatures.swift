@@ -1,0 +1,108 @@
+// Who said what and when: witnessed tips, allowed signers, signatures, approvals and times.
+
+import Digests
+import Faults
+import Federation
+import GitLedger
+import Workflows
+
+extension Verifier {
+    func witnessed() throws(Fault) -> Finding {
+        guard !witnesses.isEmpty else {
+            return Finding(
+                evidence: "no statement was given: name one with --witness", faults: [], isProven: false)
+        }
+        var finding = Finding(evidence: "", faults: [])
+        var words: [String] = []
+        for witness in witnesses {
+            guard witness.run == run else {
+                finding.faults.append(brokenTip("verify.witness", "the statement is of \(witness.run), not of \(run)"))
+                continue
+            }
+            let (evidence, faults) = try witness.faults(
+                tip: tip, signers: signers ?? AllowedSigners([]), ledger: ledger)
+            words.append("\(witness.tip.hex.prefix(9)): \(evidence)")
+            finding.faults += faults
+        }
+        finding.evidence = words.isEmpty ? "\(witnesses.count) statements" : words.joined(separator: "; ")
+        return finding
+    }
+
+    func identitiesHold() throws(Fault) -> Finding {
+        guard let identities else {
+            return Finding(evidence: "the ledger names no signers", faults: [], isProven: false)
+        }
+        let (commits, faults) = try identities.faults(ledger)
+        return Finding(
+            evidence: "\(identities.signers.signers.count) keys, \(commits) changes", faults: faults,
+            commits: [try ledger.read(identities.tip)])
+    }
+
+    /// Who has to sign a step.
+    private func roles(of commit: CommitRecord) -> [SignerRole] {
+        guard ["train", "upload"].contains(commit.trailer("Step")) else { return [.coordinator] }
+        return commit.trailer("Site").flatMap { SiteID($0) }.map { [.site($0)] } ?? []
+    }
+
+    func signatures(_ all: [CommitRecord]) throws(Fault) -> Finding {
+        let signed = all.filter { $0.signature != nil }
+        if signed.isEmpty && declaration.signing == .optional {
+            return Finding(evidence: "no commit is signed: an experiment", faults: [], isProven: false)
+        }
+        var finding = Finding(evidence: "\(signed.count) of \(all.count) commits", faults: [], commits: signed)
+        guard let signers else {
+            finding.faults = [brokenTip("verify.signature", "commits are signed and nobody is named who may sign")]
+            return finding
+        }
+        for commit in all {
+            if let flaw = try SignedCommit.flaw(of: commit, for: roles(of: commit), signers, ledger) {
+                finding.faults.append(broken("verify.signature", flaw, commit))
+            }
+        }
+        return finding
+    }
+
+    func approvals(_ sites: [CommitRecord]) throws(Fault) -> Finding {
+        let digest = Digest.sha256(planBytes)
+        let isRequired = declaration.approvals == .required
+        var finding = Finding(evidence: "", faults: [])
+        var count = 0
+        for site in declaration.sites.map(\.id) {
+            let (answers, faults) = try Approval.answers(run, site, plan: digest, signers ?? AllowedSigners([]), ledger)
+            finding.faults += faults
+            finding.commits += answers.map(\.commit)
+            count += answers.isEmpty ? 0 : 1
+            guard isRequired else { continue }
+            for train in sites where train.trailer("Step") == "train" && train.trailer("Site") == site.name {
+                if answers.last(where: { $0.commit.time <= train.time })?.approves != true {
+                    finding.faults.append(
+                        broken("verify.approval", "\(site) trained without its approval of the plan", train))
+                }
+            }
+        }
+        finding.evidence = "\(count) of \(declaration.sites.count) sites answered"
+        if !isRequired {
+            finding.evidence += "; the workflow does not require it"
+            finding.isProven = count == declaration.sites.count && count > 0
+        }
+        return finding
+    }
+
+    func times(_ all: [CommitRecord]) throws(Fault) -> Finding {
+        let times = Dictionary(all.map { ($0.id, $0.time) }) { first, _ in first }
+        var finding = Finding(evidence: "\(all.count) commits, all in UTC", faults: [])
+        for commit in all {
+            for parent in commit.parents {
+                guard let before = times[parent] else { continue }
+                if before > commit.time {
+                    finding.faults.append(
+                        broken(
+                            "verify.time",
+                            "the commit says \(SignerTime.text(commit.time)), its parent \(SignerTime.text(before))",
+                            commit))
+                }
+            }
+        }
+        return finding
+    }
+}

@@ -1,0 +1,69 @@
+// medrounds approve and medrounds witness: a site's yes or no to a plan, and a statement of a run's tip to keep elsewhere.
+
+import ArgumentParser
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import Rounds
+
+struct ApproveCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "approve", abstract: "Sign a run's plan for a site, or take the approval back.")
+
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"))
+    var runText: String
+    @Option(help: "The site that answers.")
+    var site: String
+    @Option(
+        help: ArgumentHelp(
+            "The private key (default: the site's in the keys folder, else its approver's).", valueName: "path"))
+    var key: String?
+    @Flag(help: "Only show what is asked: the plan's digest and what changed since the site's last approval.")
+    var show = false
+    @Flag(help: "Take an approval back: the site trains no further step.")
+    var withdraw = false
+    @OptionGroup var place: KeyPlace
+
+    func run() throws {
+        let ledger = try Ledger.open(path: place.ledger)
+        let name = try runName(runText)
+        guard let site = SiteID(site) else { throw ValidationError("\"\(site)\" is no site name.") }
+        let question = try Approval.question(of: name, site: site, ledger: ledger)
+        Console.result("plan \(question.plan.hex) of \(name)")
+        if let previous = question.previous {
+            Console.result(
+                "since the approval of \(previous): \(question.changes.isEmpty ? "nothing changed" : "")")
+        } else {
+            Console.result("never approved before; every setting:")
+        }
+        question.changes.forEach { Console.result("  \($0)") }
+        if show { return }
+        let own = [SignerRole.site(site), .approver(site)].map { "\(place.folder)/\($0.fileName)" }
+        let path = key ?? own.first { FileManager.default.fileExists(atPath: $0) } ?? own[0]
+        let commit = try Approval.give(
+            name, site: site, approves: !withdraw, key: SSHPrivateKey(reading: path), ledger: ledger)
+        Console.result("\(commit.hex.prefix(9)) \(withdraw ? "withdrawn" : "approved") for \(site)")
+    }
+}
+
+struct WitnessCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "witness",
+        abstract:
+            "Print a statement of a run's tip; kept elsewhere, it shows a ledger that was rolled back or rewritten.")
+
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"))
+    var runText: String
+    @Option(
+        help: ArgumentHelp(
+            "The private key to sign with (default: the coordinator's in the keys folder).", valueName: "path"))
+    var key: String?
+    @OptionGroup var place: KeyPlace
+
+    func run() throws {
+        let ledger = try Ledger.open(path: place.ledger)
+        let signing = try key.map { try SSHPrivateKey(reading: $0) } ?? place.coordinator()
+        Console.result(raw: try Witness(of: runName(runText), ledger: ledger, key: signing).json.canonical)
+    }
+}
