@@ -19,12 +19,23 @@ extension Verifier {
         return ("\(tips.count) lines read to their roots", faults)
     }
 
-    /// The main line from its root, and every site commit that the aggregates merged or that a site's line still holds.
-    func history() throws(Fault) -> (line: [CommitRecord], sites: [CommitRecord]) {
+    /// The main line from its root, and every site commit that the aggregates merged or that a site's line still holds; where a
+    /// commit cannot be read, what leads to it, with the fault.
+    func history() throws(Fault) -> (line: [CommitRecord], sites: [CommitRecord], faults: [Fault]) {
+        var faults: [Fault] = []
+        /// The next commit of a chain, or nil with a fault at the commit that names it.
+        func read(_ id: CommitID, after child: CommitRecord?) throws(Fault) -> CommitRecord? {
+            do {
+                return try ledger.read(id)
+            } catch {
+                guard let child else { throw error }
+                faults.append(broken("verify.order", "its parent \(id) cannot be read: \(error.what)", child))
+                return nil
+            }
+        }
         var line: [CommitRecord] = []
         var next: CommitID? = tip
-        while let id = next {
-            let commit = try ledger.read(id)
+        while let id = next, let commit = try read(id, after: line.last) {
             line.append(commit)
             next = commit.parents.first
         }
@@ -38,14 +49,15 @@ extension Verifier {
         }
         for head in heads {
             var next: CommitID? = head
-            while let id = next, !seen.contains(id) {
+            var child: CommitRecord?
+            while let id = next, !seen.contains(id), let commit = try read(id, after: child) {
                 seen.insert(id)
-                let commit = try ledger.read(id)
                 sites.append(commit)
+                child = commit
                 next = commit.parents.first
             }
         }
-        return (line, sites)
+        return (line, sites, faults)
     }
 
     /// What the main line of a finished run holds, as `round/step/owner`.

@@ -79,7 +79,7 @@ func draft(
         line: line, expectedTip: expected, parents: parents, base: base ?? parents.first,
         changes: files.map { FileChange(path: $0.0, bytes: Array($0.1.utf8)) }, subject: subject,
         trailers: [
-            Trailer("Run", line.run.name), Trailer("Round", "\(round)"), Trailer("Step", step),
+            Trailer("Run", line.run?.name ?? "none"), Trailer("Round", "\(round)"), Trailer("Step", step),
             Trailer("Plan-SHA256", String(repeating: "a", count: 64)),
         ], author: author, time: 1_700_000_000 + Int64(round))
 }
