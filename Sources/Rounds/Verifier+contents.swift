@@ -95,6 +95,19 @@ extension Verifier {
         return finding
     }
 
+    /// Whoever resolved the plan held all the notes and counted the documents that two sets share: the ledger alone, with commitments
+    /// under the owners' own keys, cannot count again.
+    func disjoint() -> Finding {
+        let shared = plan.inputs.datasets.reduce(0) { $0 + $1.overlapping }
+        let allowed = declaration.allowOverlap
+        return Finding(
+            evidence: "\(shared) shared, as the plan records"
+                + (allowed ? "; the workflow allows it" : " and would have been refused"),
+            faults: shared > 0 && !allowed
+                ? [brokenTip("verify.disjoint", "the plan records \(shared) shared documents and allows none")] : [],
+            isProven: shared == 0)
+    }
+
     func presence(_ line: [CommitRecord]) throws(Fault) -> Finding {
         var finding = Finding(evidence: "", faults: [])
         var used = 0

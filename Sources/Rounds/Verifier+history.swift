@@ -24,18 +24,19 @@ extension Verifier {
     func history() throws(Fault) -> (line: [CommitRecord], sites: [CommitRecord], faults: [Fault]) {
         var faults: [Fault] = []
         /// The next commit of a chain, or nil with a fault at the commit that names it.
-        func read(_ id: CommitID, after child: CommitRecord?) throws(Fault) -> CommitRecord? {
+        func read(_ id: CommitID, after child: CommitRecord?) -> CommitRecord? {
             do {
                 return try ledger.read(id)
             } catch {
-                guard let child else { throw error }
-                faults.append(broken("verify.order", "its parent \(id) cannot be read: \(error.what)", child))
+                let what = "\(id) cannot be read: \(error.what)"
+                faults.append(
+                    child.map { broken("verify.order", "its parent \(what)", $0) } ?? brokenTip("verify.order", what))
                 return nil
             }
         }
         var line: [CommitRecord] = []
         var next: CommitID? = tip
-        while let id = next, let commit = try read(id, after: line.last) {
+        while let id = next, let commit = read(id, after: line.last) {
             line.append(commit)
             next = commit.parents.first
         }
@@ -50,7 +51,7 @@ extension Verifier {
         for head in heads {
             var next: CommitID? = head
             var child: CommitRecord?
-            while let id = next, !seen.contains(id), let commit = try read(id, after: child) {
+            while let id = next, !seen.contains(id), let commit = read(id, after: child) {
                 seen.insert(id)
                 sites.append(commit)
                 child = commit
