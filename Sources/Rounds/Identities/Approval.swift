@@ -138,7 +138,8 @@ public enum Approval {
             guard time >= last?.time ?? .min, let bytes = try ledger.file(file, of: tip),
                 try RecordReader(parsing: bytes, path: file, commit: tip.hex).text("status") == "approved"
             else { continue }
-            let plan = try CommittedPlan(of: run, in: ledger).plan
+            // A plan that an older version wrote in another form cannot be compared with; it must not stop a new run.
+            guard let plan = try? CommittedPlan(of: run, in: ledger).plan else { continue }
             if plan.declaration.name == workflow { last = (time, run, plan) }
         }
         return last.map { ($0.run, $0.plan) }

@@ -9,7 +9,12 @@ import Workflows
 extension RunReport {
     var checks: HTML {
         let items = verification.checks.map { check -> HTML in
-            let mark: HTML = check.holds ? "<span class=\"good\">✓ holds</span>" : "<span class=\"bad\">✗ FAILS</span>"
+            let mark: HTML =
+                switch check.status {
+                case .holds: "<span class=\"good\">✓ holds</span>"
+                case .unproven: "<span>– unproven</span>"
+                case .fails: "<span class=\"bad\">✗ FAILS</span>"
+                }
             let faults = check.faults.map { fault -> HTML in
                 "<div class=\"fault\"><code>\(fault.description)</code></div>"
             }
