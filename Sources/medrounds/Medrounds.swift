@@ -18,7 +18,8 @@ struct Medrounds: ParsableCommand {
         subcommands: [
             RunCommand.self, ValidateCommand.self, PlanCommand.self, LogCommand.self, ShowCommand.self,
             VerifyCommand.self, ReplayCommand.self, ExplainCommand.self, DiffCommand.self, CompareCommand.self,
-            ExtractCommand.self, DataCommand.self, ModelsCommand.self, BenchCommand.self,
+            ReportCommand.self, ExportCommand.self, ExtractCommand.self, DataCommand.self, ModelsCommand.self,
+            BenchCommand.self,
         ])
 }
 

@@ -1,0 +1,36 @@
+// medrounds export: a run as a Workflow Run RO-Crate with an in-toto statement.
+
+import ArgumentParser
+import Faults
+import Foundation
+import GitLedger
+import Rounds
+
+struct ExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Write a run as a folder for other tools: a Workflow Run RO-Crate with an in-toto statement.")
+
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"))
+    var runText: String
+    @Argument(help: "The folder; it must be new or empty.", completion: .directory)
+    var folder: String
+    @Option(help: "The licence of what is exported, as a URL or a phrase.")
+    var license = "No licence is stated; ask the federation."
+    @OptionGroup var place: PlaceOptions
+
+    func validate() throws {
+        guard !license.isEmpty, license.utf8.count <= 1000,
+            !license.contains(where: \.isWhitespace) || !license.contains("://")
+        else { throw ValidationError("--license takes a URL or a phrase of at most 1000 bytes.") }
+    }
+
+    func run() throws {
+        let name = try runName(runText)
+        let export = try RunExport(run: name, ledger: try Ledger.open(path: place.ledger), license: license)
+        let current = FileManager.default.currentDirectoryPath
+        try export.write(to: folder.hasPrefix("/") ? folder : "\(current)/\(folder)")
+        let files = export.files
+        Console.result("\(folder): \(files.count) files, \(Figures.bytes(files.reduce(0) { $0 + $1.bytes.count }))")
+    }
+}

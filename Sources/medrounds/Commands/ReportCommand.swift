@@ -1,0 +1,30 @@
+// medrounds report: a run as one HTML file.
+
+import ArgumentParser
+import Faults
+import Foundation
+import GitLedger
+import Rounds
+
+struct ReportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report",
+        abstract: "Write a run as one HTML file that opens offline and prints well.")
+
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"))
+    var runText: String
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("The file (default: RUN.html in this folder).", valueName: "path"),
+        completion: .file())
+    var output: String?
+    @OptionGroup var place: PlaceOptions
+
+    func run() throws {
+        let name = try runName(runText)
+        let report = try RunReport(run: name, ledger: try Ledger.open(path: place.ledger))
+        let path = output ?? "\(name).html"
+        let folder = FileManager.default.currentDirectoryPath
+        try Files.write(report.html, to: path.hasPrefix("/") ? path : "\(folder)/\(path)")
+        Console.result("\(path): \(Figures.bytes(report.html.count))")
+    }
+}
