@@ -82,7 +82,7 @@ INLINE grouped_scales scales_at(int32_t type, const uint8_t *p) {
   u16x16 halves;
   __builtin_memcpy(&halves, p, sizeof halves);
   s.d = from_f16(halves);
-  s.shift = s.d * splat(type == KERNEL_Q4_1 ? -0x1p23f : type == KERNEL_Q4_0 ? -0x1.000010p23f : -0x1.8p23f);
+  s.shift = s.d * splat(type == KERNEL_Q4_1 ? -0x1p23f : -0x1.8p23f);
   if (type == KERNEL_Q4_1) {
     __builtin_memcpy(&halves, p + 32, sizeof halves);
     s.m = from_f16(halves);
@@ -113,7 +113,8 @@ INLINE f32x16 grouped_weights(int32_t type, const uint8_t *p, ptrdiff_t first, i
   }
   const f32x16 q = (f32x16)(((words >> (uint32_t)(i * 4)) & 15) | 0x4b000000);
   if (type == KERNEL_Q4_1) return fused(q, s->d, s->shift) + s->m;
-  return fused(q, s->d, s->shift);
+  // d (2^23 + 8) needs more bits than a float has, so here the eight goes first: both steps but the last are exact.
+  return (q - splat(0x1.00001p23f)) * s->d;
 }
 
 // One block of k of a strip: chains over k in registers, then into c.

@@ -209,6 +209,7 @@ final class CachedPass {
             let (y, width) =
                 map == .q ? (q, attention.Q) : (map == .k ? k : v, attention.KV)
             multiply(map, .normed, layer, y, width, accumulate: false, normed, H, T, columns, worker)
+            addBias(layer, map, to: y, row: width, columns, rows: T)
         case .attention:
             let heads = attention.keyValueHeads
             attend(layer, segments[task / heads], head: task % heads, rows, worker)
@@ -217,6 +218,7 @@ final class CachedPass {
         case .output:
             multiply(
                 .o, .attention, layer, x, H, accumulate: true, attended, attention.Q, T, hiddenParts[task], worker)
+            addBias(layer, .o, to: x, row: H, hiddenParts[task], rows: T)
         case .postNormAndDown:
             norm(blocks[task], layers[layer].postAttentionNorm, epsilon: layers[layer].epsilon)
             project(.postNormed, layer, normed, H, blocks[task], worker)
@@ -276,6 +278,8 @@ final class CachedPass {
         let heads = shape.heads / shape.keyValueHeads
         let query = first * shape.Q + head * heads * shape.D
         let key = first * shape.KV + head * shape.D
+        normHeads(layer, q + query, row: shape.Q, rows: count, heads: heads, layers[layer].options.queryNorm, worker)
+        normHeads(layer, k + key, row: shape.KV, rows: count, heads: 1, layers[layer].options.keyNorm, worker)
         kernel_rope(q + query, shape.Q, rows.cosine, rows.sine, rows.positions + first, count, heads, shape.D, 1)
         kernel_rope(k + key, shape.KV, rows.cosine, rows.sine, rows.positions + first, count, 1, shape.D, 1)
         let cache = segment.slot.map { own(layer, slot: $0, head) } ?? prefix(layer, head)
@@ -285,6 +289,29 @@ final class CachedPass {
             own_offset: segment.stored, D: shape.D, scale: shape.scale)
         kernel_cached_attention(
             attended + query, shape.Q, q + query, shape.Q, count, heads, &span, scratches[worker])
+    }
+
+    /// y += bias for a range of columns, where the map has one.
+    private func addBias(
+        _ layer: Int, _ map: LinearMap, to y: Floats, row: Int, _ columns: Range<Int>, rows: Int
+    ) {
+        guard let bias = layers[layer].options.biases[map.place] else { return }
+        for t in 0..<rows {
+            kernel_add(y + t * row + columns.lowerBound, bias + columns.lowerBound, columns.count)
+        }
+    }
+
+    /// RMSNorm over each head of some rows, in place, where the family has one. The attention's scratch takes what only a
+    /// backward pass would read.
+    private func normHeads(
+        _ layer: Int, _ x: Floats, row: Int, rows: Int, heads: Int, _ weight: UnsafePointer<Float>?, _ worker: Int
+    ) {
+        guard let weight else { return }
+        let inverse = scratches[worker].assumingMemoryBound(to: Float.self)
+        for t in 0..<rows {
+            kernel_rmsnorm_forward(
+                x + t * row, inverse, x + t * row, weight, layers[layer].epsilon, heads, attention.D)
+        }
     }
 
     private func prefix(_ layer: Int, _ head: Int) -> Floats { prefixCache[layer] + head * prefixFloats }

@@ -38,7 +38,7 @@ import Tokenization
         #expect(guess("") == input)
         #expect(guess("Fever since") == " Monday, no cough; started ibuprofen 400 mg.")
         #expect(guess("<span class=\"problem\">Fever</span> since Mon") == "day, no cough; started ibuprofen 400 mg.")
-        #expect(guess("<") == "span class=\"problem\">" + input)
+        #expect(guess("<") == "span class=\"problem\">" + input + "</span>")
         #expect(guess("<span class=\"d").hasPrefix("rug\">Fever since"))
         #expect(guess("<span class=\"problem\">Fever</").hasPrefix("span> since Monday"))
         #expect(
@@ -68,20 +68,27 @@ import Tokenization
             return record
         }
         let prompts = records.map { tokenizer.encode($0.prompt, specials: false) }
-        func answers(batch: Int, threads: Int, draft: Bool) throws -> ([Generation], passes: Int) {
+        typealias Draft = (Int, [Int32], Int) -> [Int32]
+        func answers(batch: Int, threads: Int, draft: Draft?) throws -> ([Generation], passes: Int) {
             var passes = 0
-            let copy = CopyDraft(tokenizer: tokenizer, records: records[...])
             let found = try generate(
                 model, adapter: nil, prompts: prompts, maxNewTokens: 40, stop: [198], batchSize: batch,
                 threads: threads,
-                progress: { passes = $0.passes }, draft: draft ? copy.guess : nil)
+                progress: { passes = $0.passes }, draft: draft)
             return (found, passes)
         }
-        let plain = try answers(batch: 1, threads: 2, draft: false)
-        let alone = try answers(batch: 1, threads: 2, draft: true)
-        #expect(alone.0 == plain.0)
-        #expect(alone.passes < plain.passes)
-        #expect(try answers(batch: 4, threads: 1, draft: true).0 == plain.0)
+        let copy = CopyDraft(tokenizer: tokenizer, records: records[...])
+        let plain = try answers(batch: 1, threads: 2, draft: nil)
+        #expect(try answers(batch: 1, threads: 2, draft: copy.guess).0 == plain.0)
+        #expect(try answers(batch: 4, threads: 1, draft: copy.guess).0 == plain.0)
+        // Guesses that are right save passes; those that are wrong now and then change nothing either.
+        let known = try answers(batch: 1, threads: 2) { prompt, written, limit in
+            var guess = Array(plain.0[prompt].tokens.dropFirst(written.count).prefix(limit))
+            if written.count % 5 == 3, !guess.isEmpty { guess[guess.count - 1] ^= 1 }
+            return guess
+        }
+        #expect(known.0 == plain.0)
+        #expect(known.passes < plain.passes)
         #expect(plain.0.contains { $0.tokens.count > 10 })
     }
 }

@@ -16,7 +16,7 @@ import Testing
         #expect(try federation.run("--set", "steps.evaluate.when=every_round").code == 0)
         let html = try report(federation)
         for expected in [
-            "All ", "checks of its history hold", "east", "west", "final", "Loss by site", "Weights by round",
+            "Nothing contradicts its history", "unproven", "east", "west", "final", "Loss by site", "Weights by round",
             "F1 by type",
             "Bytes by step", "What was checked", "Environment", "Glossary", "<svg", "@media print",
         ] {
