@@ -45,7 +45,8 @@ extension KernelTests {
 
         @Test(arguments: [true, false])
         func everyTypeAndCountOfRowsHasTheBitsOfGEMM(accumulate: Bool) {
-            for type in StoredMatrix.types {
+            // Other stored forms have no grouped one: the engine hands them over in float32.
+            for type in StoredMatrix.types where type.rawValue <= KERNEL_Q8_0.rawValue {
                 let quantised = StoredMatrix.isQuantised(type)
                 for M in Array(1...14) + [23, 24, 35, 36, 37, 64, 65, 83] {
                     let many = M > 14
