@@ -28,7 +28,7 @@ public final class RunContext {
     /// Takes events in order.
     public let report: (RunEvent) -> Void
     private let isInterrupted: () -> Bool
-    private let file: ModelFile
+    let file: ModelFile
     private var opened: LanguageModel?
     private let sites: [SiteID: RecordSet]
     private let validationSet: RecordSet?

@@ -43,6 +43,23 @@ public struct RunSummary: Sendable {
         public var relations: (strict: Double, lenient: Double)?
         /// The evaluation's record.
         public var record: JSONValue
+
+        /// Reads the figures of an evaluation's record.
+        init(round: Int, cohort: String, record: RecordReader) throws(Fault) {
+            func f1(_ card: RecordReader) throws(Fault) -> (strict: Double, lenient: Double) {
+                let micro = try card.object("micro")
+                return (try micro.object("strict").double("f1"), try micro.object("lenient").double("f1"))
+            }
+            let mentions = record["scores"] == nil ? nil : try f1(record.object("scores"))
+            self.round = round
+            self.cohort = cohort
+            self.records = try record.int("records")
+            self.strict = mentions?.strict
+            self.lenient = mentions?.lenient
+            self.relations =
+                record["relation_scores"] == nil ? nil : try f1(record.object("relation_scores").object("pairs"))
+            self.record = record.value
+        }
     }
 
     /// The run.
@@ -88,17 +105,7 @@ public struct RunSummary: Sendable {
             for cohort in plan.declaration.cohorts.map(\.id.name) {
                 let path = StepPaths.record(round: round, step: "evaluate", owner: cohort)
                 guard let record = try Self.record(path, tip, ledger) else { continue }
-                func f1(_ card: RecordReader) throws(Fault) -> (strict: Double, lenient: Double) {
-                    let micro = try card.object("micro")
-                    return (try micro.object("strict").double("f1"), try micro.object("lenient").double("f1"))
-                }
-                let mentions = record["scores"] == nil ? nil : try f1(record.object("scores"))
-                let relations =
-                    record["relation_scores"] == nil ? nil : try f1(record.object("relation_scores").object("pairs"))
-                cohorts.append(
-                    CohortRow(
-                        round: round, cohort: cohort, records: try record.int("records"), strict: mentions?.strict,
-                        lenient: mentions?.lenient, relations: relations, record: record.value))
+                cohorts.append(try CohortRow(round: round, cohort: cohort, record: record))
             }
         }
     }

@@ -25,22 +25,24 @@ enum SummaryPrinter {
                 "round \(exchange.round) exchanged \(Figures.bytes(exchange.bytes)), "
                     + "\(Figures.fixed(100 * exchange.saved, 2))% less than exchanging the whole model")
         }
-        if !summary.cohorts.isEmpty {
-            // Columns of relations only where a cohort asks for them.
-            let hasRelations = summary.cohorts.contains { $0.relations != nil }
-            let header = ["round", "cohort", "records", "strict F1", "lenient F1"]
-            var table = Table(header + (hasRelations ? ["RE strict F1", "RE lenient F1"] : []))
-            func figure(_ value: Double?) -> String { value.map { Figures.fixed($0, 3) } ?? "-" }
-            for row in summary.cohorts {
-                let cells = [
-                    row.round == 0 ? "base" : String(row.round), row.cohort, String(row.records), figure(row.strict),
-                    figure(row.lenient),
-                ]
-                table.add(
-                    cells + (hasRelations ? [figure(row.relations?.strict), figure(row.relations?.lenient)] : []))
-            }
-            lines += [""] + table.lines
-        }
+        if !summary.cohorts.isEmpty { lines += [""] + self.lines(summary.cohorts) }
         return lines
+    }
+
+    /// The scores of cohorts.
+    static func lines(_ cohorts: [RunSummary.CohortRow]) -> [String] {
+        // Columns of relations only where a cohort asks for them.
+        let hasRelations = cohorts.contains { $0.relations != nil }
+        let header = ["round", "cohort", "records", "strict F1", "lenient F1"]
+        var table = Table(header + (hasRelations ? ["RE strict F1", "RE lenient F1"] : []))
+        func figure(_ value: Double?) -> String { value.map { Figures.fixed($0, 3) } ?? "-" }
+        for row in cohorts {
+            let cells = [
+                row.round == 0 ? "base" : String(row.round), row.cohort, String(row.records), figure(row.strict),
+                figure(row.lenient),
+            ]
+            table.add(cells + (hasRelations ? [figure(row.relations?.strict), figure(row.relations?.lenient)] : []))
+        }
+        return table.lines
     }
 }

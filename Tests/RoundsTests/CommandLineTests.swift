@@ -203,6 +203,31 @@ import Testing
         #expect(zero.code == 0, "\(zero.err)")
     }
 
+    @Test func scoresAnAdapterFromElsewhereAsTheRunDid() throws {
+        let federation = try TinyFederation()
+        // A rate that changes what the tiny model says.
+        let run = try federation.run("--set", "steps.train.learning_rate=0.1")
+        #expect(run.code == 0, "\(run.err)")
+        let out = try federation.medrounds("adapter", "export", "tiny-1", "--to", "peft")
+        #expect(out.code == 0, "\(out.err)")
+        let scored = try federation.medrounds("score", "tiny.yaml", "--adapter", "peft", "--json")
+        #expect(scored.code == 0, "\(scored.err)")
+        let records = try JSONSerialization.jsonObject(with: Data(scored.out.utf8)) as? [[String: Any]]
+        let found = try #require(records?.first)
+        let committed = try federation.git("show", "runs/tiny-1:rounds/0002/evaluate/final/record.json")
+        let record = try #require(
+            try JSONSerialization.jsonObject(with: Data(committed.utf8)) as? [String: Any])
+        for member in ["scores", "generation", "predictions_commitment"] {
+            #expect(found[member] as? NSObject == record[member] as? NSObject, "\(member)")
+        }
+        // The base model answers otherwise.
+        let base = try federation.medrounds("score", "tiny.yaml", "--json")
+        let other = try JSONSerialization.jsonObject(with: Data(base.out.utf8)) as? [[String: Any]]
+        #expect(
+            other?.first?["predictions_commitment"] as? String != record["predictions_commitment"] as? String)
+        #expect(try federation.medrounds("score", "tiny.yaml", "--adapter", "missing").code == 4)
+    }
+
     @Test func probesAModel() throws {
         let federation = try TinyFederation()
         let probe = try federation.medrounds("models", "probe", "tiny.gguf", "--text", "ab", "--top", "3")

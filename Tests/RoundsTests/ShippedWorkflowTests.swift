@@ -27,7 +27,7 @@ import Workflows
     }
 
     @Test func everyWorkflowIsValid() throws {
-        let folders = ["workflows", "workflows/clinical"]
+        let folders = ["workflows", "workflows/clinical", "workflows/clinical/ner"]
         var count = 0
         for folder in folders {
             for file in try FileManager.default.contentsOfDirectory(atPath: "\(Self.root)/\(folder)")
@@ -38,7 +38,7 @@ import Workflows
                 count += 1
             }
         }
-        #expect(count == 12)
+        #expect(count == 17)
     }
 
     @Test func theTemplateReadsAndNamesOnlyWhatIsAnnotated() throws {
