@@ -51,3 +51,11 @@ enum Leakage {
         if !faults.isEmpty { throw FaultReport(faults) }
     }
 }
+
+extension PlanInputs {
+    /// How many documents of a validation or test set are in training too, for its step's record; nil where none is.
+    func overlapping(_ role: DatasetRole, owner: String) -> JSONValue? {
+        let count = datasets.first { $0.role == role && $0.owner == owner }?.overlapping ?? 0
+        return count > 0 ? .integer(Int64(count)) : nil
+    }
+}

@@ -32,6 +32,9 @@ import Testing
         }
         let refused = try federation.run()
         #expect(refused.code == 4 && refused.err.contains("the coordinator has 1"), "\(refused.err)")
+        #expect(try federation.run("--set", "allow_overlap=true", "--set", "rounds=1").code == 0)
+        let record = try federation.git("show", "runs/tiny-1:rounds/0001/score/record.json")
+        #expect(record.contains("\"overlapping_documents\": 1"))
     }
 
     @Test func badDocumentsAreLeftOutCountedAndNamedWhereThePersonSaysSo() throws {

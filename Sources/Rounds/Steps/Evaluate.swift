@@ -95,9 +95,7 @@ enum EvaluateStep {
             for (task, counting) in published { members[task.rawValue] = counting.json }
             record["published_counting"] = .object(members)
         }
-        let overlapping = context.plan.inputs.datasets.first { $0.role == .test && $0.owner == cohort.name }?
-            .overlapping
-        if let overlapping, overlapping > 0 { record["overlapping_documents"] = .integer(Int64(overlapping)) }
+        record["overlapping_documents"] = context.plan.inputs.overlapping(.test, owner: cohort.name)
         return StepOutput(
             folder: StepPaths.folder(round: round, step: "evaluate", owner: cohort.name),
             record: .object(record),

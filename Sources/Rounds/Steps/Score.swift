@@ -39,13 +39,14 @@ enum ScoreStep {
                 .progressed(
                     done: index + 1, total: uploads.count, unit: "uploads", detail: "loss \(Figures.fixed(loss, 3))"))
         }
+        var record: [String: JSONValue] = [
+            "step": "score", "round": .integer(Int64(round)), "measure": .string(measure.rawValue),
+            "records": .integer(Int64(validation.count)),
+            "validation_commitment": .string(validation.commitment.hex), "scores": .array(rows),
+        ]
+        record["overlapping_documents"] = context.plan.inputs.overlapping(.validation, owner: "coordinator")
         return StepOutput(
-            folder: StepPaths.folder(round: round, step: "score"),
-            record: [
-                "step": "score", "round": .integer(Int64(round)), "measure": .string(measure.rawValue),
-                "records": .integer(Int64(validation.count)),
-                "validation_commitment": .string(validation.commitment.hex), "scores": .array(rows),
-            ],
+            folder: StepPaths.folder(round: round, step: "score"), record: .object(record),
             timing: clock.timing(threads: context.threads),
             summary: summary.isEmpty ? "nothing to score" : summary.joined(separator: ", "))
     }
