@@ -29,19 +29,18 @@ enum SummaryPrinter {
         return lines
     }
 
-    /// The scores of cohorts.
-    static func lines(_ cohorts: [RunSummary.CohortRow]) -> [String] {
+    /// The scores of cohorts; without the rounds where they belong to none.
+    static func lines(_ cohorts: [RunSummary.CohortRow], withRounds: Bool = true) -> [String] {
         // Columns of relations only where a cohort asks for them.
         let hasRelations = cohorts.contains { $0.relations != nil }
-        let header = ["round", "cohort", "records", "strict F1", "lenient F1"]
+        let header = (withRounds ? ["round"] : []) + ["cohort", "records", "strict F1", "lenient F1"]
         var table = Table(header + (hasRelations ? ["RE strict F1", "RE lenient F1"] : []))
         func figure(_ value: Double?) -> String { value.map { Figures.fixed($0, 3) } ?? "-" }
         for row in cohorts {
-            let cells = [
-                row.round == 0 ? "base" : String(row.round), row.cohort, String(row.records), figure(row.strict),
-                figure(row.lenient),
-            ]
-            table.add(cells + (hasRelations ? [figure(row.relations?.strict), figure(row.relations?.lenient)] : []))
+            var cells = withRounds ? [row.round == 0 ? "base" : String(row.round)] : []
+            cells += [row.cohort, String(row.records), figure(row.strict), figure(row.lenient)]
+            if hasRelations { cells += [figure(row.relations?.strict), figure(row.relations?.lenient)] }
+            table.add(cells)
         }
         return table.lines
     }

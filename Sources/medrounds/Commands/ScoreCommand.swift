@@ -35,7 +35,7 @@ struct ScoreCommand: ParsableCommand {
         if json {
             Console.result(raw: JSONValue.array(rows.map(\.record)).canonical)
         } else {
-            SummaryPrinter.lines(rows).forEach(Console.result)
+            SummaryPrinter.lines(rows, withRounds: false).forEach(Console.result)
         }
     }
 }
