@@ -22,7 +22,7 @@ extension Ledger {
 }
 
 extension Repository {
-    func checkObjects(reachableFrom commits: [CommitID]) -> [Fault] {
+    mutating func checkObjects(reachableFrom commits: [CommitID]) -> [Fault] {
         let (records, unreadable) = ancestryWithFaults(of: commits)
         var faults = unreadable
         var seen: Set<ObjectID> = []
@@ -32,7 +32,7 @@ extension Repository {
         return faults
     }
 
-    private func check(
+    private mutating func check(
         tree: ObjectID, folder: String, in commit: CommitID, seen: inout Set<ObjectID>, faults: inout [Fault]
     ) {
         guard seen.insert(tree).inserted else { return }
@@ -97,7 +97,7 @@ extension Repository {
         }
         guard let stated = record.trailer(StateLayout.trailer) else { return faults }
         do {
-            let found = try stateDigest(of: try blobs(of: record.id), in: record.id)
+            let found = try stateDigest(of: record.tree, in: record.id)
             if stated != found.hex { faults.append(.ledgerStateMismatch(record.id, stated: stated, found: found)) }
         } catch {
             faults.append(error)

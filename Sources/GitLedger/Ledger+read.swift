@@ -47,10 +47,28 @@ extension Ledger {
         }
     }
 
+    /// The files of one folder of a commit, in byte order of the paths; none where there is no such folder. Faults: as `files`.
+    public func files(of commit: CommitID, below folder: String) throws(Fault) -> [(path: String, blob: ObjectID)] {
+        try reading { (repository) throws(Fault) in
+            try repository.blobs(of: commit, below: folder).map { ($0.path, $0.blob) }
+        }
+    }
+
     /// The content of a file; nil if the commit does not hold it. Faults: ledger.corrupt, ledger.missing-object,
     /// ledger.unreadable.
     public func file(_ path: String, of commit: CommitID) throws(Fault) -> [UInt8]? {
         try reading { (repository) throws(Fault) in try repository.file(path, of: commit) }
+    }
+
+    /// The id of a file's content, without reading it; nil if the commit does not hold the file. Faults: as `file`.
+    public func blob(_ path: String, of commit: CommitID) throws(Fault) -> ObjectID? {
+        try reading { (repository) throws(Fault) in try repository.blob(path, of: commit) }
+    }
+
+    /// The files in which two commits differ, in byte order of the paths; nil stands for an empty tree.
+    /// Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable, ledger.invalid-path, ledger.foreign-entry.
+    public func differences(from old: CommitID?, to new: CommitID) throws(Fault) -> [FileDifference] {
+        try reading { (repository) throws(Fault) in try repository.differences(from: old, to: new) }
     }
 
     /// The commit and its first parents down to the root, the oldest first. Faults: ledger.corrupt, ledger.missing-object,
@@ -65,11 +83,12 @@ extension Ledger {
         try reading { (repository) throws(Fault) in try repository.ancestry(of: tips) }
     }
 
-    /// The State-SHA256 of a commit's tree, computed from the files themselves. A blob is hashed once a process.
+    /// The State-SHA256 of a commit's tree, computed from the files themselves. A blob and a folder
+    /// are hashed once a process.
     /// Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable, ledger.invalid-path, ledger.foreign-entry.
     public func stateDigest(of commit: CommitID) throws(Fault) -> Digest {
         try reading { (repository) throws(Fault) in
-            try repository.stateDigest(of: try repository.blobs(of: commit), in: commit)
+            try repository.stateDigest(of: try repository.commit(commit).tree, in: commit)
         }
     }
 
@@ -87,4 +106,16 @@ extension Ledger {
     ) throws(Fault) -> Result {
         try repository.withLock { (repository: inout Repository) throws(Fault) in try body(&repository) }
     }
+}
+
+/// A file in which two commits differ.
+public struct FileDifference: Sendable, Equatable {
+    /// The path from the root of the tree.
+    public let path: String
+    /// The content's id in the first commit; nil where it lacks the file.
+    public var old: ObjectID?
+    /// The content's id in the second commit; nil where it lacks the file.
+    public var new: ObjectID?
+
+    init(path: String) { self.path = path }
 }

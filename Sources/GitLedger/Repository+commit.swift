@@ -27,9 +27,15 @@ extension Repository {
         }
         if let tip = draft.expectedTip { try requireForward(draft, from: tip) }
 
-        let files = try gather(draft)
-        let tree = try writeTree(files[...], below: 0)
-        let state = try stateDigest(of: files.map { TreeFile(path: $0.path, blob: $0.blob) }, in: draft.base)
+        let planned = try gather(draft)
+        var blobs: [ObjectID] = []
+        for change in draft.changes {
+            let blob = try write(change.bytes, .blob, at: Place(file: change.path))
+            blobDigests[blob] = BlobDigest(digest: .sha256(change.bytes), size: change.bytes.count)
+            blobs.append(blob)
+        }
+        let tree = try writeTree(planned, blobs)
+        let state = try stateDigest(of: tree, in: draft.base)
         let trailers = draft.trailers + [Trailer(StateLayout.trailer, state.hex)]
         let id = try writeCommit(draft, message: try CommitMessage.write(draft, trailers: trailers), tree: tree)
         try Files.synchronise("\(folder)/objects")
@@ -44,30 +50,18 @@ extension Repository {
         }
     }
 
-    /// A file of the tree to be: the path's bytes serve to order and to cut, since equal Swift strings may differ in bytes.
-    private struct PlannedFile {
-        let bytes: [UInt8]
-        let blob: ObjectID
-        var path: String { String(decoding: bytes, as: UTF8.self) }
-    }
-
-    /// The files of the tree to be, in byte order of the paths, with the changed ones written.
-    private mutating func gather(_ draft: CommitDraft) throws(Fault) -> [PlannedFile] {
-        var plan: [[UInt8]: ObjectID] = [:]
-        if let base = draft.base {
-            for file in try blobs(of: base) { plan[Array(file.path.utf8)] = file.blob }
-        }
+    /// The tree to be, opened where the draft touches it; nothing is written yet.
+    private mutating func gather(_ draft: CommitDraft) throws(Fault) -> PlannedFolder {
+        let root = PlannedFolder()
+        if let base = draft.base { try fill(root, from: try commit(base).tree, at: "", in: base) }
         for folder in draft.taken {
-            let name = Array(folder.path.utf8)
-            let files = try blobs(of: folder.commit).filter {
-                let path = Array($0.path.utf8)
-                return path == name || path.starts(with: name + [0x2f])
+            guard let entry = try entry(folder.path, of: folder.commit) else {
+                throw .ledgerMissingFile(folder.path, in: folder.commit)
             }
-            guard !files.isEmpty else { throw .ledgerMissingFile(folder.path, in: folder.commit) }
-            for file in files { plan[Array(file.path.utf8)] = file.blob }
+            try put(entry, at: folder.path, into: root, in: folder.commit)
         }
         for path in draft.removals {
-            guard plan.removeValue(forKey: Array(path.utf8)) != nil else {
+            guard try remove(TreePath.components(path)[...], from: root, at: "", in: draft.base) else {
                 throw .ledgerMissingFile(path, in: draft.base)
             }
         }
@@ -79,43 +73,120 @@ extension Repository {
                 throw .ledgerInvalidPath(change.path, "the path is written twice in one commit")
             }
         }
-        for path in Set(plan.keys).union(changed).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-            for slash in path.indices where path[slash] == 0x2f {
-                let folder = Array(path[..<slash])
-                if plan[folder] != nil || changed.contains(folder) {
-                    throw .ledgerInvalidPath(
-                        String(decoding: folder, as: UTF8.self), "the path would be both a file and a folder")
-                }
-            }
+        for (index, change) in draft.changes.enumerated() {
+            try put(.change(index), at: change.path, into: root, in: draft.base)
         }
-        for change in draft.changes {
-            let blob = try write(change.bytes, .blob, at: Place(file: change.path))
-            blobDigests[blob] = BlobDigest(digest: .sha256(change.bytes), size: change.bytes.count)
-            plan[Array(change.path.utf8)] = blob
-        }
-        return plan.map { PlannedFile(bytes: $0.key, blob: $0.value) }
-            .sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+        return root
     }
 
-    /// Writes the tree of files that share the first `start` bytes of their paths. Byte order of whole paths keeps a folder's
-    /// files together and is git's order of entries, in which a folder counts as its name with a slash.
-    private func writeTree(_ files: ArraySlice<PlannedFile>, below start: Int) throws(Fault) -> ObjectID {
-        var bytes: [UInt8] = []
-        var index = files.startIndex
-        while index < files.endIndex {
-            let path = files[index].bytes
-            guard let slash = path[start...].firstIndex(of: 0x2f) else {
-                bytes += TreeEntry(mode: TreeEntry.fileMode, name: Array(path[start...]), id: files[index].blob).bytes
-                index += 1
-                continue
-            }
-            let prefix = path[...slash]
-            let end = files[index...].firstIndex { !$0.bytes.starts(with: prefix) } ?? files.endIndex
-            let folder = try writeTree(files[index..<end], below: slash + 1)
-            bytes += TreeEntry(mode: TreeEntry.folderMode, name: Array(path[start..<slash]), id: folder).bytes
-            index = end
+    private mutating func fill(
+        _ folder: PlannedFolder, from tree: ObjectID, at path: String, in commit: CommitID?
+    ) throws(Fault) {
+        for entry in try entries(of: tree, at: path, in: commit) {
+            let (_, isFolder) = try Self.checked(entry, in: path, of: commit)
+            folder.entries[entry.name] = isFolder ? .folder(entry.id) : .file(entry.id)
         }
-        return try write(bytes, .tree, at: Place(file: path))
+    }
+
+    /// The folder of that name, opened; made where there is none. A file in its place is a fault.
+    private mutating func open(
+        _ name: [UInt8], in folder: PlannedFolder, at path: String, of commit: CommitID?
+    ) throws(Fault) -> PlannedFolder {
+        let opened: PlannedFolder
+        switch folder.entries[name] {
+        case .open(let already): return already
+        case .file, .change: throw .ledgerInvalidPath(path, "the path would be both a file and a folder")
+        case .folder(let tree):
+            opened = PlannedFolder()
+            try fill(opened, from: tree, at: path, in: commit)
+        case nil: opened = PlannedFolder()
+        }
+        folder.entries[name] = .open(opened)
+        return opened
+    }
+
+    /// Puts a file in the place of another, or a folder's files among those that are there.
+    private mutating func put(
+        _ entry: PlannedEntry, at path: String, into root: PlannedFolder, in commit: CommitID?
+    ) throws(Fault) {
+        let names = TreePath.components(path)
+        var folder = root
+        for index in names.indices.dropLast() {
+            folder = try open(names[index], in: folder, at: TreePath.joined(names[...index]), of: commit)
+        }
+        guard let name = names.last else { return }
+        switch (entry, folder.entries[name]) {
+        case (.folder(let new), .folder(let old)) where new == old: return
+        case (.folder(let tree), .some):
+            let target = try open(name, in: folder, at: path, of: commit)
+            let taken = PlannedFolder()
+            try fill(taken, from: tree, at: path, in: commit)
+            for (name, entry) in taken.entries {
+                try put(entry, at: String(decoding: name, as: UTF8.self), into: target, in: commit)
+            }
+        case (_, .folder), (_, .open):
+            throw .ledgerInvalidPath(path, "the path would be both a file and a folder")
+        default: folder.entries[name] = entry
+        }
+    }
+
+    /// Takes a file out, and the folders that are empty then; false where it is not there.
+    private mutating func remove(
+        _ names: ArraySlice<[UInt8]>, from folder: PlannedFolder, at path: String, in commit: CommitID?
+    ) throws(Fault) -> Bool {
+        guard let name = names.first, let entry = folder.entries[name] else { return false }
+        if names.count == 1 {
+            switch entry {
+            case .file, .change: folder.entries[name] = nil
+            case .folder, .open: return false
+            }
+            return true
+        }
+        switch entry {
+        case .file, .change: return false
+        case .folder, .open: break
+        }
+        let inner = path + (path.isEmpty ? "" : "/") + String(decoding: name, as: UTF8.self)
+        let opened = try open(name, in: folder, at: inner, of: commit)
+        guard try remove(names.dropFirst(), from: opened, at: inner, in: commit) else { return false }
+        if opened.entries.isEmpty { folder.entries[name] = nil }
+        return true
+    }
+
+    /// The entry of a commit at a path; nil where there is none.
+    private mutating func entry(_ path: String, of commit: CommitID) throws(Fault) -> PlannedEntry? {
+        var tree = try self.commit(commit).tree
+        let names = TreePath.components(path)
+        for (index, name) in names.enumerated() {
+            let folder = TreePath.joined(names[..<index])
+            guard let entry = try entries(of: tree, at: folder, in: commit).first(where: { $0.name == name }) else {
+                return nil
+            }
+            let (_, isFolder) = try Self.checked(entry, in: folder, of: commit)
+            if index == names.count - 1 { return isFolder ? .folder(entry.id) : .file(entry.id) }
+            guard isFolder else { return nil }
+            tree = entry.id
+        }
+        return nil
+    }
+
+    /// Writes the opened folders in git's order, in which a folder counts as its name with a slash.
+    private func writeTree(_ folder: PlannedFolder, _ blobs: [ObjectID]) throws(Fault) -> ObjectID {
+        var entries: [(key: [UInt8], entry: TreeEntry)] = []
+        for (name, entry) in folder.entries {
+            switch entry {
+            case .file(let id): entries.append((name, TreeEntry(mode: TreeEntry.fileMode, name: name, id: id)))
+            case .change(let index):
+                entries.append((name, TreeEntry(mode: TreeEntry.fileMode, name: name, id: blobs[index])))
+            case .folder(let id):
+                entries.append((name + [0x2f], TreeEntry(mode: TreeEntry.folderMode, name: name, id: id)))
+            case .open(let opened):
+                let id = try writeTree(opened, blobs)
+                entries.append((name + [0x2f], TreeEntry(mode: TreeEntry.folderMode, name: name, id: id)))
+            }
+        }
+        entries.sort { $0.key.lexicographicallyPrecedes($1.key) }
+        return try write(entries.flatMap(\.entry.bytes), .tree, at: Place(file: path))
     }
 
     /// Writes the commit object through libgit2's buffer, which is what a signature covers.
@@ -205,4 +276,18 @@ extension Repository {
         }
         return true
     }
+}
+
+/// A folder of the tree to be. What the draft does not touch keeps its id and is not opened, so that a commit costs what it changes.
+private final class PlannedFolder {
+    /// By the names' bytes, since equal Swift strings may differ in bytes.
+    var entries: [[UInt8]: PlannedEntry] = [:]
+}
+
+private enum PlannedEntry {
+    case file(ObjectID)
+    case folder(ObjectID)
+    case open(PlannedFolder)
+    /// The draft's change of that index, not written yet.
+    case change(Int)
 }

@@ -65,22 +65,48 @@ extension Repository {
     }
 
     /// The entries of one tree object.
-    func entries(of tree: ObjectID, at folder: String, in commit: CommitID) throws(Fault) -> [TreeEntry] {
-        let place = Place(file: folder.isEmpty ? nil : folder, commit: commit.hex)
+    mutating func entries(of tree: ObjectID, at folder: String, in commit: CommitID?) throws(Fault) -> [TreeEntry] {
+        if let known = recentTrees[tree] { return known }
+        let place = Place(file: folder.isEmpty ? nil : folder, commit: commit?.hex)
         let bytes = try read(tree, .tree, at: place)
         guard let entries = TreeEntry.parse(bytes) else {
             throw .ledgerDamaged(tree, "it is not laid out as a tree", at: place)
         }
+        if recentTrees.count >= 64 { recentTrees.removeAll(keepingCapacity: true) }
+        recentTrees[tree] = entries
         return entries
+    }
+
+    /// The path of a folder's entry, held to what a ledger's tree may hold. Faults: ledger.invalid-path, ledger.foreign-entry.
+    static func checked(
+        _ entry: TreeEntry, in folder: String, of commit: CommitID?
+    ) throws(Fault) -> (path: String, isFolder: Bool) {
+        let name = String(decoding: entry.name, as: UTF8.self)
+        let path = folder.isEmpty ? name : "\(folder)/\(name)"
+        if let flaw = TreePath.flaw(name: entry.name[...], below: folder.utf8.count) {
+            throw .ledgerInvalidPath(path, flaw, in: commit)
+        }
+        switch entry.mode {
+        case TreeEntry.folderMode: return (path, true)
+        case TreeEntry.fileMode: return (path, false)
+        default: throw .ledgerForeignEntry(path, mode: entry.mode, at: Place(file: path, commit: commit?.hex))
+        }
     }
 
     /// Every file of a commit's tree in byte order of the paths. Faults: those of reading, ledger.invalid-path,
     /// ledger.foreign-entry.
-    func blobs(of commit: CommitID) throws(Fault) -> [TreeFile] {
+    mutating func blobs(of commit: CommitID, below folder: String = "") throws(Fault) -> [TreeFile] {
         var files: [TreeFile] = []
         var budget = Self.largestTree
-        let tree = try self.commit(commit).tree
-        try collect(tree, folder: "", in: commit, into: &files, budget: &budget)
+        var tree = try self.commit(commit).tree
+        for name in folder.isEmpty ? [] : TreePath.components(folder) {
+            let inner = try entries(of: tree, at: folder, in: commit).first {
+                $0.name == name && $0.mode == TreeEntry.folderMode
+            }
+            guard let inner else { return [] }
+            tree = inner.id
+        }
+        try collect(tree, folder: folder, in: commit, into: &files, budget: &budget)
         return files.sorted { TreePath.precedes($0.path, $1.path) }
     }
 
@@ -88,24 +114,66 @@ extension Repository {
     /// each other can stand for more files than there are atoms.
     static let largestTree = 200_000
 
-    private func collect(
+    private mutating func collect(
         _ tree: ObjectID, folder: String, in commit: CommitID, into files: inout [TreeFile], budget: inout Int
     ) throws(Fault) {
         for entry in try entries(of: tree, at: folder, in: commit) {
-            let bytes = (folder.isEmpty ? [] : Array(folder.utf8) + [0x2f]) + entry.name
-            let path = String(decoding: bytes, as: UTF8.self)
-            if let flaw = TreePath.flaw(name: entry.name[...], below: folder.utf8.count) {
-                throw .ledgerInvalidPath(path, flaw, in: commit)
-            }
+            let (path, isFolder) = try Self.checked(entry, in: folder, of: commit)
             budget -= 1
             guard budget >= 0 else {
                 throw .ledgerInvalidPath(path, "the tree has more than \(Self.largestTree) entries", in: commit)
             }
-            switch entry.mode {
-            case TreeEntry.folderMode: try collect(entry.id, folder: path, in: commit, into: &files, budget: &budget)
-            case TreeEntry.fileMode: files.append(TreeFile(path: path, blob: entry.id))
-            default: throw .ledgerForeignEntry(path, mode: entry.mode, at: Place(file: path, commit: commit.hex))
+            if isFolder {
+                try collect(entry.id, folder: path, in: commit, into: &files, budget: &budget)
+            } else {
+                files.append(TreeFile(path: path, blob: entry.id))
             }
+        }
+    }
+
+    /// The files in which two commits differ, in byte order of the paths; nil stands for an empty tree. Folders that are the same
+    /// are not opened. Faults: those of reading, ledger.invalid-path, ledger.foreign-entry.
+    mutating func differences(from old: CommitID?, to new: CommitID) throws(Fault) -> [FileDifference] {
+        var found: [String: FileDifference] = [:]
+        var budget = Self.largestTree
+        let trees = (try old.map { (id) throws(Fault) in try commit(id).tree }, try commit(new).tree)
+        try compare(trees.0, trees.1, folder: "", (old, new), into: &found, budget: &budget)
+        return found.values.sorted { TreePath.precedes($0.path, $1.path) }
+    }
+
+    private mutating func compare(
+        _ old: ObjectID?, _ new: ObjectID?, folder: String, _ commits: (old: CommitID?, new: CommitID),
+        into found: inout [String: FileDifference], budget: inout Int
+    ) throws(Fault) {
+        guard old != new else { return }
+        let before = try old.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.old) } ?? []
+        let after = try new.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.new) } ?? []
+        // Both are in one order, so what they begin with alike needs no look at all.
+        let alike = zip(before, after).prefix { $0.id == $1.id && $0.name == $1.name && $0.mode == $1.mode }.count
+        var folders: [String: (old: ObjectID?, new: ObjectID?)] = [:]
+        for (list, commit, isNew) in [(before, commits.old, false), (after, commits.new, true)] {
+            for entry in list.dropFirst(alike) {
+                let (path, isFolder) = try Self.checked(entry, in: folder, of: commit)
+                budget -= 1
+                guard budget >= 0 else {
+                    throw .ledgerInvalidPath(path, "the tree has more than \(Self.largestTree) entries", in: commit)
+                }
+                if isFolder {
+                    if isNew {
+                        folders[path, default: (nil, nil)].new = entry.id
+                    } else {
+                        folders[path, default: (nil, nil)].old = entry.id
+                    }
+                } else if isNew {
+                    found[path, default: FileDifference(path: path)].new = entry.id
+                } else {
+                    found[path, default: FileDifference(path: path)].old = entry.id
+                }
+            }
+        }
+        for path in found.keys where found[path]?.old == found[path]?.new { found[path] = nil }
+        for (path, pair) in folders {
+            try compare(pair.old, pair.new, folder: path, commits, into: &found, budget: &budget)
         }
     }
 
@@ -116,7 +184,13 @@ extension Repository {
     }
 
     /// The content of a file of a commit; nil if the tree does not hold it.
-    func file(_ path: String, of commit: CommitID) throws(Fault) -> [UInt8]? {
+    mutating func file(_ path: String, of commit: CommitID) throws(Fault) -> [UInt8]? {
+        guard let blob = try blob(path, of: commit) else { return nil }
+        return try read(blob, .blob, at: Place(file: path, commit: commit.hex))
+    }
+
+    /// The id of a file's content; nil if the tree does not hold it.
+    mutating func blob(_ path: String, of commit: CommitID) throws(Fault) -> ObjectID? {
         let names = path.utf8.split(separator: 0x2f, omittingEmptySubsequences: false)
         var tree = try self.commit(commit).tree
         for (index, name) in names.enumerated() {
@@ -126,7 +200,7 @@ extension Repository {
             guard let entry = entries.first(where: { $0.name.elementsEqual(name) && $0.mode == mode }) else {
                 return nil
             }
-            if isLast { return try read(entry.id, .blob, at: Place(file: path, commit: commit.hex)) }
+            if isLast { return entry.id }
             tree = entry.id
         }
         return nil

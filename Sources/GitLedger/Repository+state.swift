@@ -1,4 +1,4 @@
-// State-SHA256: one SHA-256 over every path and content of a tree but timing.json. docs/ledger.md gives the layout.
+// State-SHA256: one SHA-256 over every path and content of a tree but timing.json, folder by folder. docs/ledger.md gives the layout.
 
 import Digests
 import Faults
@@ -6,21 +6,46 @@ import Federation
 
 enum StateLayout {
     static let trailer = "State-SHA256"
+    /// The digest of a folder that has no line: it is left out of the folder above.
+    static let nothing = Digest.sha256([UInt8]())
 
-    /// The line of one file: `<sha256 of the content> <size in bytes> <path>\n`.
-    static func line(_ path: String, _ blob: Repository.BlobDigest) -> String {
-        "\(blob.digest.hex) \(blob.size) \(path)\n"
+    /// The line of one file: `<sha256 of the content> <size in bytes> <name>\n`.
+    static func line(_ name: String, _ blob: Repository.BlobDigest) -> String {
+        "\(blob.digest.hex) \(blob.size) \(name)\n"
     }
+
+    /// The line of one folder: `<digest of its lines> folder <name>\n`.
+    static func line(folder name: String, _ digest: Digest) -> String { "\(digest.hex) folder \(name)\n" }
 }
 
 extension Repository {
-    /// The state of the files, which are in byte order of their paths.
-    mutating func stateDigest(of files: [TreeFile], in commit: CommitID?) throws(Fault) -> Digest {
+    /// A folder as it stands in a tree: where it stands decides how long its paths are.
+    struct PlacedTree: Hashable {
+        let tree: ObjectID
+        let pathLength: Int
+    }
+
+    /// The state of a tree. A folder is read and hashed once a process, so that a run's commits cost what each changes.
+    ///
+    /// Faults: those of reading, ledger.invalid-path, ledger.foreign-entry.
+    mutating func stateDigest(of tree: ObjectID, folder: String = "", in commit: CommitID?) throws(Fault) -> Digest {
+        let place = PlacedTree(tree: tree, pathLength: folder.utf8.count)
+        if let known = stateDigests[place] { return known }
         var builder = DigestBuilder()
-        for file in files where !TreePath.isTiming(file.path) {
-            builder.update(StateLayout.line(file.path, try digest(of: file, in: commit)))
+        for entry in try entries(of: tree, at: folder, in: commit) {
+            let (path, isFolder) = try Self.checked(entry, in: folder, of: commit)
+            let name = String(decoding: entry.name, as: UTF8.self)
+            if isFolder {
+                let digest = try stateDigest(of: entry.id, folder: path, in: commit)
+                if digest != StateLayout.nothing { builder.update(StateLayout.line(folder: name, digest)) }
+            } else if !TreePath.isTiming(name) {
+                let file = TreeFile(path: path, blob: entry.id)
+                builder.update(StateLayout.line(name, try digest(of: file, in: commit)))
+            }
         }
-        return builder.digest()
+        let digest = builder.digest()
+        stateDigests[place] = digest
+        return digest
     }
 
     /// SHA-256 and size of a file's content, read and hashed once a process.

@@ -12,6 +12,10 @@ struct Repository: ~Copyable {
     let objects: OpaquePointer
     /// SHA-256 and size of every blob hashed so far: a blob's content cannot change under its id.
     var blobDigests: [ObjectID: BlobDigest] = [:]
+    /// The state of every folder hashed so far, likewise.
+    var stateDigests: [PlacedTree: Digest] = [:]
+    /// Trees read last: the root and the folder of rounds are asked for again and again.
+    var recentTrees: [ObjectID: [TreeEntry]] = [:]
 
     struct BlobDigest {
         let digest: Digest

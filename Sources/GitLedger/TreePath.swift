@@ -27,6 +27,16 @@ enum TreePath {
 
     private static let longest = 4096
 
+    /// The names that a path is made of.
+    static func components(_ path: String) -> [[UInt8]] {
+        path.utf8.split(separator: 0x2f, omittingEmptySubsequences: false).map(Array.init)
+    }
+
+    /// The path made of the names.
+    static func joined(_ names: some Collection<[UInt8]>) -> String {
+        String(decoding: Array(names.joined(separator: [0x2f])), as: UTF8.self)
+    }
+
     /// Whether the path's last component is timing.json, the one file State-SHA256 leaves out.
     static func isTiming(_ path: String) -> Bool {
         path.utf8.split(separator: 0x2f).last.map { $0.elementsEqual("timing.json".utf8) } ?? false

@@ -14,7 +14,7 @@ extension Verifier {
 
     /// Every record and timing file, once: only fields and numbers. What files there may be at all is held by `additions`, an adapter's
     /// shapes by `uploads` and `aggregates`; workflow, template and plan are shown to everybody before a run begins.
-    func contents(_ all: [CommitRecord]) throws(Fault) -> Finding {
+    func contents(_ all: [CommitRecord], _ changes: [CommitID: [FileDifference]]) throws(Fault) -> Finding {
         var finding = Finding(evidence: "", faults: [])
         for ref in try ledger.foreignRefs() {
             finding.faults.append(
@@ -24,8 +24,8 @@ extension Verifier {
         }
         var seen: Set<ObjectID> = []
         for commit in all {
-            for file in try ledger.files(of: commit.id) where file.path.hasSuffix(".json") {
-                guard file.path != StepPaths.plan, seen.insert(file.blob).inserted else { continue }
+            for file in changes[commit.id] ?? [] where file.path.hasSuffix(".json") {
+                guard let blob = file.new, file.path != StepPaths.plan, seen.insert(blob).inserted else { continue }
                 guard let bytes = try ledger.file(file.path, of: commit.id) else { continue }
                 let json = try JSONValue(parsing: bytes, at: Place(file: file.path, commit: commit.id.hex))
                 if json.canonical != bytes {

@@ -146,47 +146,52 @@ extension Verifier {
     ///
     /// Without this an earlier record could be rewritten in a later commit, and whoever reads the tip would be told something
     /// else than what was checked where it was made.
-    func additions(_ line: [CommitRecord], _ sites: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
-        var trees: [CommitID: [String: ObjectID]] = [:]
-        func tree(_ id: CommitID) throws(Fault) -> [String: ObjectID] {
-            if let known = trees[id] { return known }
-            var files: [String: ObjectID] = [:]
-            for entry in try ledger.files(of: id) { files[entry.path] = entry.blob }
-            trees[id] = files
-            return files
-        }
+    func additions(_ commits: [CommitRecord], _ changes: [CommitID: [FileDifference]]) throws(Fault) -> (String, [Fault]) {
         var faults: [Fault] = []
-        for commit in line + sites {
+        for commit in commits {
             let step = commit.trailer("Step") ?? "?"
             let owner = commit.trailer("Site") ?? commit.trailer("Cohort")
-            var expected = try commit.parents.first.map(tree) ?? [:]
-            let found = try tree(commit.id)
-            for (site, merged) in zip(declaration.sites.map(\.id), commit.parents.dropFirst()) {
-                guard let round = commit.trailer("Round").flatMap({ Int($0) }) else { continue }
-                let folders = ["train", "upload"].map {
-                    StepPaths.folder(round: round, step: $0, owner: site.name) + "/"
-                }
-                for (path, blob) in try tree(merged) where folders.contains(where: path.hasPrefix) {
-                    expected[path] = blob
+            let round = commit.trailer("Round").flatMap { Int($0) }
+            // What the merged sites' folders hold is to be there as it is.
+            var merged: [String: ObjectID] = [:]
+            if let round {
+                for (site, id) in zip(declaration.sites.map(\.id), commit.parents.dropFirst()) {
+                    for step in ["train", "upload"] {
+                        let folder = StepPaths.folder(round: round, step: step, owner: site.name)
+                        for file in try ledger.files(of: id, below: folder) { merged[file.path] = file.blob }
+                    }
                 }
             }
             var own: Set<String> = [StepPaths.plan, StepPaths.workflow, StepPaths.template]
-            if let round = commit.trailer("Round").flatMap({ Int($0) }), step != "plan" {
+            if let round, step != "plan" {
                 let folder = StepPaths.folder(round: round, step: step, owner: owner)
                 own = ["\(folder)/record.json", "\(folder)/timing.json"]
                 if step == "aggregate" { own.insert(StepPaths.global) }
                 if step == "upload" { own.insert("\(folder)/adapter.safetensors") }
             }
-            for path in Set(expected.keys).union(found.keys).sorted()
-            where expected[path] != found[path] && !own.contains(path) {
-                let what = found[path] == nil ? "takes away" : expected[path] == nil ? "adds" : "changes"
+            for (path, blob) in merged.sorted(by: { $0.key < $1.key })
+            where try ledger.blob(path, of: commit.id) != blob {
                 faults.append(
                     broken(
-                        "verify.foreign-change", "the \(step) commit \(what) \(path), which is none of its files",
-                        commit, path))
+                        "verify.foreign-change", "the \(step) commit changes \(path) of the line that it merges", commit,
+                        path))
+            }
+            for change in changes[commit.id] ?? [] where merged[change.path] == nil && !own.contains(change.path) {
+                let what = change.new == nil ? "takes away" : change.old == nil ? "adds" : "changes"
+                faults.append(
+                    broken(
+                        "verify.foreign-change",
+                        "the \(step) commit \(what) \(change.path), which is none of its files", commit, change.path))
             }
         }
-        return ("\(line.count + sites.count) commits compared with their parents", faults)
+        return ("\(commits.count) commits compared with their parents", faults)
+    }
+
+    /// What each commit's tree holds otherwise than its first parent's.
+    func changes(_ commits: [CommitRecord]) throws(Fault) -> [CommitID: [FileDifference]] {
+        var found: [CommitID: [FileDifference]] = [:]
+        for commit in commits { found[commit.id] = try ledger.differences(from: commit.parents.first, to: commit.id) }
+        return found
     }
 
     func states(_ commits: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
@@ -211,6 +216,7 @@ extension Verifier {
     func planHolds(_ commits: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
         var faults: [Fault] = []
         let digest = Digest.sha256(planBytes)
+        let blob = try ledger.blob(StepPaths.plan, of: tip)
         for commit in commits {
             if commit.trailer("Plan-SHA256") != digest.hex {
                 faults.append(
@@ -219,7 +225,7 @@ extension Verifier {
                         "Plan-SHA256 is \(commit.trailer("Plan-SHA256") ?? "missing"), the plan's is \(digest)", commit)
                 )
             }
-            if try ledger.file(StepPaths.plan, of: commit.id) != planBytes {
+            if try ledger.blob(StepPaths.plan, of: commit.id) != blob {
                 faults.append(broken("verify.plan", "the plan is not the one of the run's tip", commit))
             }
         }

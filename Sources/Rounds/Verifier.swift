@@ -78,6 +78,14 @@ public struct Verifier {
         let merges = rounds(line).map(\.commit)
         let uploading = sites.filter { $0.trailer("Step") == "upload" }
         let evaluations = line.filter { $0.trailer("Step") == "evaluate" }
+        // Trees are compared once, for two checks.
+        var compared: [CommitID: [FileDifference]]?
+        func changes() throws(Fault) -> [CommitID: [FileDifference]] {
+            if let compared { return compared }
+            let found = try self.changes(all)
+            compared = found
+            return found
+        }
         check("witness", "the tip descends from every witnessed tip") { () throws(Fault) -> Finding in try witnessed() }
         check("identities", "the allowed signers only grew, each change signed by a coordinator") {
             () throws(Fault) -> Finding in try identitiesHold()
@@ -90,7 +98,7 @@ public struct Verifier {
         }
         check("times", "times never run backwards along a line") { () throws(Fault) -> Finding in try times(all) }
         check("additions", "each commit adds its own step's files and changes nothing else") {
-            () throws(Fault) -> Finding in plain(try additions(line, sites))
+            () throws(Fault) -> Finding in plain(try additions(all, changes()))
         }
         check("states", "every commit's state digest and trailers hold") { () throws(Fault) -> Finding in
             plain(try states(all))
@@ -102,7 +110,7 @@ public struct Verifier {
             () throws(Fault) -> Finding in inputsHold(all)
         }
         check("contents", "nothing reachable but the files, fields and numbers of a run: no text of a note") {
-            () throws(Fault) -> Finding in try contents(all)
+            () throws(Fault) -> Finding in try contents(all, changes())
         }
         check("disjoint", "training, validation and test records are disjoint") { () throws(Fault) -> Finding in
             disjoint()

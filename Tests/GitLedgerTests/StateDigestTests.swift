@@ -19,15 +19,16 @@ import Testing
 
     /// sha256("abc") and sha256("") are the published test vectors.
     @Test func bytesAreThoseOfTheDocument() throws {
-        let folder = try TemporaryFolder()
-        let ledger = try Ledger.create(path: folder.ledger)
+        let place = try TemporaryFolder()
+        let ledger = try Ledger.create(path: place.ledger)
         let id = try ledger.commit(
             draft(
                 .main(try runName()), at: nil,
                 [("b", "abc"), ("a/empty", ""), ("a.timing.json", ""), ("timing.json", "x")]))
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        let expected = Digest.sha256("\(nothing) 0 a.timing.json\n\(nothing) 0 a/empty\n\(abc) 3 b\n")
+        let folder = Digest.sha256("\(nothing) 0 empty\n")
+        let expected = Digest.sha256("\(nothing) 0 a.timing.json\n\(folder.hex) folder a\n\(abc) 3 b\n")
         #expect(try ledger.stateDigest(of: id) == expected)
         #expect(try ledger.read(id).trailer("State-SHA256") == expected.hex)
     }
