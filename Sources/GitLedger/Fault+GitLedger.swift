@@ -60,6 +60,52 @@ extension Fault {
             mend: "Check the id, or fetch the missing object from a full clone of the ledger.")
     }
 
+    /// `ledger.pruned`: a content that was removed on purpose.
+    static func ledgerPruned(_ path: String, _ blob: ObjectID, in commit: CommitID?) -> Fault {
+        Fault(
+            .ledger, "ledger.pruned", "the content \(blob) was pruned from this ledger",
+            at: Place(file: path, commit: commit?.hex),
+            mend: "Use a copy of the ledger that was made before it was pruned.")
+    }
+
+    /// `ledger.packed`: a content that cannot be removed alone.
+    static func ledgerPacked(_ path: String, _ count: Int) -> Fault {
+        Fault(
+            .ledger, "ledger.packed", "\(count) of the contents to prune lie in packs", at: Place(file: path),
+            mend: "Move the packs out of objects/pack and feed each to `git unpack-objects`, then prune again.")
+    }
+
+    /// `bundle.unreadable`: the file cannot be opened.
+    static func bundleUnreadable(_ file: String, _ reason: String) -> Fault {
+        Fault(
+            .data, "bundle.unreadable", "the bundle cannot be read: \(reason)", at: Place(file: file),
+            mend: "Name the file that medrounds ledger export or git bundle create wrote.")
+    }
+
+    /// `bundle.empty`: there is nothing to export.
+    static func bundleEmpty(_ path: String) -> Fault {
+        Fault(
+            .usage, "bundle.empty", "the ledger holds no line yet", at: Place(file: path),
+            mend: "Run a workflow first, or name another ledger.")
+    }
+
+    /// `bundle.bad`: the file is no bundle of a ledger, or not whole.
+    static func bundleBad(_ file: String, _ fact: String) -> Fault {
+        Fault(
+            .data, "bundle.bad", fact, at: Place(file: file),
+            mend: "Make the bundle again with medrounds ledger export, and compare the SHA-256 of both copies.")
+    }
+
+    /// `bundle.rewrites`: the bundle holds another history of a line.
+    static func bundleRewrites(_ line: LineRef, old: CommitID, new: CommitID) -> Fault {
+        Fault(
+            .mismatch, "bundle.rewrites", "the bundle's \(new) does not descend from the \(old) of this ledger",
+            at: Place(commit: line.ref),
+            mend:
+                "Nothing was taken. One of the two histories was rewritten: compare both with statements of medrounds witness."
+        )
+    }
+
     /// `ledger.no-such-run`: a run without a main line.
     static func ledgerNoSuchRun(_ run: RunName) -> Fault {
         Fault(

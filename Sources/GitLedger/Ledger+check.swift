@@ -8,7 +8,7 @@ extension Ledger {
     public static let requiredTrailers = ["Run", "Round", "Step", "Plan-SHA256", "State-SHA256"]
 
     /// Reads every object that can be reached from the commits and lists each that is damaged or missing, once, with the
-    /// first path and commit that lead to it. Empty means that all is as it was written.
+    /// first path and commit that lead to it. Empty means that all is as it was written, or listed as pruned.
     public func checkObjects(reachableFrom commits: [CommitID]) throws(Fault) -> [Fault] {
         try reading { (repository) throws(Fault) in repository.checkObjects(reachableFrom: commits) }
     }
@@ -23,6 +23,8 @@ extension Ledger {
 
 extension Repository {
     mutating func checkObjects(reachableFrom commits: [CommitID]) -> [Fault] {
+        // What was read earlier may have been damaged since: a check reads the disk.
+        recentTrees.removeAll()
         let (records, unreadable) = ancestryWithFaults(of: commits)
         var faults = unreadable
         var seen: Set<ObjectID> = []
@@ -53,7 +55,7 @@ extension Repository {
                     do {
                         _ = try read(entry.id, .blob, at: Place(file: path, commit: commit.hex))
                     } catch {
-                        faults.append(error)
+                        if prunedDigest(of: entry.id, after: error) == nil { faults.append(error) }
                     }
                 }
             }
@@ -63,6 +65,8 @@ extension Repository {
     }
 
     mutating func checkRun(_ run: RunName) throws(Fault) -> [Fault] {
+        recentTrees.removeAll()
+        stateDigests.removeAll()
         let main = LineRef.main(run)
         var tips: [CommitID] = []
         for line in try lines() where line.run == run {

@@ -20,7 +20,7 @@ extension Ledger {
     /// Refs that are none of a ledger's, in byte order. Faults: ledger.corrupt, ledger.unreadable.
     public func foreignRefs() throws(Fault) -> [String] {
         try reading { (repository) throws(Fault) in
-            try repository.refs("*").filter { $0 != LineRef.identities.ref && LineRef(ref: $0) == nil }
+            try repository.refs("*").filter { LineRef(named: $0) == nil }
         }
     }
 

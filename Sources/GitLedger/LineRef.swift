@@ -12,6 +12,8 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
     case approvals(RunName, SiteID)
     /// Who may sign, for all runs: `refs/heads/identities`.
     case identities
+    /// Which contents were removed to save space, for all runs: `refs/heads/pruned`.
+    case pruned
 
     static let folder = "refs/heads/runs/"
 
@@ -22,6 +24,7 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
         case .site(let run, let site): "\(Self.folder)\(run.name).sites/\(site.name)"
         case .approvals(let run, let site): "\(Self.folder)\(run.name).approvals/\(site.name)"
         case .identities: "refs/heads/identities"
+        case .pruned: "refs/heads/pruned"
         }
     }
 
@@ -29,7 +32,16 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
     public var run: RunName? {
         switch self {
         case .main(let run), .site(let run, _), .approvals(let run, _): run
-        case .identities: nil
+        case .identities, .pruned: nil
+        }
+    }
+
+    /// Reads the full name of any line's ref; nil for a ref that is none of a ledger's.
+    init?(named ref: String) {
+        switch ref {
+        case Self.identities.ref: self = .identities
+        case Self.pruned.ref: self = .pruned
+        default: self.init(ref: ref)
         }
     }
 

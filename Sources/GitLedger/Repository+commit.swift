@@ -39,7 +39,7 @@ extension Repository {
         let trailers = draft.trailers + [Trailer(StateLayout.trailer, state.hex)]
         let id = try writeCommit(draft, message: try CommitMessage.write(draft, trailers: trailers), tree: tree)
         try Files.synchronise("\(folder)/objects")
-        try move(draft.line, from: draft.expectedTip, to: id, signedBy: draft)
+        try move(draft.line, from: draft.expectedTip, to: id, by: draft.author, at: draft.time)
         return id
     }
 
@@ -234,11 +234,11 @@ extension Repository {
 
     /// Moves a ref by compare-and-swap. The comparison happens under the ref's lock file: git_reference_create looks for an
     /// existing ref before it takes the lock, so two creators could both succeed.
-    private func move(
-        _ line: LineRef, from expected: CommitID?, to new: CommitID, signedBy draft: CommitDraft
+    func move(
+        _ line: LineRef, from expected: CommitID?, to new: CommitID, by author: CommitAuthor, at time: Int64
     ) throws(Fault) {
         for pause in Self.pauses {
-            if try moveOnce(line, from: expected, to: new, signedBy: draft) { return }
+            if try moveOnce(line, from: expected, to: new, by: author, at: time) { return }
             usleep(UInt32(pause * 1000))
         }
         throw .ledgerLocked("\(folder)/\(line.ref).lock", line: line, milliseconds: Self.pauses.reduce(0, +))
@@ -246,7 +246,7 @@ extension Repository {
 
     /// Moves the ref and gives true, or gives false if it is locked.
     private func moveOnce(
-        _ line: LineRef, from expected: CommitID?, to new: CommitID, signedBy draft: CommitDraft
+        _ line: LineRef, from expected: CommitID?, to new: CommitID, by author: CommitAuthor, at time: Int64
     ) throws(Fault) -> Bool {
         var transaction: OpaquePointer?
         var person: UnsafeMutablePointer<git_signature>?
@@ -256,7 +256,7 @@ extension Repository {
         }
         do {
             try Git.attempt(git_transaction_new(&transaction, handle))
-            try Git.attempt(git_signature_new(&person, draft.author.name, draft.author.email, draft.time, 0))
+            try Git.attempt(git_signature_new(&person, author.name, author.email, time, 0))
             try Git.attempt(git_transaction_lock_ref(transaction, line.ref))
         } catch  where error.isLocked {
             return false

@@ -101,7 +101,7 @@ extension Repository {
     }
 
     /// Removes a folder that this call has made.
-    private static func remove(tree folder: String) {
+    static func remove(tree folder: String) {
         for name in Files.names(in: folder) {
             let path = "\(folder)/\(name)"
             if Files.isFolder(path) { remove(tree: path) } else { unlink(path) }

@@ -178,15 +178,24 @@ extension Repository {
     }
 
     /// The length of a blob, from its header.
-    func size(of file: TreeFile, in commit: CommitID) throws(Fault) -> Int {
+    mutating func size(of file: TreeFile, in commit: CommitID) throws(Fault) -> Int {
         if let known = blobDigests[file.blob] { return known.size }
-        return try size(of: file.blob, .blob, at: Place(file: file.path, commit: commit.hex))
+        do {
+            return try size(of: file.blob, .blob, at: Place(file: file.path, commit: commit.hex))
+        } catch {
+            guard let listed = prunedDigest(of: file.blob, after: error) else { throw error }
+            return listed.size
+        }
     }
 
     /// The content of a file of a commit; nil if the tree does not hold it.
     mutating func file(_ path: String, of commit: CommitID) throws(Fault) -> [UInt8]? {
         guard let blob = try blob(path, of: commit) else { return nil }
-        return try read(blob, .blob, at: Place(file: path, commit: commit.hex))
+        do {
+            return try read(blob, .blob, at: Place(file: path, commit: commit.hex))
+        } catch {
+            throw prunedDigest(of: blob, after: error) == nil ? error : .ledgerPruned(path, blob, in: commit)
+        }
     }
 
     /// The id of a file's content; nil if the tree does not hold it.

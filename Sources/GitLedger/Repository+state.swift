@@ -25,33 +25,62 @@ extension Repository {
         let pathLength: Int
     }
 
+    /// The state of a folder, and how many entries it stands for, those of its folders included.
+    struct FolderState {
+        let digest: Digest
+        let entries: Int
+    }
+
     /// The state of a tree. A folder is read and hashed once a process, so that a run's commits cost what each changes.
     ///
     /// Faults: those of reading, ledger.invalid-path, ledger.foreign-entry.
-    mutating func stateDigest(of tree: ObjectID, folder: String = "", in commit: CommitID?) throws(Fault) -> Digest {
+    mutating func stateDigest(of tree: ObjectID, in commit: CommitID?) throws(Fault) -> Digest {
+        try state(of: tree, folder: "", in: commit).digest
+    }
+
+    private mutating func state(
+        of tree: ObjectID, folder: String, in commit: CommitID?
+    ) throws(Fault) -> FolderState {
         let place = PlacedTree(tree: tree, pathLength: folder.utf8.count)
         if let known = stateDigests[place] { return known }
         var builder = DigestBuilder()
+        var count = 0
         for entry in try entries(of: tree, at: folder, in: commit) {
             let (path, isFolder) = try Self.checked(entry, in: folder, of: commit)
             let name = String(decoding: entry.name, as: UTF8.self)
+            count += 1
             if isFolder {
-                let digest = try stateDigest(of: entry.id, folder: path, in: commit)
-                if digest != StateLayout.nothing { builder.update(StateLayout.line(folder: name, digest)) }
+                let inner = try state(of: entry.id, folder: path, in: commit)
+                count += inner.entries
+                if inner.digest != StateLayout.nothing {
+                    builder.update(StateLayout.line(folder: name, inner.digest))
+                }
             } else if !TreePath.isTiming(name) {
                 let file = TreeFile(path: path, blob: entry.id)
                 builder.update(StateLayout.line(name, try digest(of: file, in: commit)))
             }
         }
-        let digest = builder.digest()
-        stateDigests[place] = digest
-        return digest
+        guard count <= Self.largestTree else {
+            throw .ledgerInvalidPath(folder, "the tree has more than \(Self.largestTree) entries", in: commit)
+        }
+        let found = FolderState(digest: builder.digest(), entries: count)
+        stateDigests[place] = found
+        return found
     }
 
     /// SHA-256 and size of a file's content, read and hashed once a process.
-    private mutating func digest(of file: TreeFile, in commit: CommitID?) throws(Fault) -> BlobDigest {
+    ///
+    /// Where the content is pruned, what the list says of it.
+    mutating func digest(of file: TreeFile, in commit: CommitID?) throws(Fault) -> BlobDigest {
         if let known = blobDigests[file.blob] { return known }
-        let bytes = try read(file.blob, .blob, at: Place(file: file.path, commit: commit?.hex))
+        let bytes: [UInt8]
+        do {
+            bytes = try read(file.blob, .blob, at: Place(file: file.path, commit: commit?.hex))
+        } catch {
+            guard let listed = prunedDigest(of: file.blob, after: error) else { throw error }
+            blobDigests[file.blob] = listed
+            return listed
+        }
         let found = BlobDigest(digest: .sha256(bytes), size: bytes.count)
         blobDigests[file.blob] = found
         return found

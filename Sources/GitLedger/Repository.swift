@@ -13,9 +13,11 @@ struct Repository: ~Copyable {
     /// SHA-256 and size of every blob hashed so far: a blob's content cannot change under its id.
     var blobDigests: [ObjectID: BlobDigest] = [:]
     /// The state of every folder hashed so far, likewise.
-    var stateDigests: [PlacedTree: Digest] = [:]
+    var stateDigests: [PlacedTree: FolderState] = [:]
     /// Trees read last: the root and the folder of rounds are asked for again and again.
     var recentTrees: [ObjectID: [TreeEntry]] = [:]
+    /// What the ledger lists as pruned, once it was asked for.
+    var prunedBlobs: [ObjectID: BlobDigest]?
 
     struct BlobDigest {
         let digest: Digest

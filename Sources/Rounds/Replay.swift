@@ -70,8 +70,9 @@ public struct Replayer {
     /// Recomputes the averages of the rounds (or of one) and compares them.
     public func aggregates(round only: Int?) throws(Fault) -> [ReplayedStep] {
         var steps: [ReplayedStep] = []
-        for round in try rounds(only) {
-            let commit = try ledger.read(aggregateCommit(of: round))
+        let wanted = Set(try rounds(only))
+        for commit in try ledger.firstParents(from: tip) where commit.trailer("Step") == "aggregate" {
+            guard let round = commit.trailer("Round").flatMap({ Int($0) }), wanted.contains(round) else { continue }
             let size = try ledger.file(StepPaths.global, of: commit.id)?.count ?? 0
             let faults = try Self.compareAggregate(plan: plan, round: round, commit: commit, ledger: ledger)
             steps.append(

@@ -5,6 +5,26 @@ import Federation
 import GitLedger
 import Workflows
 
+/// A run in one line: its plan and how far it is; no record is read.
+public struct RunOverview: Sendable {
+    /// The commit the main line stands at, 40 hexadecimal digits.
+    public let tip: String
+    /// The plan it began with.
+    public let plan: Plan
+    /// Main-line steps done and planned.
+    public let steps: (done: Int, planned: Int)
+
+    /// Reads a run. Throws `run.missing`, or what is wrong with its plan or its commits.
+    public init(run: RunName, ledger: Ledger) throws(Fault) {
+        let committed = try CommittedPlan(of: run, in: ledger)
+        tip = committed.tip.hex
+        plan = committed.plan
+        steps = (
+            try ledger.firstParents(from: committed.tip).count, Verifier.plannedSteps(plan.declaration).count
+        )
+    }
+}
+
 /// Reads a run's history.
 public enum RunHistory {
     /// Every commit of the run, main line and site lines, parents before children.

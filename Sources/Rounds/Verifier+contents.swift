@@ -166,14 +166,14 @@ extension Verifier {
     }
 
     func release(_ line: [CommitRecord]) throws(Fault) -> Finding {
-        guard let bytes = try ledger.file(StepPaths.global, of: tip) else {
+        guard let global = try ledger.digest(of: StepPaths.global, in: tip) else {
             let isDue = !rounds(line).isEmpty
             return Finding(
                 evidence: "no adapter is published",
                 faults: isDue ? [brokenTip("verify.release", "a round was aggregated and no adapter is there")] : [],
                 isProven: false)
         }
-        let digest = Digest.sha256(bytes)
+        let digest = global.digest
         var makers: [(round: Int, commit: CommitRecord)] = []
         for (round, commit) in rounds(line) {
             let output = try record(StepPaths.record(round: round, step: "aggregate"), commit).object("output")

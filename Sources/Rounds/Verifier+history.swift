@@ -15,8 +15,14 @@ extension Verifier {
             if let tip = try ledger.tip(.approvals(run, site)) { tips.append(tip) }
         }
         if let identities { tips.append(identities.tip) }
+        if let pruned = try ledger.tip(.pruned) { tips.append(pruned) }
         let faults = try ledger.checkObjects(reachableFrom: tips)
-        return ("\(tips.count) lines read to their roots", faults)
+        let pruned = try ledger.prunedCount()
+        return (
+            "\(tips.count) lines read to their roots"
+                + (pruned == 0 ? "" : "; \(pruned) adapters pruned, none missing"),
+            faults
+        )
     }
 
     /// The main line from its root, and every site commit that the aggregates merged or that a site's line still holds; where a
@@ -106,6 +112,45 @@ extension Verifier {
         return ("\(line.count) of \(planned.count) planned steps on the main line", faults)
     }
 
+    /// A site's line stands at its last merged upload, or has grown from the start of the round that is not merged yet by a train and an
+    /// upload step. Anything else was rolled back, forked or taken from another run.
+    func siteLines(_ line: [CommitRecord]) throws(Fault) -> [Fault] {
+        let merges = rounds(line)
+        let onLine = Set(line.map(\.id))
+        let next = (merges.last?.round ?? 0) + 1
+        // The commit with which that round begins: the last one of an earlier round.
+        let start = line.last { (Int($0.trailer("Round") ?? "") ?? .max) < next }?.id
+        var faults: [Fault] = []
+        for (index, site) in declaration.sites.map(\.id).enumerated() {
+            let parents = merges.last?.commit.parents ?? []
+            let merged = index + 1 < parents.count ? parents[index + 1] : nil
+            guard let tip = try ledger.tip(.site(run, site)) else {
+                if let merged {
+                    faults.append(
+                        brokenTip("verify.order", "the line of \(site) is gone; \(merged) was merged from it"))
+                }
+                continue
+            }
+            if tip == merged { continue }
+            var steps: [String] = []
+            var commit = try ledger.read(tip)
+            while steps.count <= 2, !onLine.contains(commit.id) {
+                steps.insert(key(commit), at: 0)
+                guard let parent = commit.parents.first else { break }
+                commit = try ledger.read(parent)
+            }
+            let planned = ["\(next)/train/\(site)", "\(next)/upload/\(site)"]
+            if commit.id != start || steps.isEmpty || steps != Array(planned.prefix(steps.count)) {
+                faults.append(
+                    broken(
+                        "verify.order",
+                        "the line of \(site) stands neither at its last merged upload nor at a step of round \(next)",
+                        try ledger.read(tip)))
+            }
+        }
+        return faults
+    }
+
     /// An aggregate merges one upload commit a site in site order, each grown by train and upload from the round's start.
     func branches(of merge: CommitRecord, in line: [CommitRecord]) -> [Fault] {
         let sites = declaration.sites.map(\.id)
@@ -146,7 +191,9 @@ extension Verifier {
     ///
     /// Without this an earlier record could be rewritten in a later commit, and whoever reads the tip would be told something
     /// else than what was checked where it was made.
-    func additions(_ commits: [CommitRecord], _ changes: [CommitID: [FileDifference]]) throws(Fault) -> (String, [Fault]) {
+    func additions(_ commits: [CommitRecord], _ changes: [CommitID: [FileDifference]]) throws(Fault) -> (
+        String, [Fault]
+    ) {
         var faults: [Fault] = []
         for commit in commits {
             let step = commit.trailer("Step") ?? "?"
@@ -173,7 +220,8 @@ extension Verifier {
             where try ledger.blob(path, of: commit.id) != blob {
                 faults.append(
                     broken(
-                        "verify.foreign-change", "the \(step) commit changes \(path) of the line that it merges", commit,
+                        "verify.foreign-change", "the \(step) commit changes \(path) of the line that it merges",
+                        commit,
                         path))
             }
             for change in changes[commit.id] ?? [] where merged[change.path] == nil && !own.contains(change.path) {

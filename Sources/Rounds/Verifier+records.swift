@@ -20,17 +20,69 @@ extension Verifier {
         try Replayer.received(plan, round, commit.id, ledger)
     }
 
+    /// An upload as its records tell of it.
+    struct SentUpload {
+        var standing: UploadStanding
+        var digest: Digest
+        var bytes: Int
+    }
+
+    /// The uploads that a round's mean is of. Where adapters are pruned, their digests and sizes are those of the list, which the state
+    /// digests bear out, and who was left out on arrival is what the aggregate's record says.
+    func sent(_ round: Int, _ commit: CommitRecord) throws(Fault) -> (
+        uploads: [SentUpload], leftOut: Int, isPruned: Bool
+    ) {
+        do {
+            let (uploads, leftOut) = try received(round, commit)
+            return (
+                uploads.map { SentUpload(standing: $0.standing, digest: $0.digest, bytes: $0.bytes) }, leftOut.count,
+                false
+            )
+        } catch {
+            guard error.code == "ledger.pruned" else { throw error }
+        }
+        let aggregate = try record(StepPaths.record(round: round, step: "aggregate"), commit)
+        var leftOut: Set<SiteID> = []
+        for row in try aggregate.list("left_out") { leftOut.insert(try row.site("site")) }
+        var losses: [SiteID: Double] = [:]
+        if try ledger.blob(StepPaths.record(round: round, step: "score"), of: commit.id) != nil {
+            for row in try record(StepPaths.record(round: round, step: "score"), commit).list("scores")
+            where row["left_out"] == nil {
+                losses[try row.site("site")] = try row.double("loss")
+            }
+        }
+        var uploads: [SentUpload] = []
+        for site in declaration.sites.map(\.id) where !leftOut.contains(site) {
+            let path = StepPaths.upload(round: round, site: site)
+            guard let content = try ledger.digest(of: path, in: commit.id) else {
+                throw .missingFile(path, commit.id.hex)
+            }
+            let sent = try record(StepPaths.record(round: round, step: "upload", owner: site.name), commit)
+            if try sent.digest("adapter_sha256") != content.digest {
+                throw broken("verify.upload", "the upload's SHA-256 is not the recorded one", commit, path)
+            }
+            let train = try record(StepPaths.record(round: round, step: "train", owner: site.name), commit)
+            var standing = UploadStanding(
+                site: site, records: try train.int(declaration.sizeUnit.rawValue), loss: losses[site])
+            standing.unit = declaration.sizeUnit
+            uploads.append(SentUpload(standing: standing, digest: content.digest, bytes: content.size))
+        }
+        return (uploads, leftOut.count, true)
+    }
+
     func record(_ path: String, _ commit: CommitRecord) throws(Fault) -> RecordReader {
         guard let bytes = try ledger.file(path, of: commit.id) else { throw .missingFile(path, commit.id.hex) }
         return try RecordReader(parsing: bytes, path: path, commit: commit.id.hex)
     }
 
-    func uploads(_ line: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
+    func uploads(_ line: [CommitRecord]) throws(Fault) -> Finding {
         var faults: [Fault] = []
         var count = 0
+        var pruned = 0
         var bytes = 0
         for (round, commit) in rounds(line) {
-            let (uploads, _) = try received(round, commit)
+            let (uploads, _, isPruned) = try sent(round, commit)
+            if isPruned { pruned += 1 }
             for upload in uploads {
                 let site = upload.standing.site
                 let train = try record(StepPaths.record(round: round, step: "train", owner: site.name), commit)
@@ -57,7 +109,11 @@ extension Verifier {
                 }
             }
         }
-        return ("\(count) uploads, \(Figures.bytes(bytes)), shapes and values finite", faults)
+        return Finding(
+            evidence: "\(count) uploads, \(Figures.bytes(bytes)), "
+                + (pruned == 0
+                    ? "shapes and values finite" : "those of \(pruned) rounds pruned: only their digests are left"),
+            faults: faults, isProven: pruned == 0)
     }
 
     /// What a train record says of its settings and its size is what the plan says.
@@ -89,7 +145,7 @@ extension Verifier {
     }
 
     /// Every score is that of an upload of the round, on the validation records that the plan commits to.
-    func checkScores(_ round: Int, _ uploads: [ReceivedUpload], _ commit: CommitRecord) throws(Fault) -> [Fault] {
+    func checkScores(_ round: Int, _ uploads: [SentUpload], _ commit: CommitRecord) throws(Fault) -> [Fault] {
         let path = StepPaths.record(round: round, step: "score")
         guard try ledger.file(path, of: commit.id) != nil else { return [] }
         let score = try record(path, commit)
@@ -119,7 +175,7 @@ extension Verifier {
                 let rule = declaration.steps.compactMap({ if case .aggregate(let rule) = $0 { rule } else { nil } })
                     .first
             else { continue }
-            let (uploads, leftOut) = try received(round, commit)
+            let (uploads, leftOut, _) = try sent(round, commit)
             faults += try checkScores(round, uploads, commit)
             let recomputed = try rule.weights(of: uploads.map(\.standing))
             let path = StepPaths.record(round: round, step: "aggregate")
@@ -145,7 +201,7 @@ extension Verifier {
             if abs(sum - 1) > 1e-12 {
                 faults.append(broken("verify.weights", "the weights sum to \(sum), not to one", commit, path))
             }
-            if try record(path, commit).list("left_out").count != leftOut.count {
+            if try record(path, commit).list("left_out").count != leftOut {
                 faults.append(
                     broken(
                         "verify.weights", "the sites left out are not those whose uploads cannot be used", commit, path)
@@ -155,13 +211,25 @@ extension Verifier {
         return ("\(count) weights recomputed", faults)
     }
 
-    func aggregates(_ line: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
-        var faults: [Fault] = []
-        let aggregates = rounds(line)
-        for (round, commit) in aggregates {
-            faults += try Replayer.compareAggregate(plan: plan, round: round, commit: commit, ledger: ledger)
+    func aggregates(_ line: [CommitRecord]) throws(Fault) -> Finding {
+        var finding = Finding(evidence: "", faults: [])
+        var count = 0
+        var pruned = 0
+        for (round, commit) in rounds(line) {
+            do {
+                finding.faults += try Replayer.compareAggregate(
+                    plan: plan, round: round, commit: commit, ledger: ledger)
+                count += 1
+            } catch {
+                guard error.code == "ledger.pruned" else { throw error }
+                pruned += 1
+            }
         }
-        return ("\(aggregates.count) averages recomputed bit for bit", faults)
+        finding.evidence =
+            "\(count) averages recomputed bit for bit"
+            + (pruned == 0 ? "" : "; those of \(pruned) rounds are pruned and cannot be")
+        finding.isProven = pruned == 0
+        return finding
     }
 
     func starts(_ line: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
@@ -184,10 +252,10 @@ extension Verifier {
                 }
                 first = first ?? start
             }
-            guard let bytes = try ledger.file(StepPaths.global, of: commit.id) else {
+            guard let global = try ledger.digest(of: StepPaths.global, in: commit.id) else {
                 throw .missingFile(StepPaths.global, commit.id.hex)
             }
-            published = Digest.sha256(bytes)
+            published = global.digest
         }
         return ("\(count) train steps", faults)
     }
@@ -233,10 +301,10 @@ extension Verifier {
                 }
             }
             if round > 0 {
-                guard let bytes = try ledger.file(StepPaths.global, of: commit.id) else {
+                guard let global = try ledger.digest(of: StepPaths.global, in: commit.id) else {
                     throw .missingFile(StepPaths.global, commit.id.hex)
                 }
-                if try record.object("input").digest("adapter_sha256") != Digest.sha256(bytes) {
+                if try record.object("input").digest("adapter_sha256") != global.digest {
                     faults.append(
                         broken(
                             "verify.metrics", "\(cohort) was evaluated with another adapter than the published one",

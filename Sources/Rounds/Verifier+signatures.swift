@@ -62,6 +62,30 @@ extension Verifier {
         return finding
     }
 
+    /// Who removed adapters, and that the list of them only grew. Nothing was removed where there is no such line.
+    func pruned(isSigned: Bool) throws(Fault) -> Finding {
+        guard let tip = try ledger.tip(.pruned) else {
+            return Finding(evidence: "nothing is pruned", faults: [], isProven: true)
+        }
+        let line = try ledger.firstParents(from: tip)
+        var finding = Finding(
+            evidence: "\(try ledger.prunedCount()) contents in \(line.count) prunings", faults: [], commits: line)
+        var before: Set<String> = []
+        for commit in line {
+            let lines = Set(
+                String(decoding: try ledger.file("pruned", of: commit.id) ?? [], as: UTF8.self).split(separator: "\n")
+                    .map(String.init))
+            if !before.isSubset(of: lines) {
+                finding.faults.append(broken("verify.pruned", "the list of pruned contents lost an entry", commit))
+            }
+            before = lines
+            guard isSigned else { continue }
+            let flaw = try SignedCommit.flaw(of: commit, for: [.coordinator], signers ?? AllowedSigners([]), ledger)
+            if let flaw { finding.faults.append(broken("verify.pruned", flaw, commit)) }
+        }
+        return finding
+    }
+
     func approvals(_ sites: [CommitRecord]) throws(Fault) -> Finding {
         let digest = Digest.sha256(planBytes)
         let isRequired = declaration.approvals == .required

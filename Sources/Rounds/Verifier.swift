@@ -66,13 +66,22 @@ public struct Verifier {
         func plain(_ pair: (String, [Fault]), _ commits: [CommitRecord] = []) -> Finding {
             Finding(evidence: pair.0, faults: pair.1, commits: commits)
         }
+        /// A check of so many things; over none of them it proves nothing, and says so.
+        func over(_ things: [CommitRecord], _ finding: () throws(Fault) -> Finding) throws(Fault) -> Finding {
+            var finding = try finding()
+            guard things.isEmpty, finding.faults.isEmpty else { return finding }
+            finding.evidence = "nothing to check" + (line.count < Self.plannedSteps(declaration).count ? " yet" : "")
+            finding.isProven = false
+            return finding
+        }
         check("objects", "every object reads and matches its id") { () throws(Fault) -> Finding in plain(try objects())
         }
         check("order", "the history is complete and in the planned order") { () throws(Fault) -> Finding in
             let unreadable: [Fault]
             (line, sites, unreadable) = try history()
             let (evidence, faults) = order(line)
-            return Finding(evidence: evidence, faults: unreadable + faults)
+            let lines = unreadable.isEmpty ? try siteLines(line) : []
+            return Finding(evidence: evidence, faults: unreadable + faults + lines)
         }
         let all = line + sites
         let merges = rounds(line).map(\.commit)
@@ -92,6 +101,9 @@ public struct Verifier {
         }
         check("signatures", "every commit is signed by a key allowed for its step and valid at its time") {
             () throws(Fault) -> Finding in try signatures(all)
+        }
+        check("pruned", "what is missing was pruned by the coordinator and is listed with its digest") {
+            () throws(Fault) -> Finding in try pruned(isSigned: all.contains { $0.signature != nil })
         }
         check("approvals", "every site approved the plan before it trained") { () throws(Fault) -> Finding in
             try approvals(sites)
@@ -116,25 +128,36 @@ public struct Verifier {
             disjoint()
         }
         check("uploads", "every upload is what its record says") { () throws(Fault) -> Finding in
-            plain(try uploads(line), uploading)
+            try over(merges) { () throws(Fault) -> Finding in
+                var finding = try uploads(line)
+                finding.commits = uploading
+                return finding
+            }
         }
         check("presence", "every site has an upload in each round, or a recorded reason why it was left out") {
-            () throws(Fault) -> Finding in try presence(line)
+            () throws(Fault) -> Finding in
+            try over(merges) { () throws(Fault) -> Finding in try presence(line) }
         }
         check("weights", "weights follow from sizes and scores and sum to one") { () throws(Fault) -> Finding in
-            plain(try weights(line), merges)
+            try over(merges) { () throws(Fault) -> Finding in plain(try weights(line), merges) }
         }
         check("aggregates", "each global adapter is the recomputed average") { () throws(Fault) -> Finding in
-            plain(try aggregates(line), merges)
+            try over(merges) { () throws(Fault) -> Finding in
+                var finding = try aggregates(line)
+                finding.commits = merges
+                return finding
+            }
         }
         check("starts", "each round starts from the adapter the last one published") { () throws(Fault) -> Finding in
-            plain(try starts(line), merges)
+            try over(merges) { () throws(Fault) -> Finding in plain(try starts(line), merges) }
         }
         check("environment", "engine version, program, numerics, seed and threads are recorded") {
-            () throws(Fault) -> Finding in try environment(all)
+            () throws(Fault) -> Finding in
+            try over(all.filter { $0.trailer("Step") != "plan" }) { () throws(Fault) -> Finding in try environment(all)
+            }
         }
         check("metrics", "metrics follow from their counts") { () throws(Fault) -> Finding in
-            plain(try metrics(line), evaluations)
+            try over(evaluations) { () throws(Fault) -> Finding in plain(try metrics(line), evaluations) }
         }
         check("release", "the published adapter is the output of one aggregated round") { () throws(Fault) -> Finding in
             try release(line)

@@ -21,6 +21,7 @@ struct Medrounds: ParsableCommand {
             ReportCommand.self, ExportCommand.self, ExtractCommand.self, ScoreCommand.self, DataCommand.self,
             ModelsCommand.self,
             AdapterCommand.self, BenchCommand.self, KeysCommand.self, ApproveCommand.self, WitnessCommand.self,
+            LedgerCommand.self,
         ])
 }
 

@@ -113,6 +113,43 @@ import Testing
         #expect(verify.out.contains("verify.order"), "\(verify.out)")
     }
 
+    /// Every line moved to where it must not be: deleted, rolled back, replaced by another line or by one of another run.
+    @Test func everyMovedRefIsFound() throws {
+        let federation = try TinyFederation()
+        try federation.makeKeys()
+        #expect(try federation.run("--name", "one").code == 0)
+        #expect(try federation.run("--name", "two", "--set", "seed=6").code == 0)
+        try federation.write(try federation.medrounds("witness", "one").out, to: "witness.json")
+        let refs = try federation.git(
+            "for-each-ref", "--format=%(refname)", "refs/heads/runs/one", "refs/heads/runs/one.sites",
+            "refs/heads/identities"
+        )
+        .split(separator: "\n").map(String.init)
+        #expect(refs.count == 4)
+        let all = try federation.git("for-each-ref", "--format=%(refname)").split(separator: "\n").map(String.init)
+        var tried = 0
+        for ref in refs {
+            let tip = try federation.git("rev-parse", ref)
+            var targets = all.filter { $0 != ref }
+            targets += try federation.git("rev-list", "--max-count=8", "--skip=1", ref).split(separator: "\n").map(
+                String.init)
+            for target in targets {
+                let id = try federation.git("rev-parse", target)
+                if id == tip { continue }
+                try federation.git("update-ref", ref, id)
+                let verify = try federation.medrounds("verify", "one", "--witness", "witness.json")
+                #expect([2, 4, 5].contains(verify.code), "\(ref) at \(target): \(verify.out)")
+                tried += 1
+            }
+            try federation.git("update-ref", "-d", ref)
+            let verify = try federation.medrounds("verify", "one", "--witness", "witness.json")
+            #expect([2, 4, 5].contains(verify.code), "\(ref) deleted: \(verify.out)")
+            try federation.git("update-ref", ref, tip)
+        }
+        #expect(tried > 30)
+        #expect(try federation.medrounds("verify", "one", "--witness", "witness.json").code == 0)
+    }
+
     @Test func aReplayWithAnotherModelIsRefused() throws {
         let federation = try TinyFederation()
         #expect(try federation.run("--set", "rounds=1", "--name", "one").code == 0)
@@ -218,15 +255,21 @@ extension TinyFederation {
     /// State-SHA256 of a tree by stock git and the layout of docs/ledger.md.
     fileprivate func recomputedState(of tree: String) throws -> String {
         var lines = ""
-        for path in try git("ls-tree", "-r", "--name-only", tree).split(separator: "\n").map(String.init).sorted()
-        where !path.hasSuffix("timing.json") {
-            let blob = try git("rev-parse", "\(tree):\(path)")
-            let copy = "\(folder)/blob"
-            let made = try Self.run(
-                "/bin/sh", ["-c", "git --git-dir '\(ledger)' cat-file blob \(blob) > '\(copy)'"], in: folder)
-            #expect(made.code == 0)
-            let bytes = Array(FileManager.default.contents(atPath: copy) ?? Data())
-            lines += "\(Digest.sha256(bytes)) \(bytes.count) \(path)\n"
+        for entry in try git("ls-tree", tree).split(separator: "\n") {
+            let halves = entry.split(separator: "\t", maxSplits: 1)
+            let (mode, name) = (halves[0].split(separator: " "), String(halves[1]))
+            let id = String(mode[2])
+            if mode[1] == "tree" {
+                let inner = try recomputedState(of: id)
+                if inner != Digest.sha256("").hex { lines += "\(inner) folder \(name)\n" }
+            } else if name != "timing.json" {
+                let copy = "\(folder)/blob"
+                let made = try Self.run(
+                    "/bin/sh", ["-c", "git --git-dir '\(ledger)' cat-file blob \(id) > '\(copy)'"], in: folder)
+                #expect(made.code == 0)
+                let bytes = Array(FileManager.default.contents(atPath: copy) ?? Data())
+                lines += "\(Digest.sha256(bytes)) \(bytes.count) \(name)\n"
+            }
         }
         return Digest.sha256(lines).hex
     }

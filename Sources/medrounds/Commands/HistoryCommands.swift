@@ -37,25 +37,32 @@ struct LogCommand: ParsableCommand {
                 ).canonical)
             return
         }
+        let formatter = ISO8601DateFormatter()
+        var text = ""
         for commit in commits {
-            Console.result("\(commit.id.hex.prefix(9))  \(Self.utc(commit.time))  \(commit.subject)")
+            let time = formatter.string(from: Date(timeIntervalSince1970: TimeInterval(commit.time)))
+            text += "\(commit.id.hex.prefix(9))  \(time)  \(commit.subject)\n"
         }
+        Console.result(raw: Array(text.utf8))
     }
 
     private func listRuns(_ ledger: Ledger) throws {
         var table = Table("run", "steps", "seed", "sites", "rounds", "last commit")
-        var rows: [JSONValue] = []
-        for run in try ledger.runs() {
-            let summary = try RunSummary(run: run, ledger: ledger)
-            rows.append(summary.json)
-            table.add(
-                run.name, "\(summary.steps.done)/\(summary.steps.planned)", String(summary.plan.declaration.seed),
-                String(summary.plan.declaration.sites.count), String(summary.plan.declaration.rounds),
-                String(summary.tip.prefix(9)))
-        }
+        let runs = try ledger.runs()
         if json {
+            var rows: [JSONValue] = []
+            for run in runs { rows.append(try RunSummary(run: run, ledger: ledger).json) }
             Console.result(raw: JSONValue.array(rows).canonical)
-        } else if rows.isEmpty {
+            return
+        }
+        for run in runs {
+            let overview = try RunOverview(run: run, ledger: ledger)
+            let declaration = overview.plan.declaration
+            table.add(
+                run.name, "\(overview.steps.done)/\(overview.steps.planned)", String(declaration.seed),
+                String(declaration.sites.count), String(declaration.rounds), String(overview.tip.prefix(9)))
+        }
+        if runs.isEmpty {
             Console.result("the ledger holds no run yet")
         } else {
             table.lines.forEach(Console.result)

@@ -1,0 +1,34 @@
+// Taking lines out to a file and in from one: what a site without a network carries.
+
+import Faults
+import Federation
+
+extension Ledger {
+    /// Writes the lines of a run, or of all runs, with the lines of signers and of pruned adapters, into a git bundle.
+    ///
+    /// Gives the lines. Faults: ledger.no-such-run, ledger.not-writable, ledger.pruned where something they reach is gone, and
+    /// those of reading.
+    public func writeBundle(of run: RunName?, to path: String) throws(Fault) -> [LineRef] {
+        try reading { (repository) throws(Fault) in
+            var chosen: [(line: LineRef, tip: CommitID)] = []
+            for line in try repository.lines() + [.identities, .pruned]
+            where run == nil || line.run == nil || line.run == run {
+                if let tip = try repository.tip(line) { chosen.append((line, tip)) }
+            }
+            if let run, !chosen.contains(where: { $0.line == .main(run) }) { throw .ledgerNoSuchRun(run) }
+            guard !chosen.isEmpty else { throw .bundleEmpty(repository.path) }
+            if let (path, blob) = try repository.firstPruned(reachableFrom: chosen.map(\.tip)) {
+                throw .ledgerPruned(path, blob, in: nil)
+            }
+            try repository.writeBundle(of: chosen, to: path)
+            return chosen.map(\.line)
+        }
+    }
+
+    /// Takes over a bundle's lines: each goes forward or stays, and where one would not, nothing at all is taken.
+    ///
+    /// Faults: bundle.unreadable, bundle.bad, bundle.rewrites, ledger.not-writable, ledger.locked, ledger.raced.
+    public func takeBundle(_ file: String) throws(Fault) -> [BundleLine] {
+        try reading { (repository) throws(Fault) in try repository.takeBundle(file) }
+    }
+}
