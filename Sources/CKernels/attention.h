@@ -11,7 +11,14 @@ typedef struct {
   ptrdiff_t row, count;
   ptrdiff_t first_visible;
   int causal;
+  // hidden(i) = first_hidden + i keys at its start lie before the window of query i; far below 0 where there is no window.
+  ptrdiff_t first_hidden;
 } key_block;
+
+// How many keys lie before the window of the query at `position`, of keys that start at `first`.
+INLINE ptrdiff_t keys_before_window(ptrdiff_t position, ptrdiff_t window, ptrdiff_t first) {
+  return window > 0 ? position + 1 - window - first : -((ptrdiff_t)1 << 40);
+}
 
 // Block `index` of both spans, prefix first; 0 after the last that any of `queries` queries sees.
 INLINE int key_block_at(key_block *block, const kernel_attention_span *span, ptrdiff_t queries, ptrdiff_t index) {
@@ -25,7 +32,15 @@ INLINE int key_block_at(key_block *block, const kernel_attention_span *span, ptr
   block->values = (block->causal ? span->own_values : span->prefix_values) + start * block->row;
   block->count = least(total - start, ATTENTION_KEYS);
   block->first_visible = span->own_offset + 1 - start;
+  block->first_hidden = keys_before_window(span->prefix_count + span->own_offset, span->window,
+                                           (block->causal ? span->prefix_count : 0) + start);
   return 1;
+}
+
+// How many keys at the block's start query i does not see any more.
+INLINE ptrdiff_t hidden_keys(const key_block *block, ptrdiff_t i) {
+  const ptrdiff_t hidden = block->first_hidden + i;
+  return hidden < 0 ? 0 : least(hidden, block->count);
 }
 
 // How many keys of the block query i sees.
@@ -60,18 +75,22 @@ INLINE void scores(float *out, const float *x, ptrdiff_t row, ptrdiff_t rows, co
   }
 }
 
-INLINE i32x16 lanes_from(ptrdiff_t count) {
+// The lanes outside [first, end).
+INLINE i32x16 lanes_outside(ptrdiff_t first, ptrdiff_t end) {
   const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return lane >= (int32_t)count;
+  return (lane >= (int32_t)end) | (lane < (int32_t)first);
 }
 
-// One step of a query's softmax: scores to weights, the running maximum and sum; returns what the past is scaled by.
-INLINE float softmax_step(float *row, ptrdiff_t visible, ptrdiff_t width, float scale, float *largest, float *sum) {
+// One step of a query's softmax over the keys hidden .. visible - 1 of a block: scores to weights, the running maximum and
+// sum; returns what the past is scaled by.
+INLINE float softmax_step(float *row, ptrdiff_t hidden, ptrdiff_t visible, ptrdiff_t width, float scale, float *largest,
+                          float *sum) {
+  if (hidden >= visible) visible = 0;
   f32x16 most = splat(-__builtin_inff());
   ptrdiff_t j = 0;
   for (; j < visible; j += LANES) {
     f32x16 s = load(row + j) * splat(scale);
-    s = choose(lanes_from(visible - j), splat(-__builtin_inff()), s);
+    s = choose(lanes_outside(hidden - j, visible - j), splat(-__builtin_inff()), s);
     most = larger(most, s);
     store(row + j, s);
   }
@@ -104,6 +123,7 @@ static void attention_forward_level(float *out, ptrdiff_t out_row, float *log_su
     }
     key_block block;
     for (ptrdiff_t index = 0; key_block_at(&block, span, end, index); index++) {
+      if (hidden_keys(&block, start) == block.count) continue;
       pack_keys(keys, block.keys, block.row, block.count, D);
       copy_rows(values, block.values, block.row, block.count, D);
       for (ptrdiff_t i = start; i < end; i += STRIP) {
@@ -111,8 +131,9 @@ static void attention_forward_level(float *out, ptrdiff_t out_row, float *log_su
         if (seen == 0) continue;
         scores(weights, q + i * q_row, q_row, rows, keys, seen, D);
         for (ptrdiff_t r = 0; r < rows; r++) {
-          const float past = softmax_step(weights + r * ATTENTION_KEYS, visible_keys(&block, i + r), seen, span->scale,
-                                          &largest[i + r - start], &sum[i + r - start]);
+          const float past =
+              softmax_step(weights + r * ATTENTION_KEYS, hidden_keys(&block, i + r), visible_keys(&block, i + r), seen,
+                           span->scale, &largest[i + r - start], &sum[i + r - start]);
           // Adding zero makes -0 into 0, which the zeros of unseen keys then cannot change.
           float *row = out + (i + r) * out_row;
           for (ptrdiff_t d = 0; d < D; d += LANES)
@@ -167,6 +188,7 @@ static void attention_backward_level(float *dq, ptrdiff_t dq_row, float *dprefix
     }
     key_block block;
     for (ptrdiff_t index = 0; key_block_at(&block, span, end, index); index++) {
+      if (hidden_keys(&block, start) == block.count) continue;
       pack_keys(keys, block.keys, block.row, block.count, D);
       pack_keys(values, block.values, block.row, block.count, D);
       copy_rows(key_rows, block.keys, block.row, block.count, D);
@@ -179,11 +201,13 @@ static void attention_backward_level(float *dq, ptrdiff_t dq_row, float *dprefix
           scores(ds, dout_rows + i * padded, padded, rows, values, seen, D);
         }
         for (ptrdiff_t r = 0; r < rows; r++, p += ATTENTION_KEYS, ds += ATTENTION_KEYS) {
-          const ptrdiff_t visible = visible_keys(&block, start + i + r);
+          const ptrdiff_t hidden = hidden_keys(&block, start + i + r);
+          ptrdiff_t visible = visible_keys(&block, start + i + r);
+          if (hidden >= visible) visible = 0;
           const f32x16 shift = splat(log_sum_exp[start + i + r]);
           ptrdiff_t j = 0;
           for (; j < visible; j += LANES) {
-            const i32x16 unseen = lanes_from(visible - j);
+            const i32x16 unseen = lanes_outside(hidden - j, visible - j);
             const f32x16 weight =
                 choose(unseen, splat(0), exponential(load(p + j) * splat(span->scale) - shift));
             const f32x16 dweight = choose(unseen, splat(0), load(ds + j) - splat(delta[i + r]));

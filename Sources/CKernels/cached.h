@@ -70,12 +70,16 @@ static void cached_attention_level(float *out, ptrdiff_t out_row, const float *q
       const float *keys = (own ? span->own : span->prefix) + block * cache_block_floats(D);
       const float *values = keys + ATTENTION_KEYS * D;
       const ptrdiff_t seen = least(total - first, ATTENTION_KEYS);
+      const ptrdiff_t before = keys_before_window(span->prefix_count + span->own_offset, span->window,
+                                                  (own ? span->prefix_count : 0) + first);
+      if (before + start / heads >= seen) continue;
       scores(weights, q_rows, padded, rows, keys, seen, D);
       for (ptrdiff_t r = 0; r < rows; r++) {
         ptrdiff_t visible = seen;
         if (own) visible = least(span->own_offset + (start + r) / heads + 1 - first, seen);
-        const float past = softmax_step(weights + r * ATTENTION_KEYS, visible < 0 ? 0 : visible, seen, span->scale,
-                                        &largest[r], &sum[r]);
+        const ptrdiff_t hidden = before + (start + r) / heads;
+        const float past = softmax_step(weights + r * ATTENTION_KEYS, hidden < 0 ? 0 : hidden,
+                                        visible < 0 ? 0 : visible, seen, span->scale, &largest[r], &sum[r]);
         for (ptrdiff_t d = 0; d < D; d += LANES) {
           float *p = sums + r * padded + d;
           store(p, load(p) * splat(past) + splat(0));

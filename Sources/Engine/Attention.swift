@@ -7,11 +7,13 @@ package struct AttentionShape {
     let heads: Int
     let keyValueHeads: Int
     let D: Int  // head dimension
+    let window: Int  // keys a query sees at most, its own the last; 0 for all
 
-    package init(heads: Int, keyValueHeads: Int, D: Int) {
+    package init(heads: Int, keyValueHeads: Int, D: Int, window: Int = 0) {
         self.heads = heads
         self.keyValueHeads = keyValueHeads
         self.D = D
+        self.window = window
     }
 
     var Q: Int { heads * D }
@@ -75,6 +77,6 @@ package enum Attention {
         return kernel_attention_span(
             prefix_keys: keys + prefix, prefix_values: values + prefix, own_keys: keys + own, own_values: values + own,
             prefix_row: shape.KV, own_row: shape.KV, prefix_count: segment.prefix.count, own_offset: segment.ownOffset,
-            D: shape.D, scale: shape.scale)
+            D: shape.D, scale: shape.scale, window: shape.window)
     }
 }

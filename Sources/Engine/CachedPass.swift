@@ -286,7 +286,8 @@ final class CachedPass {
         kernel_cache_append(cache, segment.stored, k + key, v + key, shape.KV, count, shape.D)
         var span = kernel_cached_span(
             prefix: prefix(layer, head), own: cache, prefix_count: segment.slot == nil ? 0 : sizes.shared,
-            own_offset: segment.stored, D: shape.D, scale: shape.scale)
+            own_offset: segment.stored, D: shape.D, scale: shape.scale,
+            window: self.shape.window(ofLayer: layer))
         kernel_cached_attention(
             attended + query, shape.Q, q + query, shape.Q, count, heads, &span, scratches[worker])
     }

@@ -66,12 +66,14 @@ final class Network {
                 random: dropout?(entry.layer, entry.map) ?? kernel_random())
             adapted[entry.layer][entry.map.place].low?.mask = mask?(entry.layer, entry.map)
         }
-        return zip(model.layers, adapted).map { layer, maps in
-            LayerMaps(
+        return zip(model.layers, adapted).enumerated().map { index, pair in
+            let (layer, maps) = pair
+            return LayerMaps(
                 maps: maps, inputNorm: layer.inputNorm, postAttentionNorm: layer.postAttentionNorm,
                 epsilon: shape.rmsEpsilon, options: layer.options,
                 attention: AttentionShape(
-                    heads: shape.headCount, keyValueHeads: shape.keyValueHeadCount, D: shape.headDimension))
+                    heads: shape.headCount, keyValueHeads: shape.keyValueHeadCount, D: shape.headDimension,
+                    window: shape.window(ofLayer: index)))
         }
     }
 

@@ -4,7 +4,7 @@ import Faults
 import Federation
 
 /// Reads Llama, Mistral, Qwen2 and Qwen3 models in Hugging Face form.
-enum HuggingFaceFolder {
+package enum HuggingFaceFolder {
     /// Opens the folder. Throws faults of the family `model.`, each naming the file inside the folder.
     static func open(_ path: String) throws(Fault) -> ModelFile {
         let folder = path.hasSuffix("/") ? String(path.dropLast()) : path
@@ -35,8 +35,16 @@ enum HuggingFaceFolder {
         return try ModelFile(path: path, shape: shape, vocabulary: vocabulary, tensors: tensors, parts: parts)
     }
 
+    /// The shape that the bytes of a config.json tell. Throws faults of the family `model.`.
+    package static func shape(config bytes: [UInt8], path: String) throws(Fault) -> ModelShape {
+        try Configuration(json: try json(bytes, path), path: path).shape()
+    }
+
     private static func json(_ storage: Storage, _ path: String) throws(Fault) -> JSONValue {
-        let bytes = withExtendedLifetime(storage) { Array(storage.bytes) }
+        try json(withExtendedLifetime(storage) { Array(storage.bytes) }, path)
+    }
+
+    private static func json(_ bytes: [UInt8], _ path: String) throws(Fault) -> JSONValue {
         let value: JSONValue
         do {
             value = try JSONValue(parsing: bytes)
@@ -104,8 +112,10 @@ private struct Configuration {
             throw Fault.modelSettingRange(path, "num_key_value_heads", "\(keyValueHeads)", "at least 1")
         }
         let rope = try ropeSettings()
+        let layers = try value("num_hidden_layers") { $0.int }
+        let window = try slidingWindow(architecture, layers: layers)
         let shape = ModelShape(
-            architecture: architecture, hiddenSize: hidden, layerCount: try value("num_hidden_layers") { $0.int },
+            architecture: architecture, hiddenSize: hidden, layerCount: layers,
             headCount: heads, keyValueHeadCount: keyValueHeads,
             headDimension: try optional("head_dim") { $0.int } ?? (architecture == "qwen3" ? 128 : hidden / heads),
             feedForwardSize: try value("intermediate_size") { $0.int },
@@ -113,7 +123,8 @@ private struct Configuration {
             rmsEpsilon: Float(try value("rms_norm_eps") { $0.double }), ropeTheta: rope.theta,
             ropeScaling: rope.scaling, contextLength: try value("max_position_embeddings") { $0.int },
             tiedHead: try optional("tie_word_embeddings") { $0.bool } ?? false, biases: try biases(architecture),
-            headNorms: architecture == "qwen3", slidingWindow: try slidingWindow(architecture))
+            headNorms: architecture == "qwen3", slidingWindow: window?.size, firstWindowedLayer: window?.firstLayer ?? 0
+        )
         try shape.check(path)
         return shape
     }
@@ -125,11 +136,33 @@ private struct Configuration {
         return [.q, .k, .v, .o]
     }
 
-    /// Mistral's window is in force where it is given, Qwen's where `use_sliding_window` is set as well.
-    private func slidingWindow(_ architecture: String) throws(Fault) -> Int? {
-        guard architecture != "llama", let window = try optional("sliding_window", { $0.int }) else { return nil }
-        if architecture != "mistral", try optional("use_sliding_window", { $0.bool }) != true { return nil }
-        guard window > 0 else { throw Fault.modelSettingRange(path, "sliding_window", "\(window)", "at least 1") }
+    /// Mistral's window is in force where it is given, Qwen's where `use_sliding_window` is set as well and then from layer
+    /// `max_window_layers` on. `layer_types` of transformers 5 may only say the same.
+    private func slidingWindow(
+        _ architecture: String, layers: Int
+    ) throws(Fault) -> (size: Int, firstLayer: Int)? {
+        var window: (size: Int, firstLayer: Int)?
+        if architecture != "llama", let size = try optional("sliding_window", { $0.int }) {
+            guard size > 0 else { throw Fault.modelSettingRange(path, "sliding_window", "\(size)", "at least 1") }
+            if architecture == "mistral" {
+                window = (size, 0)
+            } else if try optional("use_sliding_window", { $0.bool }) == true {
+                let first = try optional("max_window_layers") { $0.int } ?? 28
+                guard first >= 0 else {
+                    throw Fault.modelSettingRange(path, "max_window_layers", "\(first)", "at least 0")
+                }
+                if first < layers { window = (size, first) }
+            }
+        }
+        if let types = try optional("layer_types", { $0.elements }) {
+            let first = window?.firstLayer ?? layers
+            guard types.count == layers,
+                types.indices.allSatisfy({ types[$0] == ($0 < first ? "full_attention" : "sliding_attention") })
+            else {
+                throw Fault.modelUnsupportedFeature(
+                    path, "layer_types other than full attention and then sliding windows is not supported")
+            }
+        }
         return window
     }
 

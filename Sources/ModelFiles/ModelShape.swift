@@ -45,16 +45,17 @@ public struct ModelShape: Sendable, Equatable {
     public var biases: [LinearMap]
     /// Whether q and k pass an RMSNorm over each head before they are turned (Qwen3).
     public var headNorms: Bool
-    /// How many positions back a layer sees, where fewer than the context; `contextLength` is at most that, so that no
-    /// record reaches beyond a window.
+    /// How many positions a windowed layer sees, its own the last; nil where all layers see everything before.
     public var slidingWindow: Int?
+    /// The first layer with a window; the ones before it see everything (Qwen's `max_window_layers`).
+    public var firstWindowedLayer: Int
 
     /// Makes a shape.
     public init(
         architecture: String, hiddenSize: Int, layerCount: Int, headCount: Int, keyValueHeadCount: Int,
         headDimension: Int, feedForwardSize: Int, vocabularySize: Int, rmsEpsilon: Float, ropeTheta: Double,
         ropeScaling: RopeScaling, contextLength: Int, tiedHead: Bool, biases: [LinearMap] = [], headNorms: Bool = false,
-        slidingWindow: Int? = nil
+        slidingWindow: Int? = nil, firstWindowedLayer: Int = 0
     ) {
         self.architecture = architecture
         self.hiddenSize = hiddenSize
@@ -67,11 +68,12 @@ public struct ModelShape: Sendable, Equatable {
         self.rmsEpsilon = rmsEpsilon
         self.ropeTheta = ropeTheta
         self.ropeScaling = ropeScaling
-        self.contextLength = min(contextLength, slidingWindow ?? contextLength)
+        self.contextLength = contextLength
         self.tiedHead = tiedHead
         self.biases = biases
         self.headNorms = headNorms
         self.slidingWindow = slidingWindow
+        self.firstWindowedLayer = firstWindowedLayer
     }
 }
 
@@ -116,6 +118,9 @@ extension ModelShape {
             }
         }
     }
+
+    /// How many positions a layer sees, its own the last; 0 for all before it.
+    public func window(ofLayer layer: Int) -> Int { layer < firstWindowedLayer ? 0 : slidingWindow ?? 0 }
 
     /// The sizes that decide the shapes of adapters.
     public var sizes: BackboneSizes {

@@ -17,6 +17,7 @@ extension KernelTests {
             let ownOffset: Int
             let queries: Int
             let D: Int
+            let window: Int
             let qRow: Int
             let prefixRow: Int
             let ownRow: Int
@@ -28,9 +29,13 @@ extension KernelTests {
             var dout: [Float]
             var start: [Float]
 
-            init(prefix: Int, ownOffset: Int, queries: Int, D: Int, sharpness: Float = 1, seed: UInt64 = 1) {
+            init(
+                prefix: Int, ownOffset: Int, queries: Int, D: Int, sharpness: Float = 1, window: Int = 0,
+                seed: UInt64 = 1
+            ) {
                 var numbers = Numbers(seed)
                 (self.prefix, self.ownOffset, self.queries, self.D) = (prefix, ownOffset, queries, D)
+                self.window = window
                 (qRow, prefixRow, ownRow) = (D + 3, D + 1, D + 2)
                 // Exactly as long as the last row needs, so that reading further would leave the memory.
                 func rows(_ count: Int, _ row: Int) -> [Float] {
@@ -70,7 +75,7 @@ extension KernelTests {
                                     prefix_keys: prefixKeys.baseAddress, prefix_values: prefixValues.baseAddress,
                                     own_keys: ownKeys.baseAddress, own_values: ownValues.baseAddress,
                                     prefix_row: prefixRow, own_row: ownRow, prefix_count: prefix,
-                                    own_offset: ownOffset, D: D, scale: scale)
+                                    own_offset: ownOffset, D: D, scale: scale, window: window)
                                 body(&span)
                             }
                         }
@@ -159,8 +164,11 @@ extension KernelTests {
 
             /// The weights of query i.
             private func weights(_ i: Int) -> (weights: [Double], logSumExp: Double) {
-                let scores = (0..<prefix + ownOffset + i + 1).map { j in
-                    (0..<D).reduce(0.0) { $0 + Double(q[i * qRow + $1]) * key(j, $1) } * Double(scale)
+                let last = prefix + ownOffset + i
+                let scores = (0...last).map { j in
+                    window > 0 && j <= last - window
+                        ? -Double.infinity
+                        : (0..<D).reduce(0.0) { $0 + Double(q[i * qRow + $1]) * key(j, $1) } * Double(scale)
                 }
                 let largest = scores.max() ?? 0
                 let sum = scores.reduce(0) { $0 + exp($1 - largest) }
@@ -226,6 +234,11 @@ extension KernelTests {
             Head(prefix: 0, ownOffset: 0, queries: 203, D: 64),
             Head(prefix: 96, ownOffset: 96, queries: 65, D: 20),
             Head(prefix: 13, ownOffset: 1, queries: 33, D: 256),
+            Head(prefix: 0, ownOffset: 0, queries: 203, D: 16, window: 1),
+            Head(prefix: 7, ownOffset: 2, queries: 150, D: 24, sharpness: 8, window: 17),
+            Head(prefix: 200, ownOffset: 90, queries: 70, D: 16, window: 100),
+            Head(prefix: 96, ownOffset: 96, queries: 65, D: 20, window: 96),
+            Head(prefix: 3, ownOffset: 0, queries: 9, D: 8, window: 500),
         ]
 
         @Test(arguments: heads.indices) func forwardIsTheSoftmaxOfTheReference(index: Int) {

@@ -77,13 +77,15 @@ extension KernelTests {
             let prefix: Int
             let ownOffset: Int
             let queries: Int
+            let window: Int
             let q: [Float]
             let keys: [Float]
             let values: [Float]
 
-            init(D: Int, heads: Int, prefix: Int, ownOffset: Int, queries: Int) {
+            init(D: Int, heads: Int, prefix: Int, ownOffset: Int, queries: Int, window: Int) {
                 var numbers = Numbers(UInt64(D + prefix + ownOffset))
                 (self.D, self.heads, self.prefix, self.ownOffset, self.queries) = (D, heads, prefix, ownOffset, queries)
+                self.window = window
                 q = numbers.floats(queries * heads * D).map { $0 * 3 }
                 keys = numbers.floats((prefix + ownOffset + queries) * D)
                 values = numbers.floats((prefix + ownOffset + queries) * D)
@@ -102,7 +104,7 @@ extension KernelTests {
                                 var span = kernel_attention_span(
                                     prefix_keys: k, prefix_values: v, own_keys: k + prefix * D,
                                     own_values: v + prefix * D, prefix_row: D, own_row: D, prefix_count: prefix,
-                                    own_offset: ownOffset, D: D, scale: 0.3)
+                                    own_offset: ownOffset, D: D, scale: 0.3, window: window)
                                 withWorkspace(kernel_attention_scratch_bytes(D)) { scratch in
                                     for head in 0..<heads {
                                         kernel_attention_forward(
@@ -142,7 +144,7 @@ extension KernelTests {
                                             own, at, k + (prefix + at) * D, v + (prefix + at) * D, D, count, D)
                                         var span = kernel_cached_span(
                                             prefix: first, own: own, prefix_count: prefix, own_offset: at, D: D,
-                                            scale: 0.3)
+                                            scale: 0.3, window: window)
                                         q.withUnsafeBufferPointer { q in
                                             out.withUnsafeMutableBufferPointer { out in
                                                 guard let q = q.baseAddress, let out = out.baseAddress else { return }
@@ -164,11 +166,13 @@ extension KernelTests {
 
         @Test func attentionOverACacheHasTheBitsOfAttention() {
             for (D, heads) in [(6, 2), (16, 1), (40, 3), (64, 3)] {
-                for (prefix, ownOffset, queries) in [
-                    (0, 0, 1), (0, 0, 30), (96, 0, 7), (96, 14, 1), (192, 40, 9), (0, 95, 3), (96, 191, 5),
-                    (0, 130, 70),
+                for (prefix, ownOffset, queries, window) in [
+                    (0, 0, 1, 0), (0, 0, 30, 0), (96, 0, 7, 0), (96, 14, 1, 0), (192, 40, 9, 0), (0, 95, 3, 0),
+                    (96, 191, 5, 0), (0, 130, 70, 0), (0, 0, 30, 1), (192, 40, 9, 20), (96, 191, 5, 100),
+                    (0, 130, 70, 96),
                 ] {
-                    let work = Heads(D: D, heads: heads, prefix: prefix, ownOffset: ownOffset, queries: queries)
+                    let work = Heads(
+                        D: D, heads: heads, prefix: prefix, ownOffset: ownOffset, queries: queries, window: window)
                     let expected = work.plain()
                     for step in [1, 4, queries] {
                         let found = sameBits("D \(D) prefix \(prefix) own \(ownOffset)") {

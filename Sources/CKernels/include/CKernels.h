@@ -124,6 +124,7 @@ typedef struct {
   ptrdiff_t prefix_count, own_offset;
   ptrdiff_t D;
   float scale;                               // 1 / sqrt(D)
+  ptrdiff_t window;                          // keys a query sees at most, its own the last; 0 for all
 } kernel_attention_span;
 
 ptrdiff_t kernel_attention_scratch_bytes(ptrdiff_t D);
@@ -172,6 +173,7 @@ typedef struct {
   ptrdiff_t prefix_count, own_offset;
   ptrdiff_t D;
   float scale;                           // 1 / sqrt(D)
+  ptrdiff_t window;                      // as above
 } kernel_cached_span;
 
 ptrdiff_t kernel_cached_attention_scratch_bytes(ptrdiff_t D);
