@@ -62,6 +62,15 @@ extension Fault {
             mend: "Fetch the file again or convert the model anew.")
     }
 
+    /// `model.split`: the files of a split model do not belong together.
+    static func modelSplit(_ path: String, _ what: String, _ ending: String) -> Fault {
+        Fault(
+            .model, "model.split", what, at: Place(file: path),
+            mend:
+                "Put all files of the model into one folder and name the one that ends in -00001-of-, as \(ending) stands here."
+        )
+    }
+
     /// `model.unsupported-version`: a version of GGUF that is not read.
     static func modelUnsupportedVersion(_ path: String, _ version: UInt32) -> Fault {
         Fault(

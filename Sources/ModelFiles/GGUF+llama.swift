@@ -126,7 +126,7 @@ extension GGUF {
             var fits = true
             for index in 0..<half {
                 let expected = Self.llama3Factor(index, half: half, theta: theta, factor: factor)
-                fits = fits && abs(float32(at: factors.start + 4 * index) - expected) <= 1e-3 * expected
+                fits = fits && abs(Self.float32(factors, index) - expected) <= 1e-3 * expected
             }
             if fits {
                 return .llama3(factor: factor, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContext: 8192)
@@ -143,9 +143,9 @@ extension GGUF {
         return 1 / ((1 - smooth) / factor + smooth)
     }
 
-    private func float32(at offset: Int) -> Double {
-        withExtendedLifetime(storage) {
-            let bits = storage.bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+    private static func float32(_ tensor: GGUFTensor, _ index: Int) -> Double {
+        withExtendedLifetime(tensor.storage) {
+            let bits = tensor.bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
             return Double(Float(bitPattern: UInt32(littleEndian: bits)))
         }
     }
@@ -161,9 +161,8 @@ extension GGUF {
             guard let name = Self.huggingFaceName(tensor.name) else {
                 throw Fault.modelUnknownTensor(path, tensor.name)
             }
-            let bytes = UnsafeRawBufferPointer(rebasing: storage.bytes[tensor.start..<tensor.start + tensor.count])
             let plain = StoredTensor(
-                name: name, shape: tensor.shape, type: tensor.stored, bytes: bytes, storage: storage)
+                name: name, shape: tensor.shape, type: tensor.stored, bytes: tensor.bytes, storage: tensor.storage)
             let heads = headsOfTurnedRows(tensor.name, shape)
             guard let heads else {
                 stored.append(plain)

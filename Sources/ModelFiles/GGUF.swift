@@ -15,7 +15,7 @@ enum GGUFValue: Sendable, Equatable {
 }
 
 /// One entry of the tensor table. Dimensions are turned to rows first.
-struct GGUFTensor: Sendable, Equatable {
+struct GGUFTensor: Sendable {
     var name: String
     var shape: [Int]
     /// The type's number in ggml.
@@ -26,6 +26,11 @@ struct GGUFTensor: Sendable, Equatable {
     var count: Int
     /// The type as it is read here.
     var stored: StoredType
+    /// The file that holds the bytes.
+    var storage: Storage
+
+    /// The bytes; valid while `storage` lives.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage.bytes[start..<start + count]) }
 }
 
 /// A GGUF file whose every count, length and offset has been checked.
@@ -37,9 +42,9 @@ struct GGUF: Sendable {
     /// The settings by key.
     private(set) var settings: [String: GGUFValue] = [:]
     /// The tensors in the order of the file.
-    private(set) var tensors: [GGUFTensor] = []
-    /// Where the settings stand in the file.
-    private(set) var settingBytes = 0..<0
+    var tensors: [GGUFTensor] = []
+    /// Where each setting stands in the file, in its order.
+    private(set) var settingRanges: [(key: String, bytes: Range<Int>)] = []
 
     /// Reads the header. Throws `model.unknown-format`, `model.unsupported-version`, `model.truncated`, `model.malformed`,
     /// `model.unsupported-type`.
@@ -63,16 +68,16 @@ struct GGUF: Sendable {
         guard tensorCount <= UInt64(reader.remaining / 32) else {
             throw Fault.modelMalformed(path, "\(tensorCount) tensors cannot stand in \(reader.remaining) bytes")
         }
-        let settingStart = reader.offset
         for index in 0..<settingCount {
+            let start = reader.offset
             let key = try reader.string("the key of setting \(index)")
             let type = try reader.integer(UInt32.self, "the type of setting \(index)")
             let value = try Self.value(&reader, type: type, key: key)
             guard settings.updateValue(value, forKey: key) == nil else {
                 throw Fault.modelMalformed(path, "setting \(Fault.shown(key)) stands twice")
             }
+            settingRanges.append((key, start..<reader.offset))
         }
-        settingBytes = settingStart..<reader.offset
         try readTensors(&reader, count: tensorCount)
     }
 
@@ -201,7 +206,9 @@ struct GGUF: Sendable {
                     path, "shape \(shape) is no whole number of \(stored) blocks, or is beyond 64 bits", tensor: name)
             }
             offsets.append(try reader.integer(UInt64.self, "the offset of tensor \(index)"))
-            tensors.append(GGUFTensor(name: name, shape: shape, type: type, start: 0, count: bytes, stored: stored))
+            tensors.append(
+                GGUFTensor(
+                    name: name, shape: shape, type: type, start: 0, count: bytes, stored: stored, storage: storage))
         }
         try place(offsets, dataStart: (reader.offset + alignment - 1) / alignment * alignment, alignment: alignment)
     }

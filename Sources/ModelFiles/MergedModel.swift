@@ -46,7 +46,7 @@ public enum MergedModel {
         _ file: ModelFile, to path: String, merged: @escaping (String) throws(Fault) -> [Float]?, adapted: Set<String>
     ) throws(Fault) {
         let storage = try Storage(mapping: file.path)
-        let base = try GGUF(storage, path: file.path)
+        let (base, _) = try GGUF.whole(storage, path: file.path)
         let shape = file.shape
         var items: [GGUFItem] = []
         for tensor in base.tensors {
@@ -60,7 +60,7 @@ public enum MergedModel {
                     name: tensor.name, shape: dimensions, type: isAdapted ? 0 : tensor.type, count: count,
                     bytes: { () throws(Fault) in
                         guard isAdapted, let values = try merged(name) else {
-                            return Array(storage.bytes[tensor.start..<tensor.start + tensor.count])
+                            return withExtendedLifetime(tensor.storage) { Array(tensor.bytes) }
                         }
                         var out = values
                         if let heads {
@@ -77,8 +77,10 @@ public enum MergedModel {
                         return out.withUnsafeBytes { Array($0) }
                     }))
         }
+        // What was split becomes one file: the settings of splitting stay behind.
+        let pairs = base.settingRanges.filter { !GGUF.splitKeys.contains($0.key) }
         try GGUFWriter.write(
-            pairs: Array(storage.bytes[base.settingBytes]), pairCount: base.settings.count, items: items, to: path)
+            pairs: pairs.flatMap { Array(storage.bytes[$0.bytes]) }, pairCount: pairs.count, items: items, to: path)
     }
 
     private static func bytes(

@@ -58,14 +58,13 @@ public final class ModelFile: Sendable {
         return try open(gguf: try Storage(mapping: path), path: path)
     }
 
-    /// Reads a GGUF file that is in memory already; the path is for faults.
+    /// Reads a GGUF file that is in memory already; the path is for faults, and for the other files of a split model.
     package static func open(gguf storage: Storage, path: String) throws(Fault) -> ModelFile {
-        let file = try GGUF(storage, path: path)
+        let (file, parts) = try GGUF.whole(storage, path: path)
         let shape = try file.llamaShape()
-        let name = String(path.split(separator: "/").last ?? "model.gguf")
         return try ModelFile(
             path: path, shape: shape, vocabulary: try file.vocabulary(), tensors: try file.llamaTensors(shape),
-            parts: [(name, storage)])
+            parts: parts)
     }
 
     /// The tensor of that Hugging Face name, such as `model.layers.0.self_attn.q_proj.weight`; nil where there is none.
