@@ -48,9 +48,11 @@ struct WordScanner {
     /// Where a pattern cuts; nil for the smollm scanner.
     private let pattern: PatternScanner?
     private let isWhole: Bool
+    /// Whether a whole text may be cut before the marks for spaces.
+    private let cutsAtMarks: Bool
     static let asciiClasses: [ScalarClass] = (0..<128).map { classify(Unicode.Scalar(UInt8($0))) }
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer = .smollm) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer = .smollm, cutsAtMarks: Bool = false) {
         self.bytes = bytes
         if case .pattern(let pattern, _) = preTokenizer {
             self.pattern = PatternScanner(pattern)
@@ -58,6 +60,7 @@ struct WordScanner {
             pattern = nil
         }
         isWhole = preTokenizer == .whole
+        self.cutsAtMarks = cutsAtMarks
     }
 
     /// The end of the word that starts at `start`, which is below `limit`; words do not reach beyond `limit`.
@@ -65,7 +68,7 @@ struct WordScanner {
     /// A number ends a piece of text like the end of the text does: the pattern never looks past it.
     func wordEnd(from start: Int, limit: Int) -> Int {
         if let pattern { return pattern.wordEnd(in: self, from: start, limit: limit) }
-        if isWhole { return limit }
+        if isWhole { return cutsAtMarks ? markedWordEnd(from: start, limit: limit) : limit }
         let first = scalarClass(at: start)
         if first.kind == .number { return start + first.length }
         if bytes[start] == 0x27, let end = contractionEnd(start, limit) { return end }
@@ -89,6 +92,19 @@ struct WordScanner {
             end += next.length
         }
         return end
+    }
+
+    /// The end of a run of marks and what follows it up to the next mark.
+    private func markedWordEnd(from start: Int, limit: Int) -> Int {
+        var end = start
+        while end < limit && isMark(at: end, limit) { end += 3 }
+        while end < limit && !isMark(at: end, limit) { end += 1 }
+        return end
+    }
+
+    /// Whether `▁` (U+2581) stands at `index`.
+    private func isMark(at index: Int, _ limit: Int) -> Bool {
+        bytes[index] == 0xe2 && index + 2 < limit && bytes[index + 1] == 0x96 && bytes[index + 2] == 0x81
     }
 
     private func runEnd(of kind: ScalarClass, from start: Int, limit: Int) -> Int {

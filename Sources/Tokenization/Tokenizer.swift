@@ -30,6 +30,8 @@ public struct Tokenizer: Sendable {
     /// The id of each token that is taken whole; empty where merges decide alone.
     private let wholeWords: [[UInt8]: Int32]
     private let fallback: CharacterIDs?
+    /// Whether no merge joins a mark for a space to what stands before it, so that texts fall apart there.
+    private let cutsAtMarks: Bool
 
     /// Builds the tables; the place is for faults. Throws `tokenizer.malformed`.
     public init(_ vocabulary: BPEVocabulary, at place: Place? = nil) throws(Fault) {
@@ -76,6 +78,7 @@ public struct Tokenizer: Sendable {
             starts.append(bytes.count)
         }
         table = try Self.table(vocabulary.merges, ids: ids, place: place)
+        cutsAtMarks = vocabulary.byteFallback != nil && !vocabulary.merges.contains(where: Self.joinsMark)
         if let prefix = vocabulary.byteFallback {
             fallback = try CharacterIDs(ids, prefix: prefix, place: place)
         } else {
@@ -105,6 +108,22 @@ public struct Tokenizer: Sendable {
         self.specials = specials
         matcher = SpecialMatcher(specials)
         self.isControl = isControl
+    }
+
+    /// Whether a merge makes a token in which `▁` follows another character.
+    private static func joinsMark(_ merge: String) -> Bool {
+        var afterOther = false
+        var spaces = 0
+        for scalar in merge.unicodeScalars {
+            if scalar == " " && spaces == 0 {
+                spaces = 1
+            } else if scalar == "\u{2581}" {
+                if afterOther { return true }
+            } else {
+                afterOther = true
+            }
+        }
+        return false
     }
 
     private static func table(_ merges: [String], ids: [String: Int32], place: Place?) throws(Fault) -> MergeTable {
@@ -166,7 +185,9 @@ public struct Tokenizer: Sendable {
     }
 
     private func encoder(_ bytes: UnsafeBufferPointer<UInt8>) -> SpanEncoder {
-        SpanEncoder(bytes, preTokenizer, table: table, byteIDs: byteIDs, wholeWords: wholeWords, characters: fallback)
+        SpanEncoder(
+            bytes, preTokenizer, table: table, byteIDs: byteIDs, wholeWords: wholeWords, characters: fallback,
+            cutsAtMarks: cutsAtMarks)
     }
 
     /// The pieces between special tokens, each made into the text that is merged first.
@@ -258,13 +279,13 @@ private struct SpanEncoder {
 
     init(
         _ bytes: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer, table: MergeTable, byteIDs: [Int32],
-        wholeWords: [[UInt8]: Int32], characters: CharacterIDs?
+        wholeWords: [[UInt8]: Int32], characters: CharacterIDs?, cutsAtMarks: Bool
     ) {
         self.bytes = bytes
         self.byteIDs = byteIDs
         self.wholeWords = wholeWords
         self.characters = characters
-        scanner = WordScanner(bytes, preTokenizer)
+        scanner = WordScanner(bytes, preTokenizer, cutsAtMarks: cutsAtMarks)
         merger = WordMerger(table)
         var slots = 64
         while slots < 16384 && slots < bytes.count / 4 { slots *= 2 }
