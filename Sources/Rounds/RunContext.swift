@@ -222,11 +222,11 @@ struct OpenedModel {
         let (path, known) = try ModelCatalogue.path(of: base, folder: folder, cache: origin.cache)
         file = try ModelFile.open(path: path)
         let digest = Self.digest(of: file)
-        if let known, known.digest != digest {
+        if let wanted = known?.digest, wanted != digest {
             throw Fault(
-                .model, "model.digest", "the file's SHA-256 is \(digest), not the catalogue's \(known.digest)",
+                .model, "model.digest", "the file's SHA-256 is \(digest), not the catalogue's \(wanted)",
                 at: Place(file: path),
-                mend: "Delete the file and run bash scripts/quickstart.sh, which fetches it again.")
+                mend: "Delete the file and run medrounds models fetch \(base), which fetches it again.")
         }
         var parameters = 0
         for name in file.tensorNames { parameters += file.tensor(name)?.shape.reduce(1, *) ?? 0 }

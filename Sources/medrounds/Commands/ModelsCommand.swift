@@ -8,8 +8,8 @@ import Rounds
 
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "List, describe, check or probe base models.",
-        subcommands: [ListModels.self, DescribeModel.self, CheckModel.self, ProbeModel.self],
+        commandName: "models", abstract: "List, fetch, describe, check or probe base models.",
+        subcommands: [ListModels.self, FetchModel.self, DescribeModel.self, CheckModel.self, ProbeModel.self],
         defaultSubcommand: ListModels.self)
 }
 
@@ -18,12 +18,31 @@ struct ListModels: ParsableCommand {
         commandName: "list", abstract: "List the models a workflow may name.")
 
     func run() throws {
-        var table = Table("model", "here", "SHA-256", "source")
+        var table = Table("model", "here", "SHA-256", "GB f32", "bf16", "nf4", "licence", "source")
         for model in ModelCatalogue.models {
             let here = FileManager.default.fileExists(atPath: "\(Environment.cache)/\(model.file)")
-            table.add(model.name, here ? "yes" : "no", String(model.digest.hex.prefix(12)), model.source)
+            let memory = [model.memory.f32, model.memory.bf16, model.memory.nf4].map {
+                String(format: "%.2f", Double($0) / 1e9)
+            }
+            table.add(
+                model.name, here ? "yes" : "no", model.digest.map { String($0.hex.prefix(12)) } ?? "-", memory[0],
+                memory[1],
+                memory[2], model.licence, model.source)
         }
         table.lines.forEach(Console.result)
+    }
+}
+
+struct FetchModel: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fetch", abstract: "Fetch a model of the catalogue into the cache folder and check its digest.")
+
+    @Argument(help: "A catalogue name.")
+    var name: String
+
+    func run() throws {
+        let (path, wasHere) = try ModelCatalogue.fetch(name, cache: Environment.cache)
+        Console.result(wasHere ? "\(path) is here already" : "fetched \(path)")
     }
 }
 
@@ -76,7 +95,7 @@ struct ProbeModel: ParsableCommand {
 
     @Argument(help: "A catalogue name, a .gguf file or a model folder.", completion: .file())
     var model: String
-    @Option(help: ArgumentHelp("The folder of an adapter in PEFT's form.", valueName: "folder"), completion: .directory)
+    @Option(help: "An adapter: a PEFT folder or a .gguf file.", completion: .file())
     var adapter: String?
     @Option(help: "The text.")
     var text: String?
