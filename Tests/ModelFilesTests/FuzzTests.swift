@@ -20,6 +20,13 @@ import Testing
         [{"SpecialToken":{"id":"<s>"}}]},"model":{"type":"BPE","byte_fallback":false,"unk_token":"a","vocab":{"a":0,"b":1,"ab":2},
         "merges":[["a","b"],"b a"]}}
         """#
+    private static let config = #"""
+        {"model_type":"qwen2","hidden_size":64,"num_hidden_layers":4,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":16,
+        "intermediate_size":128,"vocab_size":100,"max_position_embeddings":256,"rms_norm_eps":1e-6,"hidden_act":"silu",
+        "rope_parameters":{"rope_type":"llama3","rope_theta":5e5,"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
+        "original_max_position_embeddings":64},"use_sliding_window":true,"sliding_window":9,"max_window_layers":2,"layer_types":
+        ["full_attention","full_attention","sliding_attention","sliding_attention"],"tie_word_embeddings":false,"attention_bias":true}
+        """#
     private static let adapter = #"""
         {"peft_type":"LORA","r":4,"lora_alpha":6,"lora_dropout":0.1,"use_rslora":true,"bias":"none","target_modules":["q_proj","v_proj"],
         "rank_pattern":{"v_proj":2},"alpha_pattern":{"layers.0.self_attn.q_proj":8.5}}
@@ -29,8 +36,12 @@ import Testing
     private func fuzz(_ seed: [UInt8], header: Int, _ read: ([UInt8]) throws -> Void) {
         var generator = SeededGenerator(state: Self.seed &* 0x9e37_79b9)
         let spice = Array("0123456789[]{},:\"-e. \\untrf".utf8)
+        var refused = 0
+        var bytes: [UInt8] = []
+        defer { if Self.count > 10_000 { print("\(Self.count) inputs, \(refused) refused, seed \(Self.seed)") } }
         for index in 0..<Self.count {
-            var bytes = seed
+            bytes.removeAll(keepingCapacity: true)
+            bytes += seed
             for _ in 0..<Int.random(in: 1...4, using: &generator) where !bytes.isEmpty {
                 let limit = Bool.random(using: &generator) ? min(header, bytes.count) : bytes.count
                 let at = Int.random(in: 0..<limit, using: &generator)
@@ -52,6 +63,7 @@ import Testing
             do {
                 try read(bytes)
             } catch let fault as Fault {
+                refused += 1
                 if !fault.code.hasPrefix("model.") && !fault.code.hasPrefix("adapter.")
                     && fault.code != "json.malformed"
                 {
@@ -79,6 +91,12 @@ import Testing
         fuzz(Array(Self.tokenizer.utf8), header: 800) { bytes in
             guard let json = try? JSONValue(parsing: bytes) else { return }
             _ = try TokenizerJSON.vocabulary(json, bytes: bytes, config: ["eos_token_id": 3], path: "tokenizer.json")
+        }
+    }
+
+    @Test func configJSON() {
+        fuzz(Array(Self.config.utf8), header: 700) { bytes in
+            _ = try HuggingFaceFolder.shape(config: bytes, path: "config.json")
         }
     }
 
