@@ -14,12 +14,12 @@ public struct ModelProbe {
     private let model: LanguageModel
     private let adapter: Adapter?
 
-    /// Opens the model (a catalogue name or a path) and the PEFT folder of an adapter.
-    public init(model base: String, adapter folder: String?, cache: String, current: String) throws(Fault) {
+    /// Opens the model (a catalogue name or a path) and an adapter, a PEFT folder or GGUF file.
+    public init(model base: String, adapter adapterPath: String?, cache: String, current: String) throws(Fault) {
         let (path, _) = try ModelCatalogue.path(of: base, folder: current, cache: cache)
         file = try ModelFile.open(path: path)
         model = try LanguageModel(file)
-        adapter = if let folder { try AdapterFolder.read(folder, sizes: file.shape.sizes) } else { nil }
+        adapter = if let adapterPath { try AdapterExchange.read(adapterPath, for: file) } else { nil }
     }
 
     /// The ids of a text. Throws `model.no-tokenizer` and the tokenizer's faults.

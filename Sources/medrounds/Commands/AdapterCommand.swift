@@ -68,7 +68,7 @@ struct ImportAdapter: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
         abstract:
-            "Read a PEFT folder or a GGUF adapter, check it against its base model and write it as a PEFT folder.",
+            "Read a PEFT folder or a GGUF adapter, check it against its base model and write it in either form.",
         discussion: """
             Ranks and alphas that differ between maps, and rank-stabilised scales, become one rank and one alpha: the adapter \
             computes the same.
@@ -77,12 +77,18 @@ struct ImportAdapter: ParsableCommand {
     @Argument(help: "A PEFT folder or a .gguf adapter.", completion: .file())
     var adapter: String
     @OptionGroup var base: BaseOptions
-    @Option(help: "The PEFT folder to write.", completion: .directory)
+    @Option(help: "The folder (peft) or file (gguf) to write.", completion: .file())
     var to: String
+    @Option(help: "peft or gguf.")
+    var format: AdapterForm = .peft
 
     func run() throws {
-        let read = try AdapterExchange.read(adapter, for: try base.open())
-        try AdapterFolder.write(read, to: to, baseModel: base.model)
+        let file = try base.open()
+        let read = try AdapterExchange.read(adapter, for: file)
+        switch format {
+        case .peft: try AdapterFolder.write(read, to: to, baseModel: base.model)
+        case .gguf: try AdapterGGUF.write(read, shape: file.shape, to: to)
+        }
         Console.result("wrote \(to): rank \(read.configuration.rank), \(read.parameterCount) numbers")
     }
 }
