@@ -89,6 +89,38 @@ static void fast_columns_level(uint16_t *out, ptrdiff_t out_row, const float *x,
     for (ptrdiff_t i = 0; i < columns; i++) out[i * out_row + rows] = 0;
 }
 
+// ---- Dropout straight into bfloat16 ----------------------------------------------------------------------------------------
+
+INLINE void store_halves(uint16_t *p, ptrdiff_t left, f32x16 x) {
+  const u16x16 halves = halves_of(x);
+  if (left >= LANES) {
+    __builtin_memcpy(p, &halves, sizeof halves);
+    return;
+  }
+  uint16_t part[LANES];
+  __builtin_memcpy(part, &halves, sizeof part);
+  __builtin_memcpy(p, part, (size_t)left * sizeof *p);
+}
+
+static void fast_dropout_masked_level(uint16_t *out, uint16_t *mask, const float *x, kernel_random random,
+                                      uint64_t first, ptrdiff_t count, float probability) {
+  const float scale = 1.0f / (1.0f - probability);
+  FOR_RANDOM_GROUPS(for (ptrdiff_t i = 0; i < length; i += LANES) {
+    const i32x16 keep = unit_interval(words + offset + i) >= splat(probability);
+    mask[(done + i) / LANES] = bits_of(keep);
+    store_halves(out + done + i, length - i,
+                 from_bits(bits(load_some(x + done + i, length - i, 0) * splat(scale)) & keep));
+  })
+}
+
+static void fast_dropout_again_level(uint16_t *out, const uint16_t *mask, const float *x, ptrdiff_t count,
+                                     float probability) {
+  const float scale = 1.0f / (1.0f - probability);
+  for (ptrdiff_t i = 0; i < count; i += LANES)
+    store_halves(out + i, count - i,
+                 from_bits(bits(load_some(x + i, count - i, 0) * splat(scale)) & mask_of(mask[i / LANES])));
+}
+
 // ---- Panels of B: [k / 2][PANEL] pairs -----------------------------------------------------------------------------------
 
 // Thirty-two lanes one after the other.
@@ -165,11 +197,22 @@ INLINE void pack_pairs_transposed(uint32_t *out, int32_t type, const kernel_matr
   }
 }
 
+// Stored rows that packing asks for in advance.
+enum { AHEAD_ROWS = 16 };
+
 // k first .. last - 1 of b stored [K, N]. Columns up to the next multiple of 16 are zero.
 INLINE void pack_pairs_rows(uint32_t *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
                             ptrdiff_t first, ptrdiff_t last) {
+  const ptrdiff_t elements = type >= KERNEL_Q4_0 ? block_elements(type) : 1;
+  const ptrdiff_t bytes = type >= KERNEL_Q4_0 ? block_bytes(type) : type == KERNEL_F32 ? 4 : 2;
+  const ptrdiff_t start = n / elements * bytes, end = (n + columns - 1) / elements * bytes;
   for (ptrdiff_t k = first; k < last; k += 2, out += PANEL) {
     const uint8_t *even = (const uint8_t *)b->data + k * b->row_bytes, *odd = even + b->row_bytes;
+    const uint8_t *soon = even + AHEAD_ROWS * b->row_bytes;  // too far apart for the processor to foresee
+    __builtin_prefetch(soon + start);
+    __builtin_prefetch(soon + end);
+    __builtin_prefetch(soon + b->row_bytes + start);
+    __builtin_prefetch(soon + b->row_bytes + end);
     const int whole = k + 1 < last;
     ptrdiff_t i = 0;
     if (type < KERNEL_Q4_0 || n % LANES == 0)

@@ -100,6 +100,13 @@
   X(void, dropout_again_add,                                                                                           \
     (float *y, const uint16_t *mask, const float *x, ptrdiff_t count, float probability),                              \
     (y, mask, x, count, probability))                                                                                  \
+  X(void, fast_dropout_masked,                                                                                         \
+    (uint16_t *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,             \
+     float probability),                                                                                               \
+    (out, mask, x, random, first, count, probability))                                                                 \
+  X(void, fast_dropout_again,                                                                                          \
+    (uint16_t *out, const uint16_t *mask, const float *x, ptrdiff_t count, float probability),                         \
+    (out, mask, x, count, probability))                                                                                \
   X(void, adamw,                                                                                                       \
     (float *w, float *m, float *v, const float *g, ptrdiff_t count, const kernel_adamw_settings *settings),            \
     (w, m, v, g, count, settings))                                                                                     \

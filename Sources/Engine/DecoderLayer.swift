@@ -198,18 +198,20 @@ package enum DecoderLayer {
         let shape = layer.attention
         let normed = scratch.normed
         let dnormed = gradients.dnormed
+        // `others` are the maps of the same input that went before: the first replaces the input's gradient.
         func backward(
-            _ map: LinearMap, _ dinput: UnsafeMutablePointer<Float>?, dy: UnsafePointer<Float>, x: UnsafePointer<Float>
+            _ map: LinearMap, after others: [LinearMap] = [], _ dinput: UnsafeMutablePointer<Float>?,
+            dy: UnsafePointer<Float>, x: UnsafePointer<Float>
         ) {
             LoRALinear.backward(
-                dinput, gradients.du, gradients.dropped, dy: dy, x: x, u: saved.u[map.place], map: layer[map], T: T,
-                halves: scratch.halves, workers: workers)
+                dinput, gradients.du, gradients.dropped, replaces: others.isEmpty,
+                isRounded: others.contains { layer[$0].low?.da != nil }, dy: dy, x: x, u: saved.u[map.place],
+                map: layer[map], T: T, halves: scratch.halves, workers: workers)
         }
 
         workers.rows(T) { block, _ in
             let at = block.lowerBound * F
             kernel_swiglu_forward(scratch.product + at, saved.gate + at, saved.up + at, block.count * F)
-            (gradients.dproduct + at).update(repeating: 0, count: block.count * F)
         }
         backward(.down, gradients.dproduct, dy: dx, x: scratch.product)
         workers.rows(T) { block, _ in
@@ -221,16 +223,14 @@ package enum DecoderLayer {
             kernel_rmsnorm_forward(
                 normed + hidden, saved.postInverseRMS + block.lowerBound, saved.h + hidden, layer.postAttentionNorm,
                 layer.epsilon, block.count, H)
-            (dnormed + hidden).update(repeating: 0, count: block.count * H)
         }
         backward(.gate, dnormed, dy: saved.gate, x: normed)
-        backward(.up, dnormed, dy: saved.up, x: normed)
+        backward(.up, after: [.gate], dnormed, dy: saved.up, x: normed)
         workers.rows(T) { block, _ in
             let at = block.lowerBound * H
             kernel_rmsnorm_backward(
                 dx + at, dnormed + at, saved.h + at, layer.postAttentionNorm, saved.postInverseRMS + block.lowerBound,
                 block.count, H)
-            (gradients.dattention + block.lowerBound * shape.Q).update(repeating: 0, count: block.count * shape.Q)
             (gradients.dq + block.lowerBound * shape.Q).update(repeating: 0, count: block.count * shape.Q)
             (gradients.dk + block.lowerBound * shape.KV).update(repeating: 0, count: block.count * shape.KV)
             (gradients.dv + block.lowerBound * shape.KV).update(repeating: 0, count: block.count * shape.KV)
@@ -247,11 +247,10 @@ package enum DecoderLayer {
             kernel_rmsnorm_forward(
                 normed + at, saved.inverseRMS + block.lowerBound, saved.x + at, layer.inputNorm, layer.epsilon,
                 block.count, H)
-            (dnormed + at).update(repeating: 0, count: block.count * H)
         }
         backward(.q, needsInput ? dnormed : nil, dy: gradients.dq, x: normed)
-        backward(.k, needsInput ? dnormed : nil, dy: gradients.dk, x: normed)
-        backward(.v, needsInput ? dnormed : nil, dy: gradients.dv, x: normed)
+        backward(.k, after: [.q], needsInput ? dnormed : nil, dy: gradients.dk, x: normed)
+        backward(.v, after: [.q, .k], needsInput ? dnormed : nil, dy: gradients.dv, x: normed)
         guard needsInput else { return }
         workers.rows(T) { block, _ in
             let at = block.lowerBound * H
@@ -279,7 +278,7 @@ package enum DecoderLayer {
         _ outputs: [(map: LinearMap, y: UnsafeMutablePointer<Float>)], accumulate: Bool, _ x: UnsafePointer<Float>,
         _ layer: LayerMaps, _ saved: LayerActivations, _ scratch: LayerScratch, _ T: Int, _ workers: Workers
     ) {
-        workers.columns(outputs.map { layer[$0.map].outputs }, small: scratch.halves != nil) { place, columns, worker in
+        workers.columns(outputs.map { layer[$0.map].outputs }) { place, columns, worker in
             let (map, y) = outputs[place]
             LoRALinear.multiply(
                 y, accumulate: accumulate, saved.u[map.place], x: x, map: layer[map], place: map.place, T: T,

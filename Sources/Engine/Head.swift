@@ -55,7 +55,7 @@ package enum Head {
         kernel_rmsnorm_forward(
             scratch.normed, scratch.inverseRMS, scratch.x, head.norm, head.epsilon, rows.count, H)
         if let halves = scratch.halves { roundRows(halves, scratch.normed, rows: 0..<rows.count, width: H) }
-        workers.columns([head.V], small: scratch.halves != nil) { _, columns, worker in
+        workers.columns([head.V]) { _, columns, worker in
             if let halves = scratch.halves {
                 fastGEMM(
                     scratch.logits, row: head.V, accumulate: false, halves, aRow: Halves.stride(of: H), head.weight,
@@ -110,7 +110,7 @@ package enum Head {
             }
             losses.append(contentsOf: UnsafeBufferPointer(start: scratch.losses, count: chunk.count))
             // dnormed takes the place of normed, which the norm's backward pass does not read.
-            workers.columns([H], small: scratch.halves != nil) { _, columns, worker in
+            workers.columns([H]) { _, columns, worker in
                 if scratch.halves != nil {
                     fastGEMM(
                         scratch.normed, row: H, accumulate: false, Self.rounded(scratch.logits), aRow: 2 * V,

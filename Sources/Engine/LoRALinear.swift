@@ -65,8 +65,44 @@ package struct AdaptedMap {
             }
         }
 
-        /// y += the gradient of dropout: the same mask on x.
-        func dropAdd(_ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int) {
+        /// `drop` in bfloat16, out [rows, in] at the stride of halves; scratch for as many floats.
+        func drop(
+            _ out: UnsafeMutablePointer<UInt16>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int,
+            scratch: UnsafeMutablePointer<Float>
+        ) {
+            let first = rows.lowerBound * inputs
+            if let mask, inputs % 2 == 0 {
+                kernel_fast_dropout_masked(
+                    out, mask + first / 16, x, random, UInt64(first), rows.count * inputs, dropout)
+            } else {
+                drop(scratch, x, rows, inputs)
+                roundRows(out, scratch, rows: 0..<rows.count, width: inputs)
+            }
+        }
+
+        /// `dropAgain` in bfloat16, likewise.
+        func dropAgain(
+            _ out: UnsafeMutablePointer<UInt16>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int,
+            scratch: UnsafeMutablePointer<Float>
+        ) {
+            let first = rows.lowerBound * inputs
+            if let mask, inputs % 2 == 0 {
+                kernel_fast_dropout_again(out, mask + first / 16, x, rows.count * inputs, dropout)
+            } else {
+                dropAgain(scratch, x, rows, inputs)
+                roundRows(out, scratch, rows: 0..<rows.count, width: inputs)
+            }
+        }
+
+        /// y = or += the gradient of dropout: the same mask on x.
+        func dropBack(
+            _ y: UnsafeMutablePointer<Float>, replaces: Bool, _ x: UnsafePointer<Float>, _ rows: Range<Int>,
+            _ inputs: Int
+        ) {
+            if replaces {
+                dropAgain(y, x, rows, inputs)
+                return
+            }
             let first = rows.lowerBound * inputs
             let count = rows.count * inputs
             if let mask {
@@ -91,7 +127,7 @@ package enum LoRALinear {
             prepare(x: x, width: map.inputs, rows: rows, halves: halves)
             project(u, x: x, map: map, place: 0, rows: rows, halves: halves, worker: worker, workers: workers)
         }
-        workers.columns([map.outputs], small: halves != nil) { _, columns, worker in
+        workers.columns([map.outputs]) { _, columns, worker in
             multiply(
                 y, accumulate: accumulate, u, x: x, map: map, place: 0, T: T, columns: columns, halves: halves,
                 workspace: workers.gemmWorkspace(worker))
@@ -111,18 +147,13 @@ package enum LoRALinear {
         guard let low = map.low else { return }
         let first = rows.lowerBound * map.inputs
         var input = x + first
-        if low.dropout > 0 {
-            let dropped = workers.rowScratch(worker)
-            low.drop(dropped, input, rows, map.inputs)
-            input = UnsafePointer(dropped)
-        }
         let out = u + rows.lowerBound * low.rank
         if let halves {
             let stride = Halves.stride(of: map.inputs)
             var rounded = halves.x + rows.lowerBound * stride
             if low.dropout > 0 {
                 rounded = workers.halfScratch(worker)
-                roundRows(rounded, input, rows: 0..<rows.count, width: map.inputs)
+                low.drop(rounded, input, rows, map.inputs, scratch: workers.rowScratch(worker))
             }
             fastGEMM(
                 out, row: low.rank, accumulate: false, rounded, aRow: stride,
@@ -131,6 +162,11 @@ package enum LoRALinear {
             kernel_scale(out, low.scale, rows.count * low.rank)
             roundRows(halves.u[place], u, rows: rows, width: low.rank)
             return
+        }
+        if low.dropout > 0 {
+            let dropped = workers.rowScratch(worker)
+            low.drop(dropped, input, rows, map.inputs)
+            input = UnsafePointer(dropped)
         }
         gemm(
             out, row: low.rank, accumulate: false, input, aRow: map.inputs,
@@ -167,14 +203,18 @@ package enum LoRALinear {
 
     /// Adds to dA, dB and, where it is given, dx:
     /// du = scale * dy B;  dA += du^T dropout(x);  dB += dy^T u;  dx += dy W + dropout'(du A).
-    /// `du` [T, r] and `dropped` [T, in] are overwritten, or in fast numerics the halves.
+    /// `du` [T, r] and `dropped` [T, in] are overwritten, or in fast numerics the halves. `replaces` sets dx instead of adding
+    /// to it. `isRounded` tells that halves.dropped already holds x without dropout, from another map of the same input.
     package static func backward(
         _ dx: UnsafeMutablePointer<Float>?, _ du: UnsafeMutablePointer<Float>, _ dropped: UnsafeMutablePointer<Float>,
-        dy: UnsafePointer<Float>, x: UnsafePointer<Float>, u: UnsafePointer<Float>, map: AdaptedMap, T: Int,
+        replaces: Bool = false, isRounded: Bool = false, dy: UnsafePointer<Float>, x: UnsafePointer<Float>,
+        u: UnsafePointer<Float>, map: AdaptedMap, T: Int,
         halves: Halves? = nil, workers: Workers
     ) {
         if let halves {
-            fastBackward(dx, du, dy: dy, x: x, u: u, map: map, T: T, halves: halves, workers: workers)
+            fastBackward(
+                dx, du, replaces: replaces, isRounded: isRounded, dy: dy, x: x, u: u, map: map, T: T, halves: halves,
+                workers: workers)
             return
         }
         let inputs = map.inputs
@@ -197,21 +237,20 @@ package enum LoRALinear {
                 guard let dx else { return }
                 let part = low.dropout > 0 ? workers.rowScratch(worker) : dx + first
                 gemm(
-                    part, row: inputs, accumulate: low.dropout == 0, duRows, aRow: low.rank,
+                    part, row: inputs, accumulate: low.dropout == 0 && !replaces, duRows, aRow: low.rank,
                     matrix(low.a, rows: low.rank, columns: inputs), transposed: false, M: rows.count,
                     columns: 0..<inputs, K: low.rank, workspace)
-                if low.dropout > 0 {
-                    low.dropAdd(dx + first, part, rows, inputs)
-                }
+                if low.dropout > 0 { low.dropBack(dx + first, replaces: replaces, part, rows, inputs) }
             }
         }
         let trains = map.low?.da != nil
-        workers.columns([dx == nil ? 0 : inputs, trains ? inputs : 0, trains ? outputs : 0], small: false) {
+        workers.columns([dx == nil ? 0 : inputs, trains ? inputs : 0, trains ? outputs : 0]) {
             part, columns, worker in
             let workspace = workers.gemmWorkspace(worker)
             if part == 0, let dx {
                 gemm(
-                    dx, row: inputs, accumulate: true, dy, aRow: outputs, map.weight, transposed: false, M: T,
+                    dx, row: inputs, accumulate: map.low != nil || !replaces, dy, aRow: outputs, map.weight,
+                    transposed: false, M: T,
                     columns: columns, K: outputs, workspace)
             } else if part == 1, let low = map.low, let da = low.da {
                 gemm(
@@ -229,8 +268,9 @@ package enum LoRALinear {
 
     /// The same in fast numerics: rows are rounded while they are at hand, products read the rounded ones.
     private static func fastBackward(
-        _ dx: UnsafeMutablePointer<Float>?, _ du: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>,
-        x: UnsafePointer<Float>, u: UnsafePointer<Float>, map: AdaptedMap, T: Int, halves: Halves, workers: Workers
+        _ dx: UnsafeMutablePointer<Float>?, _ du: UnsafeMutablePointer<Float>, replaces: Bool, isRounded: Bool,
+        dy: UnsafePointer<Float>, x: UnsafePointer<Float>, u: UnsafePointer<Float>, map: AdaptedMap, T: Int,
+        halves: Halves, workers: Workers
     ) {
         let inputs = map.inputs
         let outputs = map.outputs
@@ -255,30 +295,30 @@ package enum LoRALinear {
                 kernel_fast_columns(
                     halves.turnedU + rows.lowerBound, halves.turnedStride, u + rows.lowerBound * rank, rank, rows.count,
                     rank)
-                if low.dropout > 0 { low.dropAgain(scratch, x + first, rows, inputs) }
-                kernel_fast_rows(
-                    halves.dropped + rows.lowerBound * inputStride, inputStride,
-                    low.dropout > 0 ? UnsafePointer(scratch) : x + first,
-                    inputs, rows.count, inputs)
+                let rounded = halves.dropped + rows.lowerBound * inputStride
+                if low.dropout > 0 {
+                    low.dropAgain(rounded, x + first, rows, inputs, scratch: scratch)
+                } else if !isRounded {
+                    kernel_fast_rows(rounded, inputStride, x + first, inputs, rows.count, inputs)
+                }
             }
             guard let dx else { return }
             roundRows(halves.du, du, rows: rows, width: rank)
             fastGEMM(
-                low.dropout > 0 ? scratch : dx + first, row: inputs, accumulate: low.dropout == 0,
+                low.dropout > 0 ? scratch : dx + first, row: inputs, accumulate: low.dropout == 0 && !replaces,
                 halves.du + rows.lowerBound * Halves.stride(of: rank), aRow: Halves.stride(of: rank),
                 matrix(low.a, rows: rank, columns: inputs), transposed: false, M: rows.count, columns: 0..<inputs,
                 K: rank, workspace)
-            if low.dropout > 0 {
-                low.dropAdd(dx + first, scratch, rows, inputs)
-            }
+            if low.dropout > 0 { low.dropBack(dx + first, replaces: replaces, scratch, rows, inputs) }
         }
         let trains = map.low?.da != nil
-        workers.columns([dx == nil ? 0 : inputs, trains ? inputs : 0, trains ? outputs : 0], small: true) {
+        workers.columns([dx == nil ? 0 : inputs, trains ? inputs : 0, trains ? outputs : 0]) {
             part, columns, worker in
             let workspace = workers.gemmWorkspace(worker)
             if part == 0, let dx {
                 fastGEMM(
-                    dx, row: inputs, accumulate: true, halves.dy, aRow: outputStride, map.weight, transposed: false,
+                    dx, row: inputs, accumulate: map.low != nil || !replaces, halves.dy, aRow: outputStride, map.weight,
+                    transposed: false,
                     M: T, columns: columns, K: outputs, workspace)
             } else if part == 1, let low = map.low, let da = low.da {
                 fastGEMM(

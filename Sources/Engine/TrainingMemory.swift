@@ -51,7 +51,7 @@ public struct TrainingMemory: Sendable, Equatable {
             limit: rows, arena: used)
         let perThread =
             kernel_gemm_workspace_bytes() + kernel_attention_scratch_bytes(shape.headDimension)
-            + Workers.rowBlock * shape.widestRow * 6
+            + Workers.mostRows(width: shape.widestRow) * shape.widestRow * 6
         activations = kept.byteCount
         scratch = used.byteCount + threads * perThread + 4 * longest * shape.headDimension
         // The vector, gradient and two moments, and twice the adapter as it comes and goes.

@@ -6,12 +6,12 @@ import CKernels
 ///
 /// Tasks are taken in turn from a counter; every task writes what no other writes.
 package final class Workers {
-    /// Rows a task of `rows` takes at most; the row scratch holds as many.
-    static let rowBlock = 32
     /// Column ranges that start at multiples of this are fastest for the GEMM kernels.
     static let columnTile = 48
 
     let count: Int
+    /// Rows a task of `rows` takes at most; the row scratch holds as many.
+    private let mostRows: Int
     private let arena = Arena()
     private let gemmWorkspaces: [UnsafeMutableRawPointer]
     private let attentionScratches: [UnsafeMutableRawPointer]
@@ -22,11 +22,13 @@ package final class Workers {
     /// Workspaces for `count` threads, heads of D elements and rows of at most `width` elements.
     package init(count: Int, headDimension D: Int, width: Int) {
         let arena = arena
+        let mostRows = Self.mostRows(width: width)
         self.count = count
+        self.mostRows = mostRows
         gemmWorkspaces = (0..<count).map { _ in arena.bytes(kernel_gemm_workspace_bytes()) }
         attentionScratches = (0..<count).map { _ in arena.bytes(kernel_attention_scratch_bytes(D)) }
-        rowScratches = (0..<count).map { _ in arena.floats(Self.rowBlock * width) }
-        halfScratches = (0..<count).map { _ in arena.halves(Self.rowBlock * Halves.stride(of: width)) }
+        rowScratches = (0..<count).map { _ in arena.floats(mostRows * width) }
+        halfScratches = (0..<count).map { _ in arena.halves(mostRows * Halves.stride(of: width)) }
         pool = count > 1 ? WorkerPool(helpers: count - 1) : nil
         pool?.start()
     }
@@ -37,7 +39,7 @@ package final class Workers {
     func gemmWorkspace(_ worker: Int) -> UnsafeMutableRawPointer { gemmWorkspaces[worker] }
     /// The attention scratch of a worker.
     func attentionScratch(_ worker: Int) -> UnsafeMutableRawPointer { attentionScratches[worker] }
-    /// Room for `rowBlock` rows of a worker.
+    /// Room for the rows of a task of a worker.
     func rowScratch(_ worker: Int) -> UnsafeMutablePointer<Float> { rowScratches[worker] }
     /// The same in bfloat16.
     func halfScratch(_ worker: Int) -> UnsafeMutablePointer<UInt16> { halfScratches[worker] }
@@ -51,28 +53,39 @@ package final class Workers {
         }
     }
 
-    /// Splits 0 ..< T into row blocks.
+    /// The most rows of a task for rows of `width` elements: the panels of A serve many, and the scratch stays near.
+    static func mostRows(width: Int) -> Int { min(128, max(32, (1 << 17) / max(1, width) / 16 * 16)) }
+
+    /// Splits 0 ..< T into blocks of 32 rows or more, a multiple of 16: the largest that leave no thread more rows than others
+    /// would.
     func rows(_ T: Int, _ body: (_ rows: Range<Int>, _ worker: Int) -> Void) {
-        run((T + Self.rowBlock - 1) / Self.rowBlock) { task, worker in
-            let first = task * Self.rowBlock
-            body(first..<min(T, first + Self.rowBlock), worker)
+        var best = (longest: Int.max, block: 32)
+        for block in stride(from: 32, through: mostRows, by: 16) {
+            let blocks = (T + block - 1) / block
+            let whole = blocks / count * block
+            // The last block, if it stands alone in its turn, is a short one.
+            let longest =
+                blocks % count == 0 ? whole : blocks % count == 1 ? whole + T - (blocks - 1) * block : whole + block
+            if longest <= best.longest { best = (longest, block) }
+        }
+        let block = best.block
+        run((T + block - 1) / block) { task, worker in
+            let first = task * block
+            body(first..<min(T, first + block), worker)
         }
     }
 
-    /// Splits the columns of several matrices into ranges; small ones where a range costs nothing but its own work.
-    func columns(
-        _ widths: [Int], small: Bool, _ body: (_ matrix: Int, _ columns: Range<Int>, _ worker: Int) -> Void
-    ) {
+    /// Splits the columns of several matrices into ranges, of two tiles where that leaves every thread some, more where there
+    /// are very many: GEMM reads rows of A as they stand for so few columns, which is faster than packing them.
+    func columns(_ widths: [Int], _ body: (_ matrix: Int, _ columns: Range<Int>, _ worker: Int) -> Void) {
         let tile = Self.columnTile
-        let share = widths.reduce(0, +) / ((small ? 16 : 4) * count)
-        let step = count == 1 ? Int.max : max(tile, (share + tile - 1) / tile * tile)
+        let whole = widths.reduce(0, +)
+        let least = whole >= 6 * tile * count ? 2 * tile : tile
+        let step = max(least, (whole / (32 * count) + tile - 1) / tile * tile)
         var tasks: [(matrix: Int, columns: Range<Int>)] = []
         for (matrix, width) in widths.enumerated() {
-            var first = 0
-            while first < width {
-                let last = width - first <= step ? width : first + step
-                tasks.append((matrix, first..<last))
-                first = last
+            for first in stride(from: 0, to: width, by: step) {
+                tasks.append((matrix, first..<min(width, first + step)))
             }
         }
         run(tasks.count) { task, worker in body(tasks[task].matrix, tasks[task].columns, worker) }

@@ -126,6 +126,26 @@ extension KernelTests {
             }
         }
 
+        @Test func dropoutIntoHalvesIsDropoutAndThenRounding() {
+            var numbers = Numbers(11)
+            let x = numbers.floats(203)
+            for first in [0, 96] as [UInt64] {
+                let results = sameBits {
+                    var (mask, sameMask) = ([UInt16](repeating: 0, count: 13), [UInt16](repeating: 0, count: 13))
+                    var dropped = x
+                    var halves = [UInt16](repeating: 0xaaaa, count: 203)
+                    var (again, expected) = (halves, halves + [0])
+                    kernel_dropout_masked(&dropped, &sameMask, x, Self.stream, first, 203, 0.3)
+                    kernel_fast_rows(&expected, 204, dropped, 203, 1, 203)
+                    kernel_fast_dropout_masked(&halves, &mask, x, Self.stream, first, 203, 0.3)
+                    kernel_fast_dropout_again(&again, mask, x, 203, 0.3)
+                    #expect(halves == Array(expected.dropLast()) && again == halves && mask == sameMask)
+                    return halves.map(Float.init)
+                }
+                #expect(results.contains(0) && results.contains { $0 != 0 })
+            }
+        }
+
         @Test func dropoutKeepsItsShare() {
             // 100,000 draws: five standard deviations are 0.0035.
             let x = [Float](repeating: 1, count: 100_000)

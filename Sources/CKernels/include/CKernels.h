@@ -224,6 +224,11 @@ void kernel_dropout_masked(float *out, uint16_t *mask, const float *x, kernel_ra
 void kernel_dropout_again(float *out, const uint16_t *mask, const float *x, ptrdiff_t count, float probability);
 void kernel_dropout_again_add(float *y, const uint16_t *mask, const float *x, ptrdiff_t count, float probability);
 
+// kernel_dropout_masked and kernel_dropout_again for fast numerics: out in bfloat16, rounded as kernel_fast_rows does.
+void kernel_fast_dropout_masked(uint16_t *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
+                                ptrdiff_t count, float probability);
+void kernel_fast_dropout_again(uint16_t *out, const uint16_t *mask, const float *x, ptrdiff_t count, float probability);
+
 // ---- Optimizer -------------------------------------------------------------------------------------------------------------
 
 // AdamW as torch.optim.AdamW: w -= lr * decay * w; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
