@@ -8,7 +8,7 @@ let package = Package(
     products: [
         .executable(name: "medrounds", targets: ["medrounds"]),
         // For Benchmarks/, which is a package of its own.
-        .library(name: "MedRoundsEngine", targets: ["Engine", "ModelFiles", "Federation", "Faults"]),
+        .library(name: "MedRoundsEngine", targets: ["CKernels", "Engine", "ModelFiles", "Federation", "Faults"]),
         .library(name: "MedRoundsTasks", targets: ["Rounds", "Workflows", "Extraction", "Tokenization"]),
     ],
     dependencies: [

@@ -13,6 +13,9 @@ let package = Package(
                 .product(name: "MedRoundsEngine", package: "MedRounds")
             ]),
         .executableTarget(
+            name: "gemm", dependencies: [.product(name: "MedRoundsEngine", package: "MedRounds")],
+            linkerSettings: [.linkedLibrary("pthread")]),
+        .executableTarget(
             name: "decode",
             dependencies: [
                 .product(name: "MedRoundsEngine", package: "MedRounds"),

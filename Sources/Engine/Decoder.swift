@@ -84,12 +84,14 @@ final class Decoder {
         refill()
         let atWork = slots.indices.filter { slots[$0] != nil }
         let share = max(1, Self.guessRows / atWork.count - 1)
+        var left = Self.guessRows  // the head has room for no more, however many records are at work
         var ids: [Int32] = []
         var segments: [CachedSegment] = []
         var headRows: [Int] = []
         for index in atWork {
             guard var slot = slots[index] else { continue }
-            slot.guess = draft.map { guess(slot, min(slot.reach, share), $0) } ?? []
+            slot.guess = draft.map { guess(slot, min(slot.reach, share, left), $0) } ?? []
+            left -= slot.guess.count
             slots[index] = slot
             let first = ids.count
             ids += slot.pending

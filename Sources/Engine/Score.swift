@@ -20,38 +20,94 @@ public struct Score: Sendable, Equatable {
 /// Scores records; those of a chunk of 4,096 tokens that share a prefix have it computed once, and a record's sum does not
 /// depend on the others. `adapter` nil scores the base model alone.
 ///
-/// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
-/// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.loss-not-finite.
+/// Faults: those of Scorer.
 public func score(
     _ model: LanguageModel, adapter: Adapter?, sequences: [TokenSequence], threads: Int
 ) throws(Fault) -> Score {
-    try model.shape.check(sequences, work: "score")
-    let chunks = chunks(of: sequences, tokens: 4096)
-    let rows = chunks.reduce(0) { max($0, Packing(Array(sequences[$1]), sharing: .blocks).tokens.count) }
-    let network = try Network(
-        model, adapter: adapter, configuration: nil, trains: false, rows: rows,
-        positionCount: sequences.reduce(0) { max($0, $1.tokens.count) }, threads: threads)
-    let inference = Inference(network, rows: rows, storeRows: nil)
-    let scratch = HeadScratch(network.head, limit: rows, arena: network.arena)
-    var score = Score(total: 0, labels: 0, sequences: [Double](repeating: 0, count: sequences.count))
-    for chunk in chunks {
-        let packing = Packing(Array(sequences[chunk]), sharing: .blocks)
-        let x = inference.run(packing.tokens, packing.segments)
-        let losses = Head.losses(
-            x: x, labels: packing.labels, head: network.head, scratch: scratch, workers: network.workers)
-        for (label, loss) in zip(packing.labels, losses) {
-            for record in label.records { score.sequences[chunk.lowerBound + record] += Double(loss) }
-        }
-        score.labels += packing.labelCount
+    try Scorer(model, sequences: sequences, threads: threads).score(adapter)
+}
+
+/// One set of records, to be scored under several adapters: how they are packed, the memory, tables and threads are the same
+/// for all. (Of the arithmetic only the first layer's norm and its products with frozen weights would be, a 240th of it.)
+public final class Scorer {
+    private struct Chunk {
+        let records: Range<Int>
+        let packing: Packing
     }
-    withExtendedLifetime(network) {}
-    score.total = score.sequences.reduce(0, +)
-    guard score.total.isFinite else { throw .scoreNotFinite(score.total, adapted: adapter != nil) }
-    return score
+
+    /// What runs adapters of one configuration.
+    private struct Pass {
+        let configuration: LoRAConfiguration?
+        let network: Network
+        let inference: Inference
+        let scratch: HeadScratch
+    }
+
+    private let model: LanguageModel
+    private let threads: Int
+    private let records: Int
+    private let chunks: [Chunk]
+    private let rows: Int
+    private let positions: Int
+    private var pass: Pass?
+
+    /// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
+    /// engine.token-outside-vocabulary.
+    public init(_ model: LanguageModel, sequences: [TokenSequence], threads: Int) throws(Fault) {
+        try model.shape.check(sequences, work: "score")
+        self.model = model
+        self.threads = threads
+        records = sequences.count
+        chunks = chunkRanges(of: sequences, tokens: 4096).map {
+            Chunk(records: $0, packing: Packing(Array(sequences[$0]), sharing: .blocks))
+        }
+        rows = chunks.reduce(0) { max($0, $1.packing.tokens.count) }
+        positions = sequences.reduce(0) { max($0, $1.tokens.count) }
+    }
+
+    /// The records under one more adapter, or under the base model alone; the same bits as with a scorer of its own.
+    ///
+    /// Faults: engine.adapter-*, engine.setting, engine.loss-not-finite.
+    public func score(_ adapter: Adapter?) throws(Fault) -> Score {
+        let pass = try pass(for: adapter)
+        var score = Score(total: 0, labels: 0, sequences: [Double](repeating: 0, count: records))
+        for chunk in chunks {
+            let packing = chunk.packing
+            let x = pass.inference.run(packing.tokens, packing.segments)
+            let losses = Head.losses(
+                x: x, labels: packing.labels, head: pass.network.head, scratch: pass.scratch,
+                workers: pass.network.workers)
+            for (label, loss) in zip(packing.labels, losses) {
+                for record in label.records { score.sequences[chunk.records.lowerBound + record] += Double(loss) }
+            }
+            score.labels += packing.labelCount
+        }
+        score.total = score.sequences.reduce(0, +)
+        guard score.total.isFinite else { throw .scoreNotFinite(score.total, adapted: adapter != nil) }
+        return score
+    }
+
+    /// The last pass with this adapter in the former one's place, where they are alike; else a new one.
+    private func pass(for adapter: Adapter?) throws(Fault) -> Pass {
+        if let pass, pass.configuration == adapter?.configuration {
+            if let adapter { try pass.network.layout?.read(adapter, into: pass.network.parameters) }
+            return pass
+        }
+        pass = nil  // its memory goes before the next one's comes
+        let network = try Network(
+            model, adapter: adapter, configuration: nil, trains: false, rows: rows, positionCount: positions,
+            threads: threads)
+        let made = Pass(
+            configuration: adapter?.configuration, network: network,
+            inference: Inference(network, rows: rows, storeRows: nil),
+            scratch: HeadScratch(network.head, limit: rows, arena: network.arena))
+        pass = made
+        return made
+    }
 }
 
 /// Ranges of consecutive sequences with at most so many tokens together, or a single longer one.
-private func chunks(of sequences: [TokenSequence], tokens limit: Int) -> [Range<Int>] {
+private func chunkRanges(of sequences: [TokenSequence], tokens limit: Int) -> [Range<Int>] {
     var chunks: [Range<Int>] = []
     var first = 0
     var tokens = 0

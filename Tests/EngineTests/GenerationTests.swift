@@ -35,6 +35,19 @@ private final class Counter: Sendable {
         }
     }
 
+    /// The head has room for so many guesses in a pass; records beyond them go on without.
+    @Test func moreRecordsThanGuessesAtOnce() throws {
+        let model = try TinyModel.make()
+        let prompts = (0..<70).map { TinyModel.records([8 + $0 % 11], prefix: 4)[0].tokens }
+        func answers(_ draft: ((Int, [Int32], Int) -> [Int32])?) throws -> [Generation] {
+            try generate(
+                model, adapter: nil, prompts: prompts, maxNewTokens: 12, stop: [7], batchSize: 70, threads: 2,
+                draft: draft)
+        }
+        let plain = try answers(nil)
+        #expect(try answers { prompt, written, _ in Array(plain[prompt].tokens.dropFirst(written.count)) } == plain)
+    }
+
     /// Right, wrong, half-right, overlong and senseless guesses.
     @Test(arguments: [0, 20, 100, 200], [1, 3, 8])
     func guessesNeverChangeAnAnswer(prefix: Int, batchSize: Int) throws {

@@ -192,6 +192,26 @@ private let differenceNoise = 3e-3
         }
     }
 
+    @Test func oneScorerServesManyAdapters() throws {
+        let model = try TinyModel.make()
+        let records = TinyModel.records([19, 30, 24], prefix: 18)
+        let adapters = [
+            try TinyModel.adapter(model), try TinyModel.adapter(model, rank: 5), nil,
+            try TinyModel.adapter(model, targets: [.q, .down]), try TinyModel.adapter(model),
+        ]
+        let scorer = try Scorer(model, sequences: records, threads: 2)
+        let first = try TinyModel.adapter(model)
+        let other = Adapter(
+            configuration: first.configuration,
+            tensors: first.tensors.map {
+                NamedTensor(name: $0.name, shape: $0.shape, values: $0.values.map { 1.5 * $0 })
+            })
+        for adapter in adapters + [other, adapters[0]] {
+            #expect(try scorer.score(adapter) == score(model, adapter: adapter, sequences: records, threads: 1))
+        }
+        #expect(try scorer.score(other) != scorer.score(adapters[0]))
+    }
+
     @Test func refusesBadJobs() throws {
         let model = try TinyModel.make(context: 64)
         func code(_ change: (inout TrainingJob) throws -> Void) throws -> String? {

@@ -42,13 +42,33 @@ func processor() -> Double {
 
 func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
+/// What the passes of one record after another took and gave, without each record's first, which computes its prompt.
+struct WithoutPrompts {
+    private(set) var seconds = 0.0
+    private(set) var tokens = 0
+    private var hasPrompt = true
+    private var last = (time: ContinuousClock.now, finished: 0, tokens: 0)
+
+    mutating func add(_ progress: GenerationProgress) {
+        let now = ContinuousClock.now
+        if !hasPrompt {
+            seconds += (now - last.time) / .seconds(1)
+            tokens += progress.tokens - last.tokens
+        }
+        hasPrompt = progress.finished > last.finished
+        last = (now, progress.finished, progress.tokens)
+    }
+}
+
 /// The seconds of the first pass and of all others, processor seconds of those others and of all, and the answers.
 func timed(
     _ prompts: [[Int32]], adapter: Adapter?, new: Int, stop: Set<Int32>, batch: Int,
     draft: ((Int, [Int32], Int) -> [Int32])?
 ) throws -> (
-    first: Double, rest: Double, used: (rest: Double, all: Double), last: GenerationProgress, answers: [Generation]
+    first: Double, rest: Double, used: (rest: Double, all: Double), last: GenerationProgress, answers: [Generation],
+    withoutPrompts: WithoutPrompts
 ) {
+    nonisolated(unsafe) var withoutPrompts = WithoutPrompts()
     nonisolated(unsafe) var first: ContinuousClock.Instant?
     nonisolated(unsafe) var last: GenerationProgress?
     let used = processor()
@@ -62,12 +82,15 @@ func timed(
                 usedAtFirst = processor()
             }
             last = progress
+            withoutPrompts.add(progress)
         }, draft: draft)
     let end = clock.now
     guard let first, let last else { fatalError("no pass") }
     let usedNow = processor()
     return (
-        (first - start) / .seconds(1), (end - first) / .seconds(1), (usedNow - usedAtFirst, usedNow - used), last, answers
+        (first - start) / .seconds(1), (end - first) / .seconds(1), (usedNow - usedAtFirst, usedNow - used), last,
+        answers,
+        withoutPrompts
     )
 }
 
@@ -102,6 +125,10 @@ if let notes = text("notes") {
                 + "\(Double(records.count) / seconds) records/s, \(Double(run.last.tokens) / seconds) new tokens/s, \(Double(records.count) / run.used.all) records per "
                 + "processor second; "
                 + "\(run.last.tokens) tokens, \(run.last.passes) passes, \(run.last.rows) rows")
+        if batch == 1 {
+            let some = run.withoutPrompts
+            print("  after the prompts: \(some.tokens) tokens, \(Double(some.tokens) / some.seconds) tokens/s")
+        }
     }
     print("median \(Double(records.count) / median(times)) records/s")
     if let output = text("write") {

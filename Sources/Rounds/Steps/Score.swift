@@ -11,7 +11,7 @@ enum ScoreStep {
     ) throws(Fault) -> StepOutput {
         let clock = StepClock()
         let validation = try context.validation()
-        let model = try context.model()
+        let scorer = try Scorer(context.model(), sequences: validation.sequences, threads: context.threads)
         var rows: [JSONValue] = []
         var summary: [String] = []
         for (index, upload) in uploads.enumerated() {
@@ -19,8 +19,7 @@ enum ScoreStep {
             let loss: Double
             let labelTokens: Int
             do throws(Fault) {
-                let score = try Engine.score(
-                    model, adapter: upload.adapter, sequences: validation.sequences, threads: context.threads)
+                let score = try scorer.score(upload.adapter)
                 loss = score.mean
                 labelTokens = score.labels
                 guard loss.isFinite else { throw .noScore(upload.standing.site) }

@@ -1,0 +1,229 @@
+// gemm: the products of a training step of SmolLM2-135M as shares of what the processor's registers could do.
+//
+//   swift run -c release --package-path Benchmarks gemm [exact|fast] [THREADS] [ROWS]
+//
+// First the peak: fused multiply-adds (in fast numerics VDPBF16PS) on registers alone, on as many threads. Then every shape
+// of a step of ROWS tokens, its columns split over the threads as the engine does, median of nine; "a step" is the time of
+// all its calls.
+#include <CKernels.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { REPEATS = 9, MOST_THREADS = 64, TASK_COLUMNS = 96, TASK_ROWS = 128 };
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median(double *values, int count) {
+  qsort(values, (size_t)count, sizeof *values, by_size);
+  return values[count / 2];
+}
+
+// ---- Threads that take tasks from a counter --------------------------------------------------------------------------------
+
+typedef void (*task_function)(const void *work, long task, void *workspace);
+static int threads;
+static void *workspaces[MOST_THREADS];
+static atomic_long next_task;
+static long task_count;
+static task_function task_body;
+static const void *task_work;
+
+static void *take_tasks(void *workspace) {
+  for (long task; (task = atomic_fetch_add(&next_task, 1)) < task_count;) task_body(task_work, task, workspace);
+  return NULL;
+}
+
+// The threads are started anew each time: some tens of microseconds that every shape pays alike.
+static void run(long tasks, task_function body, const void *work) {
+  pthread_t helpers[MOST_THREADS];
+  task_count = tasks;
+  task_body = body;
+  task_work = work;
+  atomic_store(&next_task, 0);
+  for (int i = 1; i < threads; i++) pthread_create(&helpers[i], NULL, take_tasks, workspaces[i]);
+  take_tasks(workspaces[0]);
+  for (int i = 1; i < threads; i++) pthread_join(helpers[i], NULL);
+}
+
+// ---- The peak ----------------------------------------------------------------------------------------------------------------
+
+typedef float lanes __attribute__((vector_size(64)));
+typedef __bf16 pairs __attribute__((vector_size(64)));
+enum { CHAINS = 16, ROUNDS = 1 << 24 };
+static volatile float sink;
+
+#define CHAIN_LOOP(step)                                                                              \
+  lanes sum[CHAINS];                                                                                  \
+  for (int i = 0; i < CHAINS; i++) sum[i] = (lanes){0} + (float)i;                                    \
+  for (long round = 0; round < ROUNDS; round++) {                                                     \
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < CHAINS; i++) {                             \
+      step;                                                                                           \
+      __asm__ volatile("" : "+v"(sum[i]));                                                            \
+    }                                                                                                 \
+  }                                                                                                   \
+  for (int i = 1; i < CHAINS; i++) sum[0] += sum[i];                                                  \
+  sink = sum[0][0];
+
+__attribute__((target("avx512f"))) static void chains_float(const void *work, long task, void *workspace) {
+  (void)work, (void)workspace;
+  const lanes a = (lanes){0} + (1 + 1e-7f * (float)task), b = (lanes){0} + 1e-7f;
+  CHAIN_LOOP(sum[i] = __builtin_elementwise_fma(a, b, sum[i]))
+}
+
+__attribute__((target("avx512f,avx512bf16"))) static void chains_pairs(const void *work, long task, void *workspace) {
+  (void)work, (void)task, (void)workspace;
+  lanes bits = (lanes){0} + 1.0f;
+  pairs a, b;
+  memcpy(&a, &bits, sizeof a);
+  memcpy(&b, &bits, sizeof b);
+  CHAIN_LOOP(sum[i] = __builtin_ia32_dpbf16ps_512(sum[i], a, b))
+}
+
+// GFLOP/s of all threads.
+static double peak(int fast) {
+  double times[3];
+  for (int i = 0; i < 3; i++) {
+    const double start = seconds();
+    run(threads, fast ? chains_pairs : chains_float, NULL);
+    times[i] = seconds() - start;
+  }
+  return (double)threads * ROUNDS * CHAINS * (fast ? 64 : 32) / median(times, 3) / 1e9;
+}
+
+// ---- Shapes ------------------------------------------------------------------------------------------------------------------
+
+typedef struct {
+  const char *name;
+  long M, N, K;
+  int32_t type, transposed;
+  int by_rows;       // split by rows of A, all columns each, as the engine does where there are few columns or a short K
+  int turned;        // A is read transposed
+  double calls;      // in a step
+} shape;
+
+typedef struct {
+  const shape *shape;
+  int fast;
+  kernel_matrix b;
+  const float *a;
+  const uint16_t *halves;
+  float *c;
+} product;
+
+static long tasks_of(const shape *s) {
+  return s->by_rows ? (s->M + TASK_ROWS - 1) / TASK_ROWS : (s->N + TASK_COLUMNS - 1) / TASK_COLUMNS;
+}
+
+static void multiply(const void *work, long task, void *workspace) {
+  const product *p = work;
+  const shape *s = p->shape;
+  const long row = s->by_rows ? task * TASK_ROWS : 0, column = s->by_rows ? 0 : task * TASK_COLUMNS;
+  const long rows = s->by_rows && s->M - row > TASK_ROWS ? TASK_ROWS : s->M - row;
+  const long last = s->by_rows || s->N - column < TASK_COLUMNS ? s->N : column + TASK_COLUMNS;
+  if (p->fast) {
+    kernel_fast_gemm(p->c + row * s->N, s->N, 1, p->halves + row * s->K, s->K, &p->b, s->transposed, rows, column, last,
+                     s->K, workspace);
+  } else {
+    kernel_gemm(p->c + row * s->N, s->N, 1, s->turned ? p->a : p->a + row * s->K, s->turned ? 1 : s->K,
+                s->turned ? s->M : 1, &p->b, s->transposed, rows, column, last, s->K, workspace);
+  }
+}
+
+static void *memory(long bytes) { return memset(aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64), 0, (size_t)bytes); }
+
+static long row_bytes(int32_t type, long columns) {
+  switch (type) {
+    case KERNEL_Q4_1: return columns / 32 * 20;
+    case KERNEL_Q8_0: return columns / 32 * 34;
+    case KERNEL_BF16: return columns * 2;
+    default: return columns * 4;
+  }
+}
+
+// Seconds of one product.
+static double time_of(const shape *s, int fast) {
+  const long stored_rows = s->transposed ? s->N : s->K, stored_columns = s->transposed ? s->K : s->N;
+  const long bytes = row_bytes(s->type, stored_columns);
+  uint8_t *stored = memory(stored_rows * bytes);
+  // Scales of about 2^-7 and all kinds of integers; floats of about that size too.
+  for (long i = 0; i < stored_rows * bytes; i++) stored[i] = (uint8_t)(i % 2 ? 0x1c : i * 37 >> 2);
+  if (s->type == KERNEL_F32)
+    for (long i = 0; i < stored_rows * stored_columns; i++) ((float *)stored)[i] = (float)(i % 13) * 0.01f;
+  float *a = memory(4 * s->M * s->K), *c = memory(4 * s->M * s->N);
+  uint16_t *halves = memory(2 * s->M * s->K);
+  for (long i = 0; i < s->M * s->K; i++) a[i] = (float)(i % 7) * 0.1f, halves[i] = 0x3c00;
+  const product work = {s, fast, {stored, stored_rows, stored_columns, bytes, s->type}, a, halves, c};
+  double times[REPEATS];
+  for (int i = 0; i < REPEATS; i++) {
+    const double start = seconds();
+    run(tasks_of(s), multiply, &work);
+    times[i] = seconds() - start;
+  }
+  free(stored), free(a), free(c), free(halves);
+  return median(times, REPEATS);
+}
+
+int main(int count, char **arguments) {
+  const int fast = count > 1 && strcmp(arguments[1], "fast") == 0;
+  threads = count > 2 ? atoi(arguments[2]) : 2;
+  const long T = count > 3 ? atol(arguments[3]) : 1024, head = T < 341 ? T : 341;
+  if (threads < 1 || threads > MOST_THREADS || T < 1) return fprintf(stderr, "threads 1 to 64, rows at least 1\n"), 2;
+  for (int i = 0; i < threads; i++) workspaces[i] = memory(kernel_gemm_workspace_bytes());
+  if (kernel_best_level() < (fast ? KERNEL_LEVEL_AVX512_BF16 : KERNEL_LEVEL_AVX512))
+    return fprintf(stderr, "the peak is that of 512-bit registers, which this processor lacks\n"), 1;
+  const double most = peak(fast);
+  printf("%s, %d threads, %ld rows: register peak %.0f GFLOP/s\n", fast ? "fast" : "exact", threads, T, most);
+  const int32_t W = KERNEL_Q4_1, F = KERNEL_F32, R = fast ? KERNEL_BF16 : KERNEL_F32, E = KERNEL_Q8_0;
+  const shape shapes[] = {
+      {"1024 x 1536 x 576, float32 weight", 1024, 1536, 576, F, 1, 0, 0, 0},
+      {"q, o: x W^T", T, 576, 576, W, 1, 0, 0, 60},
+      {"k, v: x W^T", T, 192, 576, W, 1, 0, 0, 60},
+      {"gate, up: x W^T", T, 1536, 576, W, 1, 0, 0, 60},
+      {"down: x W^T", T, 576, 1536, W, 1, 0, 0, 30},
+      {"q, o: dy W", T, 576, 576, W, 0, 0, 0, 60},
+      {"k, v: dy W", T, 576, 192, W, 0, 0, 0, 60},
+      {"gate, up: dy W", T, 576, 1536, W, 0, 0, 0, 60},
+      {"down: dy W", T, 1536, 576, W, 0, 0, 0, 30},
+      {"head: x W^T", head, 49152, 576, E, 1, 0, 0, (double)T / (double)head},
+      {"head: dy W", head, 576, 49152, E, 0, 0, 0, (double)T / (double)head},
+      {"u = x A^T, 576", T, 16, 576, F, 1, 1, 0, 180},
+      {"u = x A^T, 1536", T, 16, 1536, F, 1, 1, 0, 30},
+      {"y += u B^T, 576", T, 576, 16, F, 0, 0, 0, 90},
+      {"y += u B^T, 192", T, 192, 16, F, 0, 0, 0, 60},
+      {"y += u B^T, 1536", T, 1536, 16, F, 0, 0, 0, 60},
+      {"du = dy B, 576", T, 16, 576, F, 1, 1, 0, 90},
+      {"du = dy B, 192", T, 16, 192, F, 1, 1, 0, 60},
+      {"du = dy B, 1536", T, 16, 1536, F, 1, 1, 0, 60},
+      {"dx += du A, 576", T, 576, 16, F, 0, 1, 0, 180},
+      {"dx += du A, 1536", T, 1536, 16, F, 0, 1, 0, 30},
+      {"dA = du^T x, 576", 16, 576, T, R, 0, 0, 1, 180},
+      {"dA = du^T x, 1536", 16, 1536, T, R, 0, 0, 1, 30},
+      {"dB = u^T dy, 576", 16, 576, T, R, 0, 0, 1, 90},
+      {"dB = u^T dy, 192", 16, 192, T, R, 0, 0, 1, 60},
+      {"dB = u^T dy, 1536", 16, 1536, T, R, 0, 0, 1, 60},
+  };
+  double total = 0, work = 0;
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    const shape *s = &shapes[i];
+    const double time = time_of(s, fast), flops = 2.0 * (double)s->M * (double)s->N * (double)s->K;
+    total += time * s->calls;
+    work += flops * s->calls;
+    printf("%-36s %6.0f GFLOP/s %4.0f%% %8.1f ms a step\n", s->name, flops / time / 1e9, flops / time / 1e7 / most,
+           1e3 * time * s->calls);
+  }
+  printf("%-36s %6.0f GFLOP/s %4.0f%% %8.1f ms\n", "all of a step", work / total / 1e9, work / total / 1e7 / most, 1e3 * total);
+  return 0;
+}
