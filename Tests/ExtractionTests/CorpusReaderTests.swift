@@ -2,6 +2,7 @@
 
 import Extraction
 import Faults
+import Federation
 import Foundation
 import Testing
 
@@ -119,6 +120,23 @@ import Testing
             #expect(report?.faults.map(\.code) == ["data.utf8", "data.utf8"])
             #expect(report?.faults.map(\.place?.document) == ["m", "n"])
             #expect(throws: Fault.self) { try CorpusReader.readNote(path: "\(folder)/n.txt") }
+        }
+    }
+
+    /// A note of 20 MB is refused wherever it stands, before anything is made of it, and alone where bad documents are skipped.
+    @Test func rejectsANoteThatIsTooLarge() throws {
+        let large = String(repeating: "pain\n", count: 4_000_000)
+        let small = "T1\tproblem 0 4\tpain"
+        #expect(try faults(["n.txt": large, "n.ann": small]) == ["data.too-large n"])
+        #expect(try faults(["n.txt": "pain", "n.ann": large]) == ["data.too-large n"])
+        #expect(try faults(["n.bio": large]) == ["data.too-large n"])
+        let line = #"{"id": "n", "text": "\#(large.replacing("\n", with: " "))", "entities": []}"#
+        #expect(try faults(["n.jsonl": line], jsonl: true) == ["data.too-large line 1"])
+        let files = ["m.txt": "pain", "m.ann": small, "n.txt": large, "n.ann": small].mapValues { Array($0.utf8) }
+        try withFolder(files) { folder in
+            let found = try CorpusReader.corpus(path: folder, labels: LabelMap(), badDocuments: .skip)
+            #expect(found.documents.map(\.id) == ["m"])
+            #expect(found.skipped.map(\.document) == ["n"])
         }
     }
 
