@@ -50,7 +50,7 @@ public struct ShapeBenchmark: Sendable {
     /// The largest resident set of the process, in bytes.
     public var peakMemory: Int
 
-    /// Runs `steps` measured steps of `layers` layers, and of half as many for the line. Faults: those of `train`.
+    /// Runs `steps` measured steps of `layers` layers, and of a quarter of them for the line. Faults: those of `train`.
     public init(
         _ name: BenchmarkShape, layers: Int, numerics: Numerics, batch: Int, length: Int, dropout: Double,
         checkpointing: Bool, steps: Int, threads: Int
@@ -74,10 +74,10 @@ public struct ShapeBenchmark: Sendable {
                 site: "bench", threads: threads)
         }
         let all = try StepTime.steps(of: try job(model)).sorted()
-        let half = max(1, layers / 2)
-        let fewer = try StepTime.steps(of: try job(model.cut(to: half))).sorted()
+        let few = max(1, layers / 4)
+        let fewer = try StepTime.steps(of: try job(model.cut(to: few))).sorted()
         let (slow, fast) = (all[all.count / 2], fewer[fewer.count / 2])
-        let layer = layers > half ? max(0, (slow - fast) / Double(layers - half)) : 0
+        let layer = layers > few ? max(0, (slow - fast) / Double(layers - few)) : 0
         func memory(_ shape: ModelShape, weights: Int) throws(Fault) -> TrainingMemory {
             try TrainingMemory(
                 shape: shape, weights: weights, lora: lora, numerics: numerics, checkpointing: checkpointing,

@@ -15,17 +15,20 @@ public struct StepTime: Sendable {
     /// A step of a model of so many layers, in seconds.
     public func seconds(layers: Int) -> Double { base + Double(layers) * layer }
 
-    /// Trains models cut to few layers on the batch, a few steps each. Faults: those of `train`.
+    /// Trains the model cut to one layer and to some on the batch, a few steps each. Faults: those of `train`.
     static func measure(
-        _ model: LanguageModel, layers: (Int, Int), job: (LanguageModel) throws(Fault) -> TrainingJob
+        _ model: LanguageModel, job: (LanguageModel) throws(Fault) -> TrainingJob
     ) throws(Fault) -> StepTime {
         func seconds(_ count: Int) throws(Fault) -> Double {
-            try Self.steps(of: try job(model.cut(to: count))).min() ?? 0
+            let steps = try Self.steps(of: try job(model.cut(to: count))).sorted()
+            return steps.isEmpty ? 0 : steps[steps.count / 2]
         }
-        let few = try seconds(layers.0)
-        let more = try seconds(layers.1)
-        let layer = max(0, (more - few) / Double(max(1, layers.1 - layers.0)))
-        return StepTime(base: max(0, few - Double(layers.0) * layer), layer: layer)
+        let layers = model.shape.layerCount
+        let one = try seconds(1)
+        // Where steps are short, noise weighs more and layers cost little: a third of them tells what all will take.
+        let some = min(layers, one > 1 ? 4 : max(4, layers / 3))
+        let layer = some > 1 ? max(0, (try seconds(some) - one) / Double(some - 1)) : 0
+        return StepTime(base: max(0, one - layer), layer: layer)
     }
 
     /// The seconds of every step of a job but the first, which meets cold memory.
@@ -68,11 +71,10 @@ public struct TrainingForecast: Sendable {
             let order = rows.indices.sorted { rows[$0] == rows[$1] ? $0 < $1 : rows[$0] < rows[$1] }
             guard let middle = order.isEmpty ? nil : order[order.count / 2], let most = rows.max() else { continue }
             var few = configuration
-            few.epochs = 3
+            few.epochs = 6
             few.checkpointEvery = nil
             few.batchSize = batches[middle].count
-            let time = try StepTime.measure(model, layers: (1, min(4, model.shape.layerCount))) {
-                (cut: LanguageModel) throws(Fault) in
+            let time = try StepTime.measure(model) { (cut: LanguageModel) throws(Fault) in
                 try TrainingJob(
                     model: cut, configuration: few, lora: lora, sequences: batches[middle],
                     start: initialAdapter(shape: cut.shape, configuration: lora, seed: 1), seed: 1, round: 1,
