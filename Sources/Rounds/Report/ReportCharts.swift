@@ -42,10 +42,10 @@ enum ReportCharts {
             let color = ReportStyle.color(index)
             let thick = site.weight.map { 1 + 9 * $0 } ?? 1
             content.append(
-                "<path d=\"M 172 \(y) C 215 \(y), 215 \(middle), 254 \(middle)\" fill=\"none\" stroke=\"\(color)\" stroke-opacity=\"0.55\" stroke-width=\"\(thick)\" stroke-dasharray=\"\(site.weight == nil ? "3 3" : "none")\"/>"
+                "<path d=\"M 190 \(y) C 224 \(y), 224 \(middle), 254 \(middle)\" fill=\"none\" stroke=\"\(color)\" stroke-opacity=\"0.55\" stroke-width=\"\(thick)\" stroke-dasharray=\"\(site.weight == nil ? "3 3" : "none")\"/>"
             )
             content.append(
-                "<rect x=\"1\" y=\"\(y - 19)\" width=\"171\" height=\"38\" rx=\"3\" fill=\"#fff\" stroke=\"\(color)\"/>"
+                "<rect x=\"1\" y=\"\(y - 19)\" width=\"189\" height=\"38\" rx=\"3\" fill=\"#fff\" stroke=\"\(color)\"/>"
             )
             content.append(text(10, y - 4, shortened(site.name, 24), kind: "ink"))
             let weight = site.weight.map { ", weight \(Figures.fixed($0, 3))" } ?? ", left out"

@@ -45,7 +45,7 @@ enum ReportStyle {
         .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         code { font: .86em/1.4 ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
         .checks { list-style: none; margin: .8rem 0; padding: 0; }
-        .checks li { display: grid; grid-template-columns: 4.2rem 1fr; gap: .1rem .6rem; padding: .55rem 0; border-bottom: 1px solid var(--rule); break-inside: avoid; }
+        .checks li { display: grid; grid-template-columns: 6.2rem 1fr; gap: .1rem .6rem; padding: .55rem 0; border-bottom: 1px solid var(--rule); break-inside: avoid; }
         .checks .evidence, .checks .fault { grid-column: 2; font-size: .9rem; }
         .evidence { color: var(--soft); } .fault { color: var(--bad); }
         dl { display: grid; grid-template-columns: minmax(7rem, 12rem) 1fr; gap: .3rem 1.2rem; margin: .8rem 0; }
@@ -55,6 +55,7 @@ enum ReportStyle {
         @media (max-width: 34rem) {
           main { padding: 1.6rem 1rem 3rem; } h2 { margin-top: 2.4rem; }
           dl { grid-template-columns: 1fr; gap: .1rem; } dd { margin-bottom: .6rem; }
+          .checks li { grid-template-columns: 1fr; } .checks .evidence, .checks .fault { grid-column: 1; }
           table { font-size: .8rem; } th, td { padding-right: .4rem; } td:last-child:not(.n) { min-width: 9rem; } td .soft { white-space: normal; font-size: inherit; }
           .tiles { grid-template-columns: 1fr 1fr; } .tiles strong { font-size: 1.4rem; }
         }
