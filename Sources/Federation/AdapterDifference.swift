@@ -4,10 +4,12 @@
 public struct AdapterDifference: Sendable, Equatable {
     /// The tensor's name.
     public var tensor: String
-    /// The row-major index of its largest difference.
+    /// The row-major index of its first element that differs.
     public var element: Int
     /// The two values there.
     public var values: (Float, Float)
+    /// Their distance in units in the last place of float32.
+    public var distance: Int64
     /// The largest difference in value; infinite where one of them is not a number.
     public var largest: Double
     /// The largest distance in units in the last place of float32 within the tensor.
@@ -15,9 +17,18 @@ public struct AdapterDifference: Sendable, Equatable {
 
     /// Compares field by field, values by their bits.
     public static func == (left: AdapterDifference, right: AdapterDifference) -> Bool {
-        left.tensor == right.tensor && left.element == right.element && left.largest == right.largest
+        left.tensor == right.tensor && left.element == right.element && left.distance == right.distance
+            && left.largest == right.largest
             && left.ulps == right.ulps && left.values.0.bitPattern == right.values.0.bitPattern
             && left.values.1.bitPattern == right.values.1.bitPattern
+    }
+}
+
+extension AdapterDifference {
+    /// The difference in words, with whose the second value is: `element 5: recomputed 0.25, the site's 0.5, ...`.
+    public func words(theirs: String) -> String {
+        "element \(element): recomputed \(values.0), \(theirs) \(values.1), \(distance) units in the last place of float32 apart"
+            + (ulps == distance ? "" : " (at most \(ulps) in this tensor)") + ", largest difference \(largest)"
     }
 }
 
@@ -36,15 +47,12 @@ extension Adapter {
                 let steps = abs(Self.ordinal(left) - Self.ordinal(right))
                 if var known = found {
                     known.ulps = max(known.ulps, steps)
-                    if gap > known.largest {
-                        known.largest = gap
-                        known.element = element
-                        known.values = (left, right)
-                    }
+                    known.largest = max(known.largest, gap)
                     found = known
                 } else {
                     found = AdapterDifference(
-                        tensor: mine.name, element: element, values: (left, right), largest: gap, ulps: steps)
+                        tensor: mine.name, element: element, values: (left, right), distance: steps, largest: gap,
+                        ulps: steps)
                 }
             }
             if let found { return found }
@@ -53,7 +61,8 @@ extension Adapter {
     }
 
     private static func unlike(_ tensor: NamedTensor) -> AdapterDifference {
-        AdapterDifference(tensor: tensor.name, element: 0, values: (.nan, .nan), largest: .infinity, ulps: .max)
+        AdapterDifference(
+            tensor: tensor.name, element: 0, values: (.nan, .nan), distance: .max, largest: .infinity, ulps: .max)
     }
 
     /// How far two numbers are apart in units in the last place of float64.

@@ -23,30 +23,30 @@ enum CommitMessage {
                 isLine(part) && !part.contains("<") && !part.contains(">"), "the author is not a name and an address")
         }
         try require(draft.time >= 0, "the time \(draft.time) lies before 1970")
-        let body = trimmed(draft.body)
+        let body = String(decoding: trimmed(Array(draft.body.utf8)[...]), as: UTF8.self)
         let paragraphs = [draft.subject] + (body.isEmpty ? [] : [body])
         return (paragraphs + [trailers.map { "\($0.key): \($0.value)" }.joined(separator: "\n") + "\n"])
             .joined(separator: "\n\n")
     }
 
     /// Takes a message apart. The last paragraph is trailers if every line of it is one and it is not the subject.
-    static func read(_ message: String) -> (subject: String, body: String, trailers: [Trailer]) {
-        let lines = trimmed(message).split(separator: "\n", omittingEmptySubsequences: false)
-        let subject = lines.first.map(String.init) ?? ""
-        var rest = Array(lines.dropFirst())
+    static func read(_ message: ArraySlice<UInt8>) -> (subject: String, body: String, trailers: [Trailer]) {
+        let lines = trimmed(message).split(separator: 0x0a, omittingEmptySubsequences: false)
+        let subject = lines.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        var rest = lines.dropFirst()
         var trailers: [Trailer] = []
         if let gap = rest.lastIndex(where: \.isEmpty) {
             let parsed = rest[(gap + 1)...].map(trailer)
             if parsed.allSatisfy({ $0 != nil }) {
                 trailers = parsed.compactMap { $0 }
-                rest = Array(rest[..<gap])
+                rest = rest[..<gap]
             }
         }
-        return (subject, trimmed(rest.joined(separator: "\n")), trailers)
+        let body = trimmed(ArraySlice(rest.joined(separator: [0x0a])))
+        return (subject, String(decoding: body, as: UTF8.self), trailers)
     }
 
-    private static func trailer(_ line: Substring) -> Trailer? {
-        let bytes = Array(line.utf8)
+    private static func trailer(_ bytes: ArraySlice<UInt8>) -> Trailer? {
         guard let colon = bytes.firstIndex(of: 0x3a) else { return nil }
         let key = String(decoding: bytes[..<colon], as: UTF8.self)
         let value = String(decoding: bytes[(colon + 1)...].drop { $0 == 0x20 }, as: UTF8.self)
@@ -66,12 +66,10 @@ enum CommitMessage {
             && bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
     }
 
-    private static func trimmed(_ text: String) -> String {
-        let bytes = Array(text.utf8)
+    /// Without line ends around it.
+    private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard let first = bytes.firstIndex(where: { $0 != 0x0a }), let last = bytes.lastIndex(where: { $0 != 0x0a })
-        else {
-            return ""
-        }
-        return String(decoding: bytes[first...last], as: UTF8.self)
+        else { return [] }
+        return bytes[first...last]
     }
 }

@@ -10,6 +10,13 @@ extension Ledger {
     /// Reads every object that can be reached from the commits and lists each that is damaged or missing, once, with the
     /// first path and commit that lead to it. Empty means that all is as it was written, or listed as pruned.
     public func checkObjects(reachableFrom commits: [CommitID]) throws(Fault) -> [Fault] {
+        try check(reachableFrom: commits).faults
+    }
+
+    /// As `checkObjects`, with the State-SHA256 of every commit whose tree can be hashed, computed in the same reading.
+    public func check(
+        reachableFrom commits: [CommitID]
+    ) throws(Fault) -> (faults: [Fault], states: [CommitID: Digest]) {
         try reading { (repository) throws(Fault) in repository.checkObjects(reachableFrom: commits) }
     }
 
@@ -22,24 +29,40 @@ extension Ledger {
 }
 
 extension Repository {
-    mutating func checkObjects(reachableFrom commits: [CommitID]) -> [Fault] {
-        // What was read earlier may have been damaged since: a check reads the disk.
-        recentTrees.removeAll()
-        let (records, unreadable) = ancestryWithFaults(of: commits)
+    mutating func checkObjects(reachableFrom tips: [CommitID]) -> (faults: [Fault], states: [CommitID: Digest]) {
+        forget()
+        let (records, unreadable) = ancestryWithFaults(of: tips)
         var faults = unreadable
+        var states: [CommitID: Digest] = [:]
         var seen: Set<ObjectID> = []
+        var checked: [String: Tree] = [:]
         for record in records {
-            check(tree: record.tree, folder: "", in: record.id, seen: &seen, faults: &faults)
+            check(tree: record.tree, folder: "", in: record.id, seen: &seen, checked: &checked, faults: &faults)
+            // Here, while the trees and the contents' digests are at hand.
+            states[record.id] = try? stateDigest(of: record.tree, in: record.id)
         }
-        return faults
+        return (faults, states)
     }
 
+    /// What was read earlier may have been damaged since: a check reads the disk.
+    private mutating func forget() {
+        commits.removeAll()
+        recentTrees.removeAll()
+        stateDigests.removeAll()
+        longFolders.removeAll()
+    }
+
+    /// `checked` holds folders of many entries as they were checked last: what they begin with alike was looked at there.
     private mutating func check(
-        tree: ObjectID, folder: String, in commit: CommitID, seen: inout Set<ObjectID>, faults: inout [Fault]
+        tree: ObjectID, folder: String, in commit: CommitID, seen: inout Set<ObjectID>, checked: inout [String: Tree],
+        faults: inout [Fault]
     ) {
         guard seen.insert(tree).inserted else { return }
         do {
-            for entry in try entries(of: tree, at: folder, in: commit) {
+            let listed = try entries(of: tree, at: folder, in: commit)
+            let alike = checked[folder]?.alike(listed) ?? 0
+            if listed.count >= LongFolder.least { checked[folder] = listed }
+            for entry in listed[alike...] {
                 let bytes = (folder.isEmpty ? [] : Array(folder.utf8) + [0x2f]) + entry.name
                 let path = String(decoding: bytes, as: UTF8.self)
                 if let flaw = TreePath.flaw(name: entry.name[...], below: folder.utf8.count) {
@@ -47,13 +70,17 @@ extension Repository {
                     continue
                 }
                 if entry.mode == TreeEntry.folderMode {
-                    check(tree: entry.id, folder: path, in: commit, seen: &seen, faults: &faults)
+                    check(
+                        tree: entry.id, folder: path, in: commit, seen: &seen, checked: &checked, faults: &faults)
                 } else if entry.mode != TreeEntry.fileMode {
                     faults.append(
                         .ledgerForeignEntry(path, mode: entry.mode, at: Place(file: path, commit: commit.hex)))
                 } else if seen.insert(entry.id).inserted {
                     do {
-                        _ = try read(entry.id, .blob, at: Place(file: path, commit: commit.hex))
+                        let content = try read(entry.id, .blob, at: Place(file: path, commit: commit.hex))
+                        if blobDigests[entry.id] == nil {
+                            blobDigests[entry.id] = BlobDigest(digest: .sha256(content), size: content.count)
+                        }
                     } catch {
                         if prunedDigest(of: entry.id, after: error) == nil { faults.append(error) }
                     }
@@ -65,8 +92,7 @@ extension Repository {
     }
 
     mutating func checkRun(_ run: RunName) throws(Fault) -> [Fault] {
-        recentTrees.removeAll()
-        stateDigests.removeAll()
+        forget()
         let main = LineRef.main(run)
         var tips: [CommitID] = []
         for line in try lines() where line.run == run {

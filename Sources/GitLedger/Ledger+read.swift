@@ -60,6 +60,12 @@ extension Ledger {
         try reading { (repository) throws(Fault) in try repository.file(path, of: commit) }
     }
 
+    /// The content of a blob that a commit holds at a path, without looking for it there; the path and the commit are for faults.
+    /// Faults: as `file`.
+    public func content(of blob: ObjectID, _ path: String, _ commit: CommitID) throws(Fault) -> [UInt8] {
+        try reading { (repository) throws(Fault) in try repository.content(of: blob, path, commit) }
+    }
+
     /// The id of a file's content, without reading it; nil if the commit does not hold the file. Faults: as `file`.
     public func blob(_ path: String, of commit: CommitID) throws(Fault) -> ObjectID? {
         try reading { (repository) throws(Fault) in try repository.blob(path, of: commit) }

@@ -127,16 +127,16 @@ extension Repository {
                 throw .bundleBad(file, "it goes on from the commit \(id), which this ledger does not hold")
             }
         }
-        if let fault = reader.checkObjects(reachableFrom: header.lines.map(\.tip)).first {
+        if let fault = reader.checkObjects(reachableFrom: header.lines.map(\.tip)).faults.first {
             throw .bundleBad(file, "\(fault.what)\(fault.place.map { " (\($0))" } ?? "")")
         }
         var moves: [BundleLine] = []
         for (line, tip) in header.lines {
             let old = try reader.tip(line)
             var isNew = old != tip
-            if let old, isNew, try !reader.ancestry(of: [tip]).contains(where: { $0.id == old }) {
+            if let old, isNew, try !reader.isReached(old, from: [tip]) {
                 // Being ahead of the bundle is no contradiction; anything else is another history.
-                guard try reader.ancestry(of: [old]).contains(where: { $0.id == tip }) else {
+                guard try reader.isReached(tip, from: [old]) else {
                     throw .bundleRewrites(line, old: old, new: tip)
                 }
                 isNew = false

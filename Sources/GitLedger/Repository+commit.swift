@@ -43,9 +43,8 @@ extension Repository {
         return id
     }
 
-    private func requireForward(_ draft: CommitDraft, from tip: CommitID) throws(Fault) {
-        if draft.parents.contains(tip) { return }
-        guard try ancestry(of: draft.parents).contains(where: { $0.id == tip }) else {
+    private mutating func requireForward(_ draft: CommitDraft, from tip: CommitID) throws(Fault) {
+        guard try isReached(tip, from: draft.parents) else {
             throw .ledgerNotForward(draft.line, tip: tip)
         }
     }
@@ -159,7 +158,7 @@ extension Repository {
         let names = TreePath.components(path)
         for (index, name) in names.enumerated() {
             let folder = TreePath.joined(names[..<index])
-            guard let entry = try entries(of: tree, at: folder, in: commit).first(where: { $0.name == name }) else {
+            guard let entry = try entries(of: tree, at: folder, in: commit).entry(named: name) else {
                 return nil
             }
             let (_, isFolder) = try Self.checked(entry, in: folder, of: commit)
@@ -192,7 +191,7 @@ extension Repository {
     /// Writes the commit object through libgit2's buffer, which is what a signature covers.
     private func writeCommit(_ draft: CommitDraft, message: String, tree: ObjectID) throws(Fault) -> CommitID {
         // Every parent is read, so that a commit never builds on a damaged one.
-        for parent in draft.parents { _ = try commit(parent) }
+        for parent in draft.parents { _ = try readCommit(parent) }
         var person: UnsafeMutablePointer<git_signature>?
         var treeObject: OpaquePointer?
         var parents: [OpaquePointer?] = []

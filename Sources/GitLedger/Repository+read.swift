@@ -54,8 +54,16 @@ extension Repository {
         return found.sorted(by: TreePath.precedes)
     }
 
-    /// Reads a commit. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable.
-    func commit(_ id: CommitID) throws(Fault) -> CommitRecord {
+    /// Reads a commit, once a process. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable.
+    mutating func commit(_ id: CommitID) throws(Fault) -> CommitRecord {
+        if let known = commits[id] { return known }
+        let record = try readCommit(id)
+        commits[id] = record
+        return record
+    }
+
+    /// Reads a commit from the disk. Faults: as `commit`.
+    func readCommit(_ id: CommitID) throws(Fault) -> CommitRecord {
         let place = Place(commit: id.hex)
         let bytes = try read(id.object, .commit, at: place)
         guard let record = CommitRecord(id: id, parsing: bytes) else {
@@ -65,14 +73,14 @@ extension Repository {
     }
 
     /// The entries of one tree object.
-    mutating func entries(of tree: ObjectID, at folder: String, in commit: CommitID?) throws(Fault) -> [TreeEntry] {
+    mutating func entries(of tree: ObjectID, at folder: String, in commit: CommitID?) throws(Fault) -> Tree {
         if let known = recentTrees[tree] { return known }
         let place = Place(file: folder.isEmpty ? nil : folder, commit: commit?.hex)
         let bytes = try read(tree, .tree, at: place)
-        guard let entries = TreeEntry.parse(bytes) else {
+        guard let entries = Tree(bytes) else {
             throw .ledgerDamaged(tree, "it is not laid out as a tree", at: place)
         }
-        if recentTrees.count >= 64 { recentTrees.removeAll(keepingCapacity: true) }
+        if recentTrees.count >= 256 { recentTrees.removeAll(keepingCapacity: true) }
         recentTrees[tree] = entries
         return entries
     }
@@ -100,10 +108,9 @@ extension Repository {
         var budget = Self.largestTree
         var tree = try self.commit(commit).tree
         for name in folder.isEmpty ? [] : TreePath.components(folder) {
-            let inner = try entries(of: tree, at: folder, in: commit).first {
-                $0.name == name && $0.mode == TreeEntry.folderMode
-            }
-            guard let inner else { return [] }
+            guard let inner = try entries(of: tree, at: folder, in: commit).entry(named: name),
+                inner.mode == TreeEntry.folderMode
+            else { return [] }
             tree = inner.id
         }
         try collect(tree, folder: folder, in: commit, into: &files, budget: &budget)
@@ -146,10 +153,11 @@ extension Repository {
         into found: inout [String: FileDifference], budget: inout Int
     ) throws(Fault) {
         guard old != new else { return }
-        let before = try old.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.old) } ?? []
-        let after = try new.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.new) } ?? []
+        let before =
+            try old.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.old) } ?? Tree.empty
+        let after = try new.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.new) } ?? Tree.empty
         // Both are in one order, so what they begin with alike needs no look at all.
-        let alike = zip(before, after).prefix { $0.id == $1.id && $0.name == $1.name && $0.mode == $1.mode }.count
+        let alike = before.alike(after)
         var folders: [String: (old: ObjectID?, new: ObjectID?)] = [:]
         for (list, commit, isNew) in [(before, commits.old, false), (after, commits.new, true)] {
             for entry in list.dropFirst(alike) {
@@ -191,6 +199,10 @@ extension Repository {
     /// The content of a file of a commit; nil if the tree does not hold it.
     mutating func file(_ path: String, of commit: CommitID) throws(Fault) -> [UInt8]? {
         guard let blob = try blob(path, of: commit) else { return nil }
+        return try content(of: blob, path, commit)
+    }
+
+    mutating func content(of blob: ObjectID, _ path: String, _ commit: CommitID) throws(Fault) -> [UInt8] {
         do {
             return try read(blob, .blob, at: Place(file: path, commit: commit.hex))
         } catch {
@@ -205,8 +217,7 @@ extension Repository {
         for (index, name) in names.enumerated() {
             let isLast = index == names.count - 1
             let mode = isLast ? TreeEntry.fileMode : TreeEntry.folderMode
-            let entries = try entries(of: tree, at: path, in: commit)
-            guard let entry = entries.first(where: { $0.name.elementsEqual(name) && $0.mode == mode }) else {
+            guard let entry = try entries(of: tree, at: path, in: commit).entry(named: name), entry.mode == mode else {
                 return nil
             }
             if isLast { return entry.id }
@@ -216,7 +227,7 @@ extension Repository {
     }
 
     /// The commits from which only first parents are followed, the oldest first.
-    func firstParents(from tip: CommitID) throws(Fault) -> [CommitRecord] {
+    mutating func firstParents(from tip: CommitID) throws(Fault) -> [CommitRecord] {
         var records: [CommitRecord] = []
         var next: CommitID? = tip
         while let id = next {
@@ -228,14 +239,27 @@ extension Repository {
     }
 
     /// Every commit that can be reached, each once, parents before children; branches in order of the tips and parents.
-    func ancestry(of tips: [CommitID]) throws(Fault) -> [CommitRecord] {
+    mutating func ancestry(of tips: [CommitID]) throws(Fault) -> [CommitRecord] {
         let (records, faults) = ancestryWithFaults(of: tips)
         if let fault = faults.first { throw fault }
         return records
     }
 
+    /// Whether a commit is among the others and what they descend from, looking at the nearest first. Faults: as `ancestry`.
+    mutating func isReached(_ wanted: CommitID, from tips: [CommitID]) throws(Fault) -> Bool {
+        var seen = Set(tips)
+        var next = tips
+        while !next.isEmpty {
+            if next.contains(wanted) { return true }
+            var parents: [CommitID] = []
+            for id in next { parents += try commit(id).parents.filter { seen.insert($0).inserted } }
+            next = parents
+        }
+        return false
+    }
+
     /// As `ancestry`, going on past commits that cannot be read.
-    func ancestryWithFaults(of tips: [CommitID]) -> (records: [CommitRecord], faults: [Fault]) {
+    mutating func ancestryWithFaults(of tips: [CommitID]) -> (records: [CommitRecord], faults: [Fault]) {
         var ordered: [CommitRecord] = []
         var faults: [Fault] = []
         var seen: Set<CommitID> = []

@@ -38,14 +38,36 @@ extension Repository {
         try state(of: tree, folder: "", in: commit).digest
     }
 
+    /// A folder of many entries while it was hashed last: the entries, and the hash of the lines of all but the last of them. The next
+    /// commit's folder begins with the same ones.
+    struct LongFolder {
+        let tree: Tree
+        let builder: DigestBuilder
+        /// The entries that those lines stand for, those of folders included.
+        let entries: Int
+        /// Fewer are not worth being kept.
+        static let least = 16
+    }
+
     private mutating func state(
         of tree: ObjectID, folder: String, in commit: CommitID?
     ) throws(Fault) -> FolderState {
         let place = PlacedTree(tree: tree, pathLength: folder.utf8.count)
         if let known = stateDigests[place] { return known }
+        let listed = try entries(of: tree, at: folder, in: commit)
         var builder = DigestBuilder()
         var count = 0
-        for entry in try entries(of: tree, at: folder, in: commit) {
+        var done = 0
+        if let last = longFolders[folder], last.tree.alike(listed) >= last.tree.count - 1,
+            listed.count >= last.tree.count
+        {
+            (builder, count, done) = (last.builder, last.entries, last.tree.count - 1)
+        }
+        for index in done..<listed.count {
+            if index == listed.count - 1, listed.count >= LongFolder.least {
+                longFolders[folder] = LongFolder(tree: listed, builder: builder, entries: count)
+            }
+            let entry = listed[index]
             let (path, isFolder) = try Self.checked(entry, in: folder, of: commit)
             let name = String(decoding: entry.name, as: UTF8.self)
             count += 1

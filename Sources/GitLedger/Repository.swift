@@ -14,8 +14,12 @@ struct Repository: ~Copyable {
     var blobDigests: [ObjectID: BlobDigest] = [:]
     /// The state of every folder hashed so far, likewise.
     var stateDigests: [PlacedTree: FolderState] = [:]
+    /// Commits read so far, likewise.
+    var commits: [CommitID: CommitRecord] = [:]
     /// Trees read last: the root and the folder of rounds are asked for again and again.
-    var recentTrees: [ObjectID: [TreeEntry]] = [:]
+    var recentTrees: [ObjectID: Tree] = [:]
+    /// The folder of rounds as it was hashed and checked last, and others of so many entries, by path.
+    var longFolders: [String: LongFolder] = [:]
     /// What the ledger lists as pruned, once it was asked for.
     var prunedBlobs: [ObjectID: BlobDigest]?
 
@@ -23,6 +27,10 @@ struct Repository: ~Copyable {
         let digest: Digest
         let size: Int
     }
+
+    /// The folder git calls its common directory, without a slash at the end.
+    let folder: String
+    private let inflater = Inflater()
 
     /// Opens a bare repository. Faults: ledger.missing, ledger.not-a-repository, ledger.not-bare, ledger.unreadable,
     /// ledger.corrupt.
@@ -53,6 +61,8 @@ struct Repository: ~Copyable {
         self.path = path
         self.handle = opened
         self.objects = database
+        let common = git_repository_commondir(opened).map { String(cString: $0) } ?? path
+        self.folder = common.hasSuffix("/") ? String(common.dropLast()) : common
     }
 
     deinit {
@@ -63,7 +73,9 @@ struct Repository: ~Copyable {
     /// Reads an object and compares its content with its id. Faults: ledger.corrupt, ledger.missing-object,
     /// ledger.unreadable.
     func read(_ id: ObjectID, _ kind: ObjectKind, at place: Place) throws(Fault) -> [UInt8] {
-        if let loose = try LooseObject(id, in: folder, at: place) { return try loose.content(of: kind, at: place) }
+        if let loose = try LooseObject(id, in: folder, with: inflater, at: place) {
+            return try loose.content(of: kind, at: place)
+        }
         var oid = id.oid
         var object: OpaquePointer?
         do {
@@ -83,7 +95,9 @@ struct Repository: ~Copyable {
 
     /// The length of an object in bytes, from its header alone. Faults: as `read`.
     func size(of id: ObjectID, _ kind: ObjectKind, at place: Place) throws(Fault) -> Int {
-        if let loose = try LooseObject(id, in: folder, at: place) { return try loose.size(of: kind, at: place) }
+        if let loose = try LooseObject(id, in: folder, with: inflater, at: place) {
+            return try loose.size(of: kind, at: place)
+        }
         var oid = id.oid
         var length = 0
         var type = GIT_OBJECT_INVALID
@@ -118,13 +132,6 @@ struct Repository: ~Copyable {
         } catch {
             preconditionFailure("libgit2 calls throw nothing else")
         }
-    }
-
-    /// The folder git calls its common directory, without a slash at the end.
-    var folder: String {
-        guard let folder = git_repository_commondir(handle) else { return path }
-        let text = String(cString: folder)
-        return text.hasSuffix("/") ? String(text.dropLast()) : text
     }
 }
 

@@ -242,9 +242,7 @@ extension Replayer {
         guard let theirs else { return ("; the site's file is not here, so no tensor can be named", nil) }
         guard let difference = mine.firstDifference(from: theirs) else { return ("", nil) }
         return (
-            ": \(part), element \(difference.element): recomputed \(difference.values.0), the site's \(difference.values.1), "
-                + "largest difference \(difference.largest), \(difference.ulps) units in the last place of float32",
-            difference.tensor
+            ": \(part), \(difference.words(theirs: "the site's"))", difference.tensor
         )
     }
 }

@@ -74,7 +74,9 @@ public struct Replayer {
         for commit in try ledger.firstParents(from: tip) where commit.trailer("Step") == "aggregate" {
             guard let round = commit.trailer("Round").flatMap({ Int($0) }), wanted.contains(round) else { continue }
             let size = try ledger.file(StepPaths.global, of: commit.id)?.count ?? 0
-            let faults = try Self.compareAggregate(plan: plan, round: round, commit: commit, ledger: ledger)
+            let faults = try Self.compareAggregate(
+                plan: plan, round: round, commit: commit, received: Self.received(plan, round, commit.id, ledger),
+                ledger: ledger)
             steps.append(
                 ReplayedStep(
                     round: round, step: "aggregate", owner: nil, part: nil, files: 2, bytes: size, faults: faults))
@@ -137,7 +139,8 @@ public struct Replayer {
                 let output = try ScoreStep.compute(context: context, round: round, measure: measure, uploads: uploads)
                 guard try compare(output, round, "score", nil, at: end, context, into: &steps) else { return false }
             case .aggregate(let rule):
-                let output = try Self.aggregate(plan: plan, rule: rule, round: round, commit: end, ledger: ledger)
+                let output = try Self.aggregate(
+                    plan: plan, rule: rule, round: round, Self.received(plan, round, end, ledger))
                 guard try compare(output, round, "aggregate", nil, at: end, context, into: &steps) else { return false }
             case .evaluate(let configuration):
                 guard configuration.runs(in: round, of: declaration.rounds) else { continue }
@@ -218,20 +221,21 @@ public struct Replayer {
     }
 
     private static func aggregate(
-        plan: Plan, rule: AggregationRule, round: Int, commit: CommitID, ledger: Ledger
+        plan: Plan, rule: AggregationRule, round: Int, _ received: (uploads: [ReceivedUpload], leftOut: [LeftOut])
     ) throws(Fault) -> StepOutput {
-        let received = try received(plan, round, commit, ledger)
-        return try AggregateStep.compute(
+        try AggregateStep.compute(
             rule: rule, round: round, uploads: received.uploads, leftOut: received.leftOut,
             precision: plan.declaration.uploadPrecision, model: plan.inputs.model, clock: StepClock(),
             threads: 1)
     }
 
     /// Recomputes a round's aggregate from its commit's own tree; what differs from the committed bytes.
-    static func compareAggregate(plan: Plan, round: Int, commit: CommitRecord, ledger: Ledger) throws(Fault) -> [Fault]
-    {
+    static func compareAggregate(
+        plan: Plan, round: Int, commit: CommitRecord, received: (uploads: [ReceivedUpload], leftOut: [LeftOut]),
+        ledger: Ledger
+    ) throws(Fault) -> [Fault] {
         for case .aggregate(let rule) in plan.declaration.steps {
-            let output = try aggregate(plan: plan, rule: rule, round: round, commit: commit.id, ledger: ledger)
+            let output = try aggregate(plan: plan, rule: rule, round: round, received)
             var faults: [Fault] = []
             for (path, bytes) in output.deterministic {
                 let committed = try ledger.file(path, of: commit.id)
@@ -262,15 +266,14 @@ public struct Replayer {
             guard let difference = mine.firstDifference(from: theirs) else {
                 return mismatch("the tensors agree, the file around them does not", path, commit)
             }
-            return mismatch(
-                "recomputed \(difference.values.0) is not the committed \(difference.values.1) at element "
-                    + "\(difference.element): largest difference \(difference.largest), \(difference.ulps) units in the last place",
-                path, commit, tensor: difference.tensor)
+            return mismatch(difference.words(theirs: "committed"), path, commit, tensor: difference.tensor)
         }
         if let mine = try? JSONValue(parsing: recomputed), let theirs = try? JSONValue(parsing: committed),
             let field = firstDifference(mine, theirs, "")
         {
-            return mismatch("\(field.path) was recomputed as \(field.mine), committed is \(field.theirs)", path, commit)
+            return mismatch(
+                "\(field.path) was recomputed as \(field.mine), committed is \(field.theirs)\(field.distance)", path,
+                commit)
         }
         return mismatch(
             "\(recomputed.count) recomputed bytes are not the \(committed.count) committed ones", path, commit)
@@ -278,7 +281,7 @@ public struct Replayer {
 
     private static func firstDifference(
         _ mine: JSONValue, _ theirs: JSONValue, _ path: String
-    ) -> (path: String, mine: String, theirs: String)? {
+    ) -> (path: String, mine: String, theirs: String, distance: String)? {
         if let left = mine.members, let right = theirs.members {
             for key in Set(left.keys).union(right.keys).sorted() {
                 if let found = firstDifference(
@@ -295,7 +298,12 @@ public struct Replayer {
             }
             return nil
         }
-        return mine == theirs ? nil : (path, brief(mine), brief(theirs))
+        guard mine != theirs else { return nil }
+        var distance = ""
+        if let left = mine.double, let right = theirs.double {
+            distance = ", \(Adapter.ulps(left, right)) units in the last place of float64 apart"
+        }
+        return (path, brief(mine), brief(theirs), distance)
     }
 
     private static func brief(_ value: JSONValue) -> String {

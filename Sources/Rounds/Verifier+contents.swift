@@ -12,32 +12,50 @@ extension Verifier {
     /// No text of a record is longer.
     private static let longestText = 200
 
-    /// Every record and timing file, once: only fields and numbers. What files there may be at all is held by `additions`, an adapter's
-    /// shapes by `uploads` and `aggregates`; workflow, template and plan are shown to everybody before a run begins.
-    func contents(_ all: [CommitRecord], _ changes: [CommitID: [FileDifference]]) throws(Fault) -> Finding {
-        var finding = Finding(evidence: "", faults: [])
-        for ref in try ledger.foreignRefs() {
-            finding.faults.append(
-                Fault(
-                    .mismatch, "verify.foreign-ref", "the ref is none of a ledger's; nobody checks what it reaches",
-                    at: Place(commit: ref), mend: "Find out who made it, then delete it or leave it out of the clone."))
-        }
+    /// A record or timing file of a commit.
+    struct Document: Sendable {
+        let commit: CommitRecord
+        let path: String
+        let blob: ObjectID
+    }
+
+    /// Every record and timing file, once, where it was first committed.
+    func documents(of all: [CommitRecord], _ changes: [CommitID: [FileDifference]]) -> [Document] {
         var seen: Set<ObjectID> = []
+        var documents: [Document] = []
         for commit in all {
             for file in changes[commit.id] ?? [] where file.path.hasSuffix(".json") {
                 guard let blob = file.new, file.path != StepPaths.plan, seen.insert(blob).inserted else { continue }
-                guard let bytes = try ledger.file(file.path, of: commit.id) else { continue }
-                let json = try JSONValue(parsing: bytes, at: Place(file: file.path, commit: commit.id.hex))
-                if json.canonical != bytes {
-                    finding.faults.append(broken("verify.contents", "the file is no canonical JSON", commit, file.path))
-                }
-                if let flaw = Self.flaw(of: json, key: "", path: "") {
-                    finding.faults.append(broken("verify.contents", flaw, commit, file.path))
-                }
+                documents.append(Document(commit: commit, path: file.path, blob: blob))
             }
         }
-        finding.evidence = "\(seen.count) records and timings"
-        return finding
+        return documents
+    }
+
+    /// Only fields and numbers. What files there may be at all is held by `additions`, an adapter's
+    /// shapes by `uploads` and `aggregates`; workflow, template and plan are shown to everybody before a run begins.
+    func contents(_ documents: ArraySlice<Document>) throws(Fault) -> [Fault] {
+        var faults: [Fault] = []
+        for document in documents {
+            let (commit, path) = (document.commit, document.path)
+            let bytes = try ledger.content(of: document.blob, path, commit.id)
+            let json = try JSONValue(parsing: bytes, at: Place(file: path, commit: commit.id.hex))
+            if json.canonical != bytes {
+                faults.append(broken("verify.contents", "the file is no canonical JSON", commit, path))
+            }
+            if let flaw = Self.flaw(of: json, key: "", path: "") {
+                faults.append(broken("verify.contents", flaw, commit, path))
+            }
+        }
+        return faults
+    }
+
+    func foreignRefs() throws(Fault) -> [Fault] {
+        try ledger.foreignRefs().map { ref in
+            Fault(
+                .mismatch, "verify.foreign-ref", "the ref is none of a ledger's; nobody checks what it reaches",
+                at: Place(commit: ref), mend: "Find out who made it, then delete it or leave it out of the clone.")
+        }
     }
 
     /// What in a record could be text of a note; the text itself is not shown.
@@ -108,55 +126,57 @@ extension Verifier {
             isProven: shared == 0)
     }
 
-    func presence(_ line: [CommitRecord]) throws(Fault) -> Finding {
-        var finding = Finding(evidence: "", faults: [])
-        var used = 0
-        var leftOut = 0
-        let sites = declaration.sites.map(\.id.name)
-        for (round, commit) in rounds(line) {
-            finding.commits.append(commit)
-            let path = StepPaths.record(round: round, step: "aggregate")
-            let record = try record(path, commit)
-            var names: [String] = []
-            for row in try record.list("weights") { names.append(try row.text("site")) }
-            used += names.count
-            for row in try record.list("left_out") {
-                names.append(try row.text("site"))
-                leftOut += 1
-                if try row.text("reason").isEmpty {
-                    finding.faults.append(
-                        broken("verify.presence", "a site is left out without a reason", commit, path))
-                }
-            }
-            if names.sorted() != sites.sorted() {
-                finding.faults.append(
-                    broken(
-                        "verify.presence", "the round speaks of \(names.count) sites, the plan of \(sites.count)",
-                        commit, path))
-            }
-        }
-        finding.evidence =
-            "\(used) uploads used, \(leftOut) left out with a reason; no quorum rule: a round goes on with any site that is left"
-        return finding
+    func presence(_ tally: RoundTally) throws(Fault) -> Finding {
+        Finding(
+            evidence:
+                "\(tally.count) uploads used, \(tally.leftOut) left out with a reason; no quorum rule: a round goes on with any site that is left",
+            faults: try tally.whole())
     }
 
-    func environment(_ all: [CommitRecord]) throws(Fault) -> Finding {
+    /// What the timing files say of the surroundings of a run's steps.
+    struct Surroundings: Sendable {
         var programs: Set<String> = []
         var threads: Set<Int> = []
-        var finding = Finding(evidence: "", faults: [])
-        for commit in all where commit.trailer("Step") != "plan" {
+        var isComplete = true
+    }
+
+    func surroundings(
+        _ commits: ArraySlice<CommitRecord>, _ changes: [CommitID: [FileDifference]]
+    ) throws(Fault) -> Surroundings {
+        var found = Surroundings()
+        for commit in commits {
             guard let round = commit.trailer("Round").flatMap({ Int($0) }), let step = commit.trailer("Step") else {
                 continue
             }
             let owner = commit.trailer("Site") ?? commit.trailer("Cohort")
             let path = StepPaths.folder(round: round, step: step, owner: owner) + "/timing.json"
-            let timing = try record(path, commit)
-            threads.insert(try timing.int("threads"))
-            if let program = timing["program_sha256"]?.text {
-                programs.insert(String(program.prefix(12)))
+            let blob = changes[commit.id]?.first { $0.path == path }?.new
+            let timing: RecordReader
+            if let blob {
+                timing = try RecordReader(
+                    parsing: ledger.content(of: blob, path, commit.id), path: path, commit: commit.id.hex)
             } else {
-                finding.isProven = false
+                timing = try record(path, commit)
             }
+            found.threads.insert(try timing.int("threads"))
+            if let program = timing["program_sha256"]?.text {
+                found.programs.insert(String(program.prefix(12)))
+            } else {
+                found.isComplete = false
+            }
+        }
+        return found
+    }
+
+    func environment(_ parts: [JobResult<Surroundings>]) throws(Fault) -> Finding {
+        var programs: Set<String> = []
+        var threads: Set<Int> = []
+        var finding = Finding(evidence: "", faults: [])
+        for part in parts {
+            let found = try part.value()
+            programs.formUnion(found.programs)
+            threads.formUnion(found.threads)
+            if !found.isComplete { finding.isProven = false }
         }
         finding.evidence =
             "engine \(plan.inputs.engineVersion), \(declaration.model.numerics.rawValue) numerics, seed \(declaration.seed); "

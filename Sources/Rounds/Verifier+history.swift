@@ -8,7 +8,7 @@ import ModelFiles
 import Workflows
 
 extension Verifier {
-    func objects() throws(Fault) -> (String, [Fault]) {
+    func objects() throws(Fault) -> (found: (String, [Fault]), states: [CommitID: Digest]) {
         var tips = [tip]
         for site in declaration.sites.map(\.id) {
             if let tip = try ledger.tip(.site(run, site)) { tips.append(tip) }
@@ -16,13 +16,12 @@ extension Verifier {
         }
         if let identities { tips.append(identities.tip) }
         if let pruned = try ledger.tip(.pruned) { tips.append(pruned) }
-        let faults = try ledger.checkObjects(reachableFrom: tips)
+        let (faults, states) = try ledger.check(reachableFrom: tips)
         let pruned = try ledger.prunedCount()
-        return (
+        let evidence =
             "\(tips.count) lines read to their roots"
-                + (pruned == 0 ? "" : "; \(pruned) adapters pruned, none missing"),
-            faults
-        )
+            + (pruned == 0 ? "" : "; \(pruned) adapters pruned, none missing")
+        return ((evidence, faults), states)
     }
 
     /// The main line from its root, and every site commit that the aggregates merged or that a site's line still holds; where a
@@ -91,6 +90,7 @@ extension Verifier {
     func order(_ line: [CommitRecord]) -> (String, [Fault]) {
         var faults: [Fault] = []
         let planned = Self.plannedSteps(declaration)
+        let starts = starts(of: line)
         for (index, commit) in line.enumerated() {
             let expected = index < planned.count ? planned[index] : "nothing"
             if key(commit) != expected {
@@ -107,9 +107,24 @@ extension Verifier {
                 }
                 continue
             }
-            faults += branches(of: commit, in: line)
+            faults += branches(of: commit, starts)
         }
         return ("\(line.count) of \(planned.count) planned steps on the main line", faults)
+    }
+
+    /// The commit with which each round begins: the last one of an earlier round.
+    private func starts(of line: [CommitRecord]) -> [Int: CommitID] {
+        var last: [Int: Int] = [:]
+        for (index, commit) in line.enumerated() {
+            if let round = commit.trailer("Round").flatMap({ Int($0) }) { last[round] = index }
+        }
+        var starts: [Int: CommitID] = [:]
+        var latest: Int?
+        for (round, index) in last.sorted(by: { $0.key < $1.key }) {
+            if let latest { starts[round] = line[latest].id }
+            latest = max(latest ?? index, index)
+        }
+        return starts
     }
 
     /// A site's line stands at its last merged upload, or has grown from the start of the round that is not merged yet by a train and an
@@ -152,7 +167,7 @@ extension Verifier {
     }
 
     /// An aggregate merges one upload commit a site in site order, each grown by train and upload from the round's start.
-    func branches(of merge: CommitRecord, in line: [CommitRecord]) -> [Fault] {
+    func branches(of merge: CommitRecord, _ starts: [Int: CommitID]) -> [Fault] {
         let sites = declaration.sites.map(\.id)
         guard merge.parents.count == sites.count + 1 else {
             return [
@@ -162,7 +177,7 @@ extension Verifier {
             ]
         }
         let round = merge.trailer("Round") ?? "?"
-        let start = line.last { (Int($0.trailer("Round") ?? "") ?? .max) < (Int(round) ?? 0) }
+        let start = Int(round).flatMap { starts[$0] }
         var faults: [Fault] = []
         for (site, id) in zip(sites, merge.parents.dropFirst()) {
             do {
@@ -175,7 +190,7 @@ extension Verifier {
                     continue
                 }
                 let train = try ledger.read(trainID)
-                if key(train) != "\(round)/train/\(site)" || train.parents != [start?.id].compactMap({ $0 }) {
+                if key(train) != "\(round)/train/\(site)" || train.parents != [start].compactMap({ $0 }) {
                     faults.append(
                         broken(
                             "verify.order",
@@ -191,9 +206,9 @@ extension Verifier {
     ///
     /// Without this an earlier record could be rewritten in a later commit, and whoever reads the tip would be told something
     /// else than what was checked where it was made.
-    func additions(_ commits: [CommitRecord], _ changes: [CommitID: [FileDifference]]) throws(Fault) -> (
-        String, [Fault]
-    ) {
+    func additions(
+        _ commits: ArraySlice<CommitRecord>, _ changes: [CommitID: [FileDifference]]
+    ) throws(Fault) -> [Fault] {
         var faults: [Fault] = []
         for commit in commits {
             let step = commit.trailer("Step") ?? "?"
@@ -232,20 +247,26 @@ extension Verifier {
                         "the \(step) commit \(what) \(change.path), which is none of its files", commit, change.path))
             }
         }
-        return ("\(commits.count) commits compared with their parents", faults)
+        return faults
     }
 
     /// What each commit's tree holds otherwise than its first parent's.
-    func changes(_ commits: [CommitRecord]) throws(Fault) -> [CommitID: [FileDifference]] {
+    func changes(_ commits: ArraySlice<CommitRecord>) throws(Fault) -> [CommitID: [FileDifference]] {
         var found: [CommitID: [FileDifference]] = [:]
         for commit in commits { found[commit.id] = try ledger.differences(from: commit.parents.first, to: commit.id) }
         return found
     }
 
-    func states(_ commits: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
+    /// `known` holds the states that were computed while every object was read.
+    func states(_ commits: [CommitRecord], _ known: [CommitID: Digest]) throws(Fault) -> (String, [Fault]) {
         var faults: [Fault] = []
         for commit in commits {
-            let recomputed = try ledger.stateDigest(of: commit.id)
+            let recomputed: Digest
+            if let state = known[commit.id] {
+                recomputed = state
+            } else {
+                recomputed = try ledger.stateDigest(of: commit.id)
+            }
             if commit.trailer("State-SHA256") != recomputed.hex {
                 faults.append(
                     broken(
@@ -261,7 +282,8 @@ extension Verifier {
         return ("\(commits.count) commits", faults)
     }
 
-    func planHolds(_ commits: [CommitRecord]) throws(Fault) -> (String, [Fault]) {
+    /// Every commit stands on the plan that the tip holds.
+    func plans(_ commits: ArraySlice<CommitRecord>) throws(Fault) -> [Fault] {
         var faults: [Fault] = []
         let digest = Digest.sha256(planBytes)
         let blob = try ledger.blob(StepPaths.plan, of: tip)
@@ -277,6 +299,12 @@ extension Verifier {
                 faults.append(broken("verify.plan", "the plan is not the one of the run's tip", commit))
             }
         }
+        return faults
+    }
+
+    func planHolds(_ commits: Int, _ plans: [Fault]) throws(Fault) -> (String, [Fault]) {
+        var faults = plans
+        let digest = Digest.sha256(planBytes)
         guard let workflow = try ledger.file(StepPaths.workflow, of: tip) else {
             throw .missingFile(StepPaths.workflow, tip.hex)
         }
@@ -300,7 +328,7 @@ extension Verifier {
             faults += error.faults
         }
         return (
-            "plan \(digest.hex.prefix(12)) in \(commits.count) commits; workflow read again with \(plan.overrides.count) overrides",
+            "plan \(digest.hex.prefix(12)) in \(commits) commits; workflow read again with \(plan.overrides.count) overrides",
             faults
         )
     }

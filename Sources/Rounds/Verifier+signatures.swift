@@ -44,19 +44,33 @@ extension Verifier {
         return commit.trailer("Site").flatMap { SiteID($0) }.map { [.site($0)] } ?? []
     }
 
-    func signatures(_ all: [CommitRecord]) throws(Fault) -> Finding {
+    /// What is wrong with each commit's signature; nothing where nobody is named who may sign.
+    func signatures(_ commits: ArraySlice<CommitRecord>) throws(Fault) -> [Fault] {
+        guard let signers else { return [] }
+        var faults: [Fault] = []
+        for commit in commits where commit.signature != nil || declaration.signing == .required {
+            if let flaw = try SignedCommit.flaw(of: commit, for: roles(of: commit), signers, ledger) {
+                faults.append(broken("verify.signature", flaw, commit))
+            }
+        }
+        return faults
+    }
+
+    func signatures(of all: [CommitRecord], _ parts: [JobResult<[Fault]>]) throws(Fault) -> Finding {
         let signed = all.filter { $0.signature != nil }
         if signed.isEmpty && declaration.signing == .optional {
             return Finding(evidence: "no commit is signed: an experiment", faults: [], isProven: false)
         }
         var finding = Finding(evidence: "\(signed.count) of \(all.count) commits", faults: [], commits: signed)
-        guard let signers else {
+        if signers == nil {
             finding.faults = [brokenTip("verify.signature", "commits are signed and nobody is named who may sign")]
             return finding
         }
-        for commit in all {
-            if let flaw = try SignedCommit.flaw(of: commit, for: roles(of: commit), signers, ledger) {
-                finding.faults.append(broken("verify.signature", flaw, commit))
+        finding.faults = try parts.joined()
+        // Where one commit is signed, all must be.
+        if declaration.signing == .optional {
+            for commit in all where commit.signature == nil {
+                finding.faults.append(broken("verify.signature", "the commit is not signed", commit))
             }
         }
         return finding

@@ -7,14 +7,16 @@ import GitLedger
 import Workflows
 
 /// Verifies one run of a ledger. Reads only; needs no model, no notes and no network.
-public struct Verifier {
-    let ledger: Ledger
+public struct Verifier: Sendable {
+    private(set) var ledger: Ledger
     let run: RunName
     let tip: CommitID
     let plan: Plan
     let planBytes: [UInt8]
     /// Reads a workflow again, as the run did.
     let declaration: FederationDeclaration
+    /// The declaration as plan.json writes it, made once: each training is compared with it.
+    let declared: JSONValue
 
     /// Who may sign, as the ledger says or as the auditor's own file does; nil where neither names anyone.
     let signers: AllowedSigners?
@@ -34,6 +36,7 @@ public struct Verifier {
         self.planBytes = committed.bytes
         self.plan = committed.plan
         self.declaration = plan.declaration
+        self.declared = plan.declaration.json
         self.identities = try Identities.read(ledger)
         self.signers = trusted ?? identities?.signers
         self.witnesses = witnesses
@@ -45,6 +48,14 @@ public struct Verifier {
         var faults: [Fault]
         var commits: [CommitRecord] = []
         var isProven = true
+    }
+
+    /// The same verifier with a ledger of its own, for another thread; nil where it does not open again.
+    func reopened() -> Verifier? {
+        guard let again = try? Ledger.open(path: ledger.path) else { return nil }
+        var copy = self
+        copy.ledger = again
+        return copy
     }
 
     /// Makes every check. A fault inside one check is its result, so that one damaged object does not hide the others.
@@ -74,33 +85,63 @@ public struct Verifier {
             finding.isProven = false
             return finding
         }
-        check("objects", "every object reads and matches its id") { () throws(Fault) -> Finding in plain(try objects())
+        var unreadable: [Fault] = []
+        var lost: Fault?
+        do { (line, sites, unreadable) = try history() } catch { lost = error }
+        let all = line + sites
+        let merges = rounds(line)
+        let uploading = sites.filter { $0.trailer("Step") == "upload" }
+        let evaluations = line.filter { $0.trailer("Step") == "evaluate" }
+
+        // What takes long, on all processors: first every object, and what each commit changes; then what the changes hold.
+        let first = VerificationJobs()
+        let objects = first.add { (verifier) throws(Fault) in try verifier.objects() }
+        let compared = first.add(over: all) { (verifier, part) throws(Fault) in try verifier.changes(part) }
+        first.run(self)
+        let changes = Result { () throws(Fault) -> [CommitID: [FileDifference]] in
+            var found: [CommitID: [FileDifference]] = [:]
+            for part in compared { found.merge(try part.value()) { known, _ in known } }
+            return found
+        }
+        let second = VerificationJobs()
+        let added = second.add(over: all) { (verifier, part) throws(Fault) in
+            try verifier.additions(part, changes.get())
+        }
+        let documents = (try? changes.get()).map { self.documents(of: all, $0) } ?? []
+        let held = second.add(over: documents) { (verifier, part) throws(Fault) in try verifier.contents(part) }
+        let signed = second.add(over: all) { (verifier, part) throws(Fault) in try verifier.signatures(part) }
+        let plans = second.add(over: all) { (verifier, part) throws(Fault) in try verifier.plans(part) }
+        let recomputed = second.add(over: Array(merges.indices)) { (verifier, part) -> RoundTallies in
+            var tallies = RoundTallies()
+            for index in part {
+                tallies.add(verifier, merges[index], after: index > 0 ? merges[index - 1].commit : nil)
+            }
+            return tallies
+        }
+        let measured = second.add(over: evaluations) { (verifier, part) throws(Fault) in try verifier.metrics(part) }
+        let surroundings = second.add(over: all.filter { $0.trailer("Step") != "plan" }) {
+            (verifier, part) throws(Fault) in
+            try verifier.surroundings(part, changes.get())
+        }
+        second.run(self)
+        var tallies = RoundTallies()
+        for part in recomputed { if let part = try? part.value() { tallies.join(part) } }
+
+        check("objects", "every object reads and matches its id") { () throws(Fault) -> Finding in
+            plain(try objects.value().found)
         }
         check("order", "the history is complete and in the planned order") { () throws(Fault) -> Finding in
-            let unreadable: [Fault]
-            (line, sites, unreadable) = try history()
+            if let lost { throw lost }
             let (evidence, faults) = order(line)
             let lines = unreadable.isEmpty ? try siteLines(line) : []
             return Finding(evidence: evidence, faults: unreadable + faults + lines)
-        }
-        let all = line + sites
-        let merges = rounds(line).map(\.commit)
-        let uploading = sites.filter { $0.trailer("Step") == "upload" }
-        let evaluations = line.filter { $0.trailer("Step") == "evaluate" }
-        // Trees are compared once, for two checks.
-        var compared: [CommitID: [FileDifference]]?
-        func changes() throws(Fault) -> [CommitID: [FileDifference]] {
-            if let compared { return compared }
-            let found = try self.changes(all)
-            compared = found
-            return found
         }
         check("witness", "the tip descends from every witnessed tip") { () throws(Fault) -> Finding in try witnessed() }
         check("identities", "the allowed signers only grew, each change signed by a coordinator") {
             () throws(Fault) -> Finding in try identitiesHold()
         }
         check("signatures", "every commit is signed by a key allowed for its step and valid at its time") {
-            () throws(Fault) -> Finding in try signatures(all)
+            () throws(Fault) -> Finding in try signatures(of: all, signed)
         }
         check("pruned", "what is missing was pruned by the coordinator and is listed with its digest") {
             () throws(Fault) -> Finding in try pruned(isSigned: all.contains { $0.signature != nil })
@@ -110,64 +151,81 @@ public struct Verifier {
         }
         check("times", "times never run backwards along a line") { () throws(Fault) -> Finding in try times(all) }
         check("additions", "each commit adds its own step's files and changes nothing else") {
-            () throws(Fault) -> Finding in plain(try additions(all, changes()))
+            () throws(Fault) -> Finding in
+            Finding(evidence: "\(all.count) commits compared with their parents", faults: try added.joined())
         }
         check("states", "every commit's state digest and trailers hold") { () throws(Fault) -> Finding in
-            plain(try states(all))
+            plain(try states(all, (try? objects.value().states) ?? [:]))
         }
         check("plan", "the plan never changed and follows from the workflow") { () throws(Fault) -> Finding in
-            plain(try planHolds(all), Array(line.prefix(1)))
+            plain(try planHolds(all.count, plans.joined()), Array(line.prefix(1)))
         }
         check("inputs", "one base model, tokenizer and template at all sites; commitments to every set of records") {
             () throws(Fault) -> Finding in inputsHold(all)
         }
         check("contents", "nothing reachable but the files, fields and numbers of a run: no text of a note") {
-            () throws(Fault) -> Finding in try contents(all, changes())
+            () throws(Fault) -> Finding in
+            _ = try changes.get()
+            return Finding(
+                evidence: "\(documents.count) records and timings", faults: try foreignRefs() + held.joined())
         }
         check("disjoint", "training, validation and test records are disjoint") { () throws(Fault) -> Finding in
             disjoint()
         }
+        let mergeCommits = merges.map(\.commit)
         check("uploads", "every upload is what its record says") { () throws(Fault) -> Finding in
-            try over(merges) { () throws(Fault) -> Finding in
-                var finding = try uploads(line)
+            try over(mergeCommits) { () throws(Fault) -> Finding in
+                var finding = try uploads(tallies.uploads)
                 finding.commits = uploading
                 return finding
             }
         }
         check("presence", "every site has an upload in each round, or a recorded reason why it was left out") {
             () throws(Fault) -> Finding in
-            try over(merges) { () throws(Fault) -> Finding in try presence(line) }
+            try over(mergeCommits) { () throws(Fault) -> Finding in
+                var finding = try presence(tallies.presence)
+                finding.commits = mergeCommits
+                return finding
+            }
         }
         check("weights", "weights follow from sizes and scores and sum to one") { () throws(Fault) -> Finding in
-            try over(merges) { () throws(Fault) -> Finding in plain(try weights(line), merges) }
+            try over(mergeCommits) { () throws(Fault) -> Finding in
+                plain(
+                    ("\(tallies.weights.count) weights recomputed", try tallies.weights.whole()), mergeCommits)
+            }
         }
         check("aggregates", "each global adapter is the recomputed average") { () throws(Fault) -> Finding in
-            try over(merges) { () throws(Fault) -> Finding in
-                var finding = try aggregates(line)
-                finding.commits = merges
+            try over(mergeCommits) { () throws(Fault) -> Finding in
+                var finding = try aggregates(tallies.aggregates)
+                finding.commits = mergeCommits
                 return finding
             }
         }
         check("starts", "each round starts from the adapter the last one published") { () throws(Fault) -> Finding in
-            try over(merges) { () throws(Fault) -> Finding in plain(try starts(line), merges) }
+            try over(mergeCommits) { () throws(Fault) -> Finding in
+                plain(("\(tallies.starts.count) train steps", try tallies.starts.whole()), mergeCommits)
+            }
         }
         check("environment", "engine version, program, numerics, seed and threads are recorded") {
             () throws(Fault) -> Finding in
-            try over(all.filter { $0.trailer("Step") != "plan" }) { () throws(Fault) -> Finding in try environment(all)
+            try over(all.filter { $0.trailer("Step") != "plan" }) { () throws(Fault) -> Finding in
+                try environment(surroundings)
             }
         }
         check("metrics", "metrics follow from their counts") { () throws(Fault) -> Finding in
-            try over(evaluations) { () throws(Fault) -> Finding in plain(try metrics(line), evaluations) }
+            try over(evaluations) { () throws(Fault) -> Finding in
+                plain(("\(evaluations.count) evaluations", try measured.joined()), evaluations)
+            }
         }
         check("release", "the published adapter is the output of one aggregated round") { () throws(Fault) -> Finding in
             try release(line)
         }
         let planned = Self.plannedSteps(declaration).count
-        let signed = all.count { $0.signature != nil }
+        let count = all.count { $0.signature != nil }
         let areGood = checks.first { $0.id == "signatures" }?.holds ?? false
         let signing: SigningState =
-            signed == 0 && !line.isEmpty && declaration.signing == .optional
-            ? .unsigned : areGood && !all.isEmpty && signed == all.count ? .signed : .broken
+            count == 0 && !line.isEmpty && declaration.signing == .optional
+            ? .unsigned : areGood && !all.isEmpty && count == all.count ? .signed : .broken
         return VerificationReport(
             run: run, tip: tip.hex, checks: checks, done: line.count, planned: planned, signing: signing)
     }

@@ -37,10 +37,9 @@ struct LogCommand: ParsableCommand {
                 ).canonical)
             return
         }
-        let formatter = ISO8601DateFormatter()
         var text = ""
         for commit in commits {
-            let time = formatter.string(from: Date(timeIntervalSince1970: TimeInterval(commit.time)))
+            let time = Date(timeIntervalSince1970: TimeInterval(commit.time)).formatted(.iso8601)
             text += "\(commit.id.hex.prefix(9))  \(time)  \(commit.subject)\n"
         }
         Console.result(raw: Array(text.utf8))
