@@ -36,6 +36,25 @@ import Testing
         let replay = try federation.medrounds("replay", "tiny-1")
         #expect(replay.code == 4 && replay.err.contains("ledger.pruned"), "\(replay.err)")
         #expect(try federation.medrounds("replay", "tiny-1", "--round", "4").code == 0)
+        // Every command that needs what is gone says so; those that do not go on.
+        for command in [
+            ["explain", "tiny-1", "--round", "1"], ["diff", "tiny-1@1", "tiny-1@2"],
+            ["replay", "tiny-1", "--level", "full"], ["replay", "tiny-1", "--round", "2"],
+            ["adapter", "export", "tiny-1", "--round", "1", "--to", "adapter"],
+        ] {
+            let finished = try TinyFederation.run(TinyFederation.program, command, in: federation.folder)
+            #expect(
+                finished.code == 4 && finished.err.contains("was pruned from this ledger"),
+                "\(command): \(finished.err)")
+        }
+        let page = try federation.medrounds("report", "tiny-1", "--output", "pruned.html")
+        #expect(page.code == 0, "\(page.err)")
+        let html = try String(contentsOfFile: "\(federation.folder)/pruned.html", encoding: .utf8)
+        #expect(html.contains("8 adapters pruned, none missing"))
+        for command in [["explain", "tiny-1", "--round", "4"], ["diff", "tiny-1@3", "tiny-1@4"], ["show", "tiny-1"]] {
+            let finished = try TinyFederation.run(TinyFederation.program, command, in: federation.folder)
+            #expect(finished.code == 0, "\(command): \(finished.err)")
+        }
         #expect(try federation.medrounds("ledger", "prune", "--keep", "1").out.contains("0 adapters pruned"))
 
         let export = try federation.medrounds(
