@@ -3,6 +3,9 @@
 
 import PackageDescription
 
+// Recorded with every step: scripts/lib/source.sh sets it. Only what a git commit's name needs gets into the define.
+let source = (Context.environment["MEDROUNDS_SOURCE"] ?? "unknown").filter { "0123456789abcdefghnsuowk+".contains($0) }
+
 let package = Package(
     name: "MedRounds",
     products: [
@@ -27,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "CBuild", cSettings: [.define("BUILD_SOURCE", to: "\"\(source)\"")]),
         .target(name: "CKernels", cSettings: [.define("NDEBUG")], linkerSettings: [.linkedLibrary("m")]),
 
         // One concern each; none of these knows another unless the arrow is drawn in docs/design.md.
@@ -42,7 +46,7 @@ let package = Package(
             name: "Rounds",
             dependencies: [
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
-                "Extraction", "GitLedger",
+                "Extraction", "GitLedger", "CBuild",
             ]),
         .executableTarget(
             name: "medrounds",

@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/setup.sh
 . scripts/lib/setup.sh
+# shellcheck source=scripts/lib/source.sh
+. scripts/lib/source.sh
 
 setup
 # The tests look for the base model here.

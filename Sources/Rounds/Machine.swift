@@ -1,5 +1,6 @@
 // Machine: what timing.json says of the computer. Never part of a record, since another computer must reproduce it.
 
+import CBuild
 import Digests
 import Federation
 import Foundation
@@ -29,6 +30,10 @@ public enum Machine {
         Files.readIfPresent("/proc/self/exe").map { Digest.sha256($0).hex } ?? "unknown"
     }()
 
+    /// The git commit that the program was built from, with `+changes` where the checkout differed from it, or `unknown` where the build was
+    /// not told.
+    public static let source = String(cString: build_source())
+
     /// How many processors this process may use.
     public static var processors: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
 }
@@ -51,6 +56,7 @@ struct StepClock {
             "started": .string(Self.utc(started)), "seconds": .number((seconds * 1000).rounded() / 1000),
             "threads": .integer(Int64(threads)), "peak_memory_bytes": .integer(Int64(Machine.peakMemory)),
             "processor": .string(Machine.processor), "program_sha256": .string(Machine.program),
+            "program_source": .string(Machine.source),
         ]
         for (name, count) in rates where seconds > 0 {
             members["\(name)_per_second"] = .number((count / seconds * 100).rounded() / 100)

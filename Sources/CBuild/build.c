@@ -1,0 +1,3 @@
+#include "build.h"
+
+const char *build_source(void) { return BUILD_SOURCE; }
