@@ -97,6 +97,8 @@ public struct FederationDeclaration: Hashable, Sendable {
     public var rounds: Int
     /// The steps of each round, in order.
     public var steps: [Step]
+    /// With how many usable uploads a round goes on where sites are absent; nil where every site's step must end.
+    public var quorum: Int?
     /// Whether every commit must be signed by an allowed key.
     public var signing: Requirement
     /// Whether a site trains only a plan that it has approved.

@@ -78,17 +78,6 @@ struct CohortScores {
         return members
     }
 
-    /// For a commit's subject.
-    var summary: String {
-        func figures(_ card: ScoreCard) -> String {
-            "strict F1 \(Figures.fixed(card.micro(.strict).f1, 3)), lenient F1 \(Figures.fixed(card.micro(.lenient).f1, 3))"
-        }
-        let parts = [
-            mentions.map { figures($0.card) }, relations.map { "relations \(figures($0.card.pairs))" },
-        ]
-        return parts.compactMap { $0 }.joined(separator: ", ")
-    }
-
     private func json(_ card: ScoreCard, _ rows: [DocumentCounts]) -> JSONValue {
         guard case .object(var members) = card.json else { return card.json }
         members["by_document"] = .array(rows.map { .string($0.text) })

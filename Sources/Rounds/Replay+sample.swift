@@ -25,7 +25,8 @@ extension Replayer {
         var samples: [ReplaySample] = []
         for round in try rounds(only) {
             let commit = try aggregateCommit(of: round)
-            for site in plan.declaration.sites.map(\.id) {
+            let absent = try absences(of: round, in: commit)
+            for site in plan.declaration.sites.map(\.id) where absent[site]?.step != "train" {
                 let record = try trainRecord(round, site, commit)
                 guard try record.text("status") == "done" else { continue }
                 samples.append(ReplaySample(round: round, site: site, position: 0))

@@ -109,11 +109,12 @@ public struct Replayer {
         let declaration = plan.declaration
         let end = round == 0 ? tip : try aggregateCommit(of: round)
         let start = try startAdapter(of: round, context)
+        let absent = try absences(of: round, in: end)
         var trained: [SiteID: StepOutput] = [:]
         for step in declaration.steps {
             switch step {
             case .train(let configuration):
-                for site in declaration.sites.map(\.id) {
+                for site in declaration.sites.map(\.id) where absent[site]?.step != "train" {
                     context.report(.started(round: round, step: "train", owner: site.name))
                     let output = try TrainStep.compute(
                         context: context, round: round, site: site, configuration: configuration, start: start,
@@ -124,7 +125,7 @@ public struct Replayer {
                     }
                 }
             case .upload(let precision):
-                for site in declaration.sites.map(\.id) {
+                for site in declaration.sites.map(\.id) where absent[site] == nil {
                     guard let train = trained[site] else { continue }
                     let output = try UploadStep.compute(
                         context: context, round: round, site: site, precision: precision,
@@ -136,11 +137,14 @@ public struct Replayer {
             case .score(let measure):
                 context.report(.started(round: round, step: "score", owner: nil))
                 let uploads = try Self.received(plan, round, end, ledger, withScores: false).uploads
-                let output = try ScoreStep.compute(context: context, round: round, measure: measure, uploads: uploads)
+                let output = try ScoreStep.compute(
+                    context: context, round: round, measure: measure, uploads: uploads,
+                    absent: Self.absences(plan, round, end, ledger))
                 guard try compare(output, round, "score", nil, at: end, context, into: &steps) else { return false }
             case .aggregate(let rule):
                 let output = try Self.aggregate(
-                    plan: plan, rule: rule, round: round, Self.received(plan, round, end, ledger))
+                    plan: plan, rule: rule, round: round, Self.received(plan, round, end, ledger),
+                    absent: Self.absences(plan, round, end, ledger))
                 guard try compare(output, round, "aggregate", nil, at: end, context, into: &steps) else { return false }
             case .evaluate(let configuration):
                 guard configuration.runs(in: round, of: declaration.rounds) else { continue }
@@ -213,18 +217,35 @@ public struct Replayer {
     static func received(
         _ plan: Plan, _ round: Int, _ commit: CommitID, _ ledger: Ledger, withScores: Bool = true
     ) throws(Fault) -> (uploads: [ReceivedUpload], leftOut: [LeftOut]) {
-        try UploadStep.received(
-            round: round, sites: plan.declaration.sites.map(\.id), declaration: plan.declaration,
+        let absent = try absences(plan, round, commit, ledger) ?? []
+        let sites = plan.declaration.sites.map(\.id).filter { site in !absent.contains { $0.site == site } }
+        return try UploadStep.received(
+            round: round, sites: sites, declaration: plan.declaration,
             sizes: plan.inputs.model.sizes,
             scoreRecord: withScores ? try ledger.file(StepPaths.record(round: round, step: "score"), of: commit) : nil
         ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in try ledger.file(path, of: commit) }
     }
 
+    /// Who was absent from a round, as its commits record it: a fact that no replay can compute. Nil where the plan has no quorum.
+    static func absences(
+        _ plan: Plan, _ round: Int, _ commit: CommitID, _ ledger: Ledger
+    ) throws(Fault) -> [Absence]? {
+        guard plan.declaration.quorum != nil else { return nil }
+        return try Absence.recorded(round, in: commit, ledger) ?? []
+    }
+
+    func absences(of round: Int, in commit: CommitID) throws(Fault) -> [SiteID: Absence] {
+        let absences = try Self.absences(plan, round, commit, ledger) ?? []
+        return Dictionary(absences.map { ($0.site, $0) }) { first, _ in first }
+    }
+
     private static func aggregate(
-        plan: Plan, rule: AggregationRule, round: Int, _ received: (uploads: [ReceivedUpload], leftOut: [LeftOut])
+        plan: Plan, rule: AggregationRule, round: Int, _ received: (uploads: [ReceivedUpload], leftOut: [LeftOut]),
+        absent: [Absence]?
     ) throws(Fault) -> StepOutput {
         try AggregateStep.compute(
-            rule: rule, round: round, uploads: received.uploads, leftOut: received.leftOut,
+            rule: rule, round: round, uploads: received.uploads, leftOut: received.leftOut, absent: absent,
+            quorum: plan.declaration.quorum,
             precision: plan.declaration.uploadPrecision, model: plan.inputs.model, clock: StepClock(),
             threads: 1)
     }
@@ -235,7 +256,8 @@ public struct Replayer {
         ledger: Ledger
     ) throws(Fault) -> [Fault] {
         for case .aggregate(let rule) in plan.declaration.steps {
-            let output = try aggregate(plan: plan, rule: rule, round: round, received)
+            let output = try aggregate(
+                plan: plan, rule: rule, round: round, received, absent: absences(plan, round, commit.id, ledger))
             var faults: [Fault] = []
             for (path, bytes) in output.deterministic {
                 let committed = try ledger.file(path, of: commit.id)

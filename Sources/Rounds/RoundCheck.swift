@@ -14,6 +14,7 @@ struct RoundTally: Sendable {
     var count = 0
     var bytes = 0
     var leftOut = 0
+    var absent = 0
     /// Rounds whose adapters are pruned.
     var pruned = 0
     /// Why the check could not be finished.
@@ -31,6 +32,7 @@ struct RoundTally: Sendable {
         count += next.count
         bytes += next.bytes
         leftOut += next.leftOut
+        absent += next.absent
         pruned += next.pruned
         end = next.end
     }
@@ -81,6 +83,9 @@ final class RoundCheck {
     private var ledger: Ledger { verifier.ledger }
     /// The records read so far by path.
     private var records: [String: RecordReader] = [:]
+    private lazy var absent = Result { () throws(Fault) -> [Absence] in
+        try Replayer.absences(plan, round, commit.id, ledger) ?? []
+    }
     private lazy var received = Result { () throws(Fault) in try Replayer.received(plan, round, commit.id, ledger) }
     private lazy var sent = Result { () throws(Fault) in try readSent() }
 
@@ -117,6 +122,7 @@ final class RoundCheck {
         }
         var leftOut: Set<SiteID> = []
         for row in try record("aggregate").list("left_out") { leftOut.insert(try row.site("site")) }
+        let absent = Set(try absent.get().map(\.site))
         var losses: [SiteID: Double] = [:]
         if try ledger.blob(StepPaths.record(round: round, step: "score"), of: commit.id) != nil {
             for row in try record("score").list("scores") where row["left_out"] == nil {
@@ -124,7 +130,7 @@ final class RoundCheck {
             }
         }
         var uploads: [Verifier.SentUpload] = []
-        for site in declaration.sites.map(\.id) where !leftOut.contains(site) {
+        for site in declaration.sites.map(\.id) where !leftOut.contains(site) && !absent.contains(site) {
             let path = StepPaths.upload(round: round, site: site)
             guard let content = try ledger.digest(of: path, in: commit.id) else {
                 throw .missingFile(path, commit.id.hex)
@@ -156,7 +162,8 @@ final class RoundCheck {
                     broken(
                         "verify.upload", "the record of \(site) counts other bytes than the \(upload.bytes) uploaded"))
             }
-            tally.faults += try checkSettings(train, of: site)
+            tally.faults += try checkSettings(train, of: site) + checkTraining(train, of: site)
+            tally.faults += try checkExchange(sent, of: site)
             if try sent.object("input").digest("adapter_sha256") != train.object("output").digest("adapter_sha256") {
                 tally.faults.append(
                     broken("verify.upload", "the upload of \(site) is not made from what the site trained"))
@@ -198,6 +205,59 @@ final class RoundCheck {
         return faults
     }
 
+    /// What a train record says of its own numbers follows from the others and from the plan.
+    private func checkTraining(_ train: RecordReader, of site: SiteID) throws(Fault) -> [Fault] {
+        var faults: [Fault] = []
+        func require(_ holds: Bool, _ what: String) {
+            if !holds { faults.append(broken("verify.training", "\(site): \(what)", train.path)) }
+        }
+        let sources = plan.inputs.datasets.filter { $0.role == .train && $0.owner == site.name }
+        require(
+            try train.int("truncated_records") == sources.reduce(0) { $0 + $1.truncated },
+            "truncated_records is not the plan's count")
+        guard try train.text("status") == "done", let training = declaration.training else { return faults }
+        let losses = train["step_losses"]?.elements?.compactMap(\.double) ?? []
+        let steps =
+            training.epochs * ((sources.reduce(0) { $0 + $1.records } + training.batchSize - 1) / training.batchSize)
+        require(
+            Set([steps, try train.int("steps"), losses.count]).count == 1,
+            "steps are not those that the records and the plan give")
+        let loss = try train.object("loss")
+        let ends = TrainStep.ends(of: losses)
+        require(
+            ends == (try loss.double("first_tenth"), try loss.double("last_tenth")),
+            "the losses of the first and the last tenth do not follow from step_losses")
+        let epochs = (first: try loss.double("first_epoch"), last: try loss.double("last_epoch"))
+        require(training.epochs > 1 || epochs.first == epochs.last, "one epoch has two losses")
+        require(
+            try train.object("output").text("precision") == UploadPrecision.f32.rawValue, "the precision is not f32")
+        require(try train.int("tokens") > 0, "no token was trained on")
+        let due = training.checkpointEvery.map { Array(stride(from: $0, to: losses.count, by: $0)) } ?? []
+        var kept: [Int] = []
+        for row in train["checkpoints"] == nil ? [] : try train.list("checkpoints") { kept.append(try row.int("step")) }
+        require(
+            kept == due && (train["checkpoints"] != nil) == (training.checkpointEvery != nil),
+            "the checkpoints are not those that the plan asks for")
+        return faults
+    }
+
+    /// What an upload's record says of its size follows from the plan and the bytes.
+    private func checkExchange(_ sent: RecordReader, of site: SiteID) throws(Fault) -> [Fault] {
+        let precision = declaration.uploadPrecision
+        let parameters = AdapterFile.expected(sizes: plan.inputs.model.sizes, configuration: declaration.adapter)
+            .reduce(0) { $0 + $1.shape.reduce(1, *) }
+        let whole = plan.inputs.model.parameters * precision.bytesPerNumber
+        let share = 1 - Double(try sent.int("bytes")) / Double(whole)
+        if try sent.text("precision") == precision.rawValue, try sent.int("parameters") == parameters,
+            try sent.int("full_model_bytes") == whole, try sent.double("share_saved") == share
+        {
+            return []
+        }
+        return [
+            broken("verify.upload", "the record of \(site) counts otherwise than the plan and its bytes", sent.path)
+        ]
+    }
+
     // MARK: Presence, scores and weights
 
     func presence(_ tally: inout RoundTally) throws(Fault) {
@@ -213,6 +273,20 @@ final class RoundCheck {
                 tally.faults.append(broken("verify.presence", "a site is left out without a reason", path))
             }
         }
+        let present = names.count
+        for absence in try absent.get() {
+            names.append(absence.site.name)
+            tally.absent += 1
+            tally.faults += try check(absence, path)
+        }
+        if record["quorum"]?.int != declaration.quorum || (record["absent"] != nil) != (declaration.quorum != nil) {
+            tally.faults.append(
+                broken("verify.presence", "the quorum is recorded otherwise than the plan has it", path))
+        }
+        if let quorum = declaration.quorum, try record.list("weights").count < quorum {
+            tally.faults.append(
+                broken("verify.presence", "\(present) uploads were averaged where the quorum is \(quorum)", path))
+        }
         if names.sorted() != declaration.sites.map(\.id.name).sorted() {
             tally.faults.append(
                 broken(
@@ -221,19 +295,57 @@ final class RoundCheck {
         }
     }
 
+    /// A site that is recorded as absent has a reason and none of the files of the step that it did not end, nor of what follows.
+    private func check(_ absence: Absence, _ path: String) throws(Fault) -> [Fault] {
+        guard let first = Absence.steps.firstIndex(of: absence.step), !absence.reason.isEmpty,
+            1...Absence.tries ~= absence.attempts
+        else {
+            return [
+                broken(
+                    "verify.presence", "\(absence.site) is absent without a step, a reason and a count of tries", path)
+            ]
+        }
+        var faults: [Fault] = []
+        for step in Absence.steps[first...] {
+            let file = StepPaths.record(round: round, step: step, owner: absence.site.name)
+            if try ledger.blob(file, of: commit.id) != nil {
+                faults.append(broken("verify.presence", "\(absence.site) is recorded as absent and did \(step)", file))
+            }
+        }
+        return faults
+    }
+
     /// Every score is that of an upload of the round, on the validation records that the plan commits to.
     private func checkScores(_ uploads: [Verifier.SentUpload]) throws(Fault) -> [Fault] {
         let path = StepPaths.record(round: round, step: "score")
         guard try ledger.blob(path, of: commit.id) != nil else { return [] }
         let score = try record("score")
         var faults: [Fault] = []
+        if score["absent"] != (try record("aggregate")["absent"]) {
+            faults.append(broken("verify.presence", "score and aggregate name other absent sites", path))
+        }
         if let validation = plan.inputs.datasets.first(where: { $0.role == .validation }),
             try score.digest("validation_commitment") != validation.commitment
         {
             faults.append(
                 broken("verify.dataset", "uploads were scored on other records than the plan commits to", path))
         }
+        let validation = plan.inputs.datasets.first { $0.role == .validation }
+        var measure: String?
+        for case .score(let planned) in declaration.steps { measure = planned.rawValue }
+        let stated = (try score.text("measure"), try score.int("records"))
+        if stated != (measure ?? "", validation?.records ?? 0)
+            || score["overlapping_documents"] != plan.inputs.overlapping(.validation, owner: "coordinator")
+        {
+            faults.append(broken("verify.score", "measure and records are not those of the plan", path))
+        }
+        var labels: Int?
         for row in try score.list("scores") where row["left_out"] == nil {
+            let counted = try row.int("label_tokens")
+            if counted != labels ?? counted || counted < 1 {
+                faults.append(broken("verify.score", "the uploads were scored over different labels", path))
+            }
+            labels = counted
             let site = try row.site("site")
             let digest = try row.digest("adapter_sha256")
             if !uploads.contains(where: { $0.standing.site == site && $0.digest == digest }) {
@@ -295,7 +407,8 @@ final class RoundCheck {
     func starts(_ tally: inout RoundTally) throws(Fault) {
         let published = try previous.map { (commit) throws(Fault) in try globalDigest(of: commit) }
         var first: Digest?
-        for site in declaration.sites.map(\.id) {
+        let absent = try absent.get().filter { $0.step == "train" }.map(\.site)
+        for site in declaration.sites.map(\.id) where !absent.contains(site) {
             let start = try record("train", site).object("input").digest("adapter_sha256")
             tally.count += 1
             // Round 1 starts from the adapter the seed makes; here it can be checked that all sites had the same one.

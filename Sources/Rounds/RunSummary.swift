@@ -95,8 +95,14 @@ public struct RunSummary: Sendable {
         for round in plan.declaration.roundNumbers {
             let aggregate = try Self.record(StepPaths.record(round: round, step: "aggregate"), tip, ledger)
             let score = try Self.record(StepPaths.record(round: round, step: "score"), tip, ledger)
+            let absent = try (aggregate ?? score).map { (record) throws(Fault) in try Absence.all(in: record) } ?? []
             for site in plan.declaration.sites.map(\.id) {
-                if let row = try Self.siteRow(run, round, site, tip, aggregate, score, ledger) { sites.append(row) }
+                if let absence = absent.first(where: { $0.site == site }) {
+                    sites.append(
+                        SiteRow(round: round, site: site, records: 0, leftOut: "absent, \(absence.reason)"))
+                } else if let row = try Self.siteRow(run, round, site, tip, aggregate, score, ledger) {
+                    sites.append(row)
+                }
             }
             if let exchange = try aggregate?.object("exchange") {
                 let bytes = try exchange.int("uploaded_bytes") + exchange.int("downloaded_bytes")

@@ -18,6 +18,8 @@ public final class Runner {
     private let planDigest: Digest
     /// Nil for a run that is not signed.
     private let keys: SigningKeys?
+    /// The sites that the round under way goes on without.
+    private var absent: [SiteID: Absence] = [:]
 
     private init(run: RunName, ledger: Ledger, workspace: Workspace, context: RunContext, keys: SigningKeys?) {
         self.run = run
@@ -107,6 +109,9 @@ public final class Runner {
     public func execute() throws(Fault) {
         let declaration = context.plan.declaration
         for round in declaration.roundNumbers {
+            // Once the coordinator has scored or averaged a round, who was absent stays absent.
+            let recorded = try Absence.recorded(round, in: mainTip(), ledger) ?? []
+            absent = Dictionary(recorded.map { ($0.site, $0) }) { first, _ in first }
             for step in declaration.steps {
                 switch step {
                 case .train(let configuration): try train(round, configuration)
@@ -124,18 +129,70 @@ public final class Runner {
     // MARK: Steps
 
     private func train(_ round: Int, _ configuration: TrainingConfiguration) throws(Fault) {
-        for site in context.plan.declaration.sites.map(\.id) where try !isCommitted(round, "train", site) {
+        for site in present where try !isCommitted(round, "train", site) {
             if context.plan.declaration.approvals == .required {
-                try Approval.require(context.plan, of: site, in: run, ledger: ledger)
+                do {
+                    try Approval.require(context.plan, of: site, in: run, ledger: ledger)
+                } catch {
+                    guard error.code == "run.not-approved", declaresQuorum else { throw error }
+                    note(Absence(site: site, step: "train", reason: error.code, attempts: 1), round)
+                    continue
+                }
             }
-            let output = try trainOutput(round, configuration, site)
-            if let adapter = output.adapter {
-                // The adapter is on disk before the commit that names its digest.
-                let path = workspace.trainedAdapter(run: run, site: site, round: round)
-                try Files.write(TrainStep.encode(adapter), to: path)
+            let output = try attempt(round, "train", site) { () throws(Fault) -> StepOutput in
+                let output = try trainOutput(round, configuration, site)
+                if let adapter = output.adapter {
+                    // The adapter is on disk before the commit that names its digest.
+                    let path = workspace.trainedAdapter(run: run, site: site, round: round)
+                    try Files.write(TrainStep.encode(adapter), to: path)
+                }
+                return output
             }
-            try commit(output, round: round, step: "train", site: site)
+            if let output { try commit(output, round: round, step: "train", site: site) }
         }
+    }
+
+    // MARK: Absent sites
+
+    private var declaresQuorum: Bool { context.plan.declaration.quorum != nil }
+    /// The sites that the round under way still counts on.
+    private var present: [SiteID] { context.plan.declaration.sites.map(\.id).filter { absent[$0] == nil } }
+    /// In site order; nil where the workflow has no quorum, so that records stay what they were.
+    private var absences: [Absence]? {
+        declaresQuorum ? context.plan.declaration.sites.compactMap { absent[$0.id] } : nil
+    }
+
+    private func note(_ absence: Absence, _ round: Int) {
+        absent[absence.site] = absence
+        context.report(
+            .noted(
+                "site \(absence.site) is absent from round \(round): \(absence.reason) in \(absence.step), tried \(absence.attempts) times"
+            ))
+    }
+
+    /// What a site's step gives; nil, with the site absent, where it failed as often as it may and the workflow has a quorum. A fault
+    /// of the ledger, a contradiction or an interruption is not the site's.
+    private func attempt(
+        _ round: Int, _ step: String, _ site: SiteID, _ body: () throws(Fault) -> StepOutput
+    ) throws(Fault) -> StepOutput? {
+        for number in 1...Absence.tries {
+            do {
+                return try body()
+            } catch {
+                let isTheSites = [.failed, .usage, .workflow, .data, .model].contains(error.kind)
+                guard declaresQuorum, isTheSites else { throw error }
+                guard number == Absence.tries else { continue }
+                note(Absence(site: site, step: step, reason: error.code, attempts: number), round)
+            }
+        }
+        return nil
+    }
+
+    private func requireQuorum(_ round: Int, _ received: (uploads: [ReceivedUpload], leftOut: [LeftOut])) throws(Fault)
+    {
+        guard let quorum = context.plan.declaration.quorum, received.uploads.count < quorum else { return }
+        throw .belowQuorum(
+            round, present: received.uploads.count, quorum: quorum, absences ?? [], received.leftOut)
     }
 
     private func trainOutput(_ round: Int, _ configuration: TrainingConfiguration, _ site: SiteID) throws(Fault)
@@ -151,13 +208,15 @@ public final class Runner {
     }
 
     private func upload(_ round: Int, _ precision: UploadPrecision) throws(Fault) {
-        for site in context.plan.declaration.sites.map(\.id) where try !isCommitted(round, "upload", site) {
+        for site in present where try !isCommitted(round, "upload", site) {
             context.report(.started(round: round, step: "upload", owner: site.name))
             let record = try siteRecord(round, "train", site)
-            let trained = try trainedAdapter(round, site, record)
-            let output = try UploadStep.compute(
-                context: context, round: round, site: site, precision: precision, trainRecord: record, trained: trained)
-            try commit(output, round: round, step: "upload", site: site)
+            let output = try attempt(round, "upload", site) { () throws(Fault) -> StepOutput in
+                try UploadStep.compute(
+                    context: context, round: round, site: site, precision: precision, trainRecord: record,
+                    trained: trainedAdapter(round, site, record))
+            }
+            if let output { try commit(output, round: round, step: "upload", site: site) }
         }
     }
 
@@ -184,8 +243,10 @@ public final class Runner {
     private func score(_ round: Int, _ measure: ScoreMeasure) throws(Fault) {
         guard try !isCommitted(round, "score", nil) else { return }
         context.report(.started(round: round, step: "score", owner: nil))
-        let uploads = try received(round).uploads
-        let output = try ScoreStep.compute(context: context, round: round, measure: measure, uploads: uploads)
+        let received = try received(round)
+        try requireQuorum(round, received)
+        let output = try ScoreStep.compute(
+            context: context, round: round, measure: measure, uploads: received.uploads, absent: absences)
         try commitMain(output, round: round, step: "score")
     }
 
@@ -193,8 +254,10 @@ public final class Runner {
         guard try !isCommitted(round, "aggregate", nil) else { return }
         context.report(.started(round: round, step: "aggregate", owner: nil))
         let received = try received(round)
+        try requireQuorum(round, received)
         let output = try AggregateStep.compute(
-            rule: rule, round: round, uploads: received.uploads, leftOut: received.leftOut,
+            rule: rule, round: round, uploads: received.uploads, leftOut: received.leftOut, absent: absences,
+            quorum: context.plan.declaration.quorum,
             precision: context.plan.declaration.uploadPrecision, model: context.plan.inputs.model,
             clock: StepClock(), threads: context.threads)
         // The merge carries every site's line of this round, those left out included: nothing a site said is lost.
@@ -203,15 +266,18 @@ public final class Runner {
         var taken: [TakenFolder] = []
         for site in context.plan.declaration.sites.map(\.id) {
             guard let tip = try ledger.tip(.site(run, site)) else { continue }
+            // Of an absent site, what it ended in this round.
+            let isAbsent = absent[site] != nil
+            if isAbsent, try ledger.read(tip).trailer("Round") != String(round) { continue }
             parents.append(tip)
-            for step in ["train", "upload"] {
+            for step in isAbsent ? ["train"] : ["train", "upload"] {
                 taken.append(TakenFolder(from: tip, path: StepPaths.folder(round: round, step: step, owner: site.name)))
             }
         }
         var draft = draft(
             .main(run), expected: main, parents: parents, base: main, changes: Self.changes(of: output),
-            subject: "round \(round) aggregate \(rule.name): \(output.summary)", round: round, step: "aggregate",
-            owner: nil)
+            subject: try Self.subject(of: output, round: round, step: "aggregate", owner: nil), round: round,
+            step: "aggregate", owner: nil)
         draft.taken = taken
         try commit(draft, round: round, step: "aggregate", owner: nil)
     }
@@ -256,8 +322,8 @@ public final class Runner {
     private func received(_ round: Int) throws(Fault) -> (uploads: [ReceivedUpload], leftOut: [LeftOut]) {
         let scores = try ledger.file(StepPaths.record(round: round, step: "score"), of: mainTip())
         return try UploadStep.received(
-            round: round, sites: context.plan.declaration.sites.map(\.id), declaration: context.plan.declaration,
-            sizes: context.sizes, scoreRecord: scores
+            round: round, sites: present, declaration: context.plan.declaration, sizes: context.sizes,
+            scoreRecord: scores
         ) { (site: SiteID, path: String) throws(Fault) -> [UInt8]? in
             guard let tip = try ledger.tip(.site(run, site)) else { return nil }
             return try ledger.file(path, of: tip)
@@ -295,7 +361,8 @@ public final class Runner {
         if let tip, step != "train" { parent = tip } else { parent = try roundStart(round) }
         let draft = draft(
             line, expected: tip, parents: [parent], base: parent, changes: Self.changes(of: output),
-            subject: "round \(round) \(step) \(site): \(output.summary)", round: round, step: step, owner: site.name)
+            subject: try Self.subject(of: output, round: round, step: step, owner: site.name), round: round,
+            step: step, owner: site.name)
         try commit(draft, round: round, step: step, owner: site.name)
     }
 
@@ -303,8 +370,7 @@ public final class Runner {
         let tip = try mainTip()
         let draft = draft(
             .main(run), expected: tip, parents: [tip], base: tip, changes: Self.changes(of: output),
-            subject: "round \(round) \(step)\(owner.map { " \($0)" } ?? ""): \(output.summary)", round: round,
-            step: step,
+            subject: try Self.subject(of: output, round: round, step: step, owner: owner), round: round, step: step,
             owner: owner)
         try commit(draft, round: round, step: step, owner: owner)
     }
@@ -340,6 +406,13 @@ public final class Runner {
             time: Int64(Date().timeIntervalSince1970))
     }
 
+    private static func subject(
+        of output: StepOutput, round: Int, step: String, owner: String?
+    ) throws(Fault) -> String {
+        try StepSummary.subject(
+            round: round, step: step, owner: owner, RecordReader(output.record, path: output.folder))
+    }
+
     private static func changes(of output: StepOutput) -> [FileChange] {
         (output.deterministic + [("\(output.folder)/timing.json", output.timing.canonical)]).map {
             FileChange(path: $0.path, bytes: $0.bytes)
@@ -359,7 +432,8 @@ public final class Runner {
         }
     }
 
-    private static func outline(_ declaration: FederationDeclaration) -> String {
+    /// The sites and rounds of a plan in words, for its commit's subject.
+    static func outline(_ declaration: FederationDeclaration) -> String {
         let sites = declaration.sites.count
         return "\(sites) site\(sites == 1 ? "" : "s"), \(declaration.rounds) round\(declaration.rounds == 1 ? "" : "s")"
     }

@@ -13,8 +13,6 @@ struct StepOutput {
     var files: [(path: String, bytes: [UInt8])] = []
     /// timing.json; not compared by a replay.
     var timing: JSONValue
-    /// The commit's subject after `round N step owner: `.
-    var summary: String
     /// The adapter the step produced, where it produced one.
     var adapter: Adapter?
 
@@ -68,7 +66,8 @@ struct RecordReader {
         return text
     }
     func int(_ key: String) throws(Fault) -> Int {
-        guard let int = value[key]?.int else { throw missing(key, "an integer") }
+        // No count of ours comes near, and sums of a few such numbers do not overflow.
+        guard let int = value[key]?.int, int.magnitude < 1 << 50 else { throw missing(key, "an integer below 2^50") }
         return int
     }
     func double(_ key: String) throws(Fault) -> Double {

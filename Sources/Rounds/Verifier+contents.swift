@@ -43,11 +43,26 @@ extension Verifier {
             if json.canonical != bytes {
                 faults.append(broken("verify.contents", "the file is no canonical JSON", commit, path))
             }
-            if let flaw = Self.flaw(of: json, key: "", path: "") {
-                faults.append(broken("verify.contents", flaw, commit, path))
+            for flaw in [Self.flaw(of: json, key: "", path: ""), RecordShape.flaw(of: json, at: path)] {
+                if let flaw { faults.append(broken("verify.contents", flaw, commit, path)) }
             }
+            faults += try checkSubject(json, document)
         }
         return faults
+    }
+
+    /// The subject of the commit that made a record says what the record says.
+    private func checkSubject(_ json: JSONValue, _ document: Document) throws(Fault) -> [Fault] {
+        let commit = document.commit
+        guard document.path.hasSuffix("/record.json"), let round = commit.trailer("Round").flatMap({ Int($0) }),
+            let step = commit.trailer("Step")
+        else { return [] }
+        let owner = commit.trailer("Site") ?? commit.trailer("Cohort")
+        guard document.path == StepPaths.record(round: round, step: step, owner: owner) else { return [] }
+        let record = RecordReader(json, path: document.path, commit: commit.id.hex)
+        let subject = try StepSummary.subject(round: round, step: step, owner: owner, record)
+        if commit.subject == subject && commit.body.isEmpty { return [] }
+        return [broken("verify.subject", "the commit's message is not what its record says: \(subject)", commit)]
     }
 
     func foreignRefs() throws(Fault) -> [Fault] {
@@ -127,15 +142,20 @@ extension Verifier {
     }
 
     func presence(_ tally: RoundTally) throws(Fault) -> Finding {
-        Finding(
-            evidence:
-                "\(tally.count) uploads used, \(tally.leftOut) left out with a reason; no quorum rule: a round goes on with any site that is left",
+        let rule =
+            declaration.quorum.map {
+                "quorum \($0) of \(declaration.sites.count): \(tally.absent) absences, each recorded"
+            }
+            ?? "no quorum: every site took its steps"
+        return Finding(
+            evidence: "\(tally.count) uploads used, \(tally.leftOut) left out with a reason; \(rule)",
             faults: try tally.whole())
     }
 
     /// What the timing files say of the surroundings of a run's steps.
     struct Surroundings: Sendable {
-        var programs: Set<String> = []
+        /// By the digest of the program's file: what it was built from.
+        var programs: [String: String] = [:]
         var threads: Set<Int> = []
         var isComplete = true
     }
@@ -160,7 +180,7 @@ extension Verifier {
             }
             found.threads.insert(try timing.int("threads"))
             if let program = timing["program_sha256"]?.text {
-                found.programs.insert(String(program.prefix(12)))
+                found.programs[program] = timing["program_source"]?.text ?? "unknown"
             } else {
                 found.isComplete = false
             }
@@ -169,20 +189,37 @@ extension Verifier {
     }
 
     func environment(_ parts: [JobResult<Surroundings>]) throws(Fault) -> Finding {
-        var programs: Set<String> = []
+        var programs: [String: String] = [:]
         var threads: Set<Int> = []
         var finding = Finding(evidence: "", faults: [])
         for part in parts {
             let found = try part.value()
-            programs.formUnion(found.programs)
+            programs.merge(found.programs) { first, _ in first }
             threads.formUnion(found.threads)
             if !found.isComplete { finding.isProven = false }
         }
+        let names = programs.sorted { $0.key < $1.key }.map { digest, source in
+            "\(digest.prefix(12)) (\(Self.words(source)))"
+        }
+        // Not a fault: another program that comes to the same numbers is the better witness. But an auditor should know.
+        let checker =
+            programs.isEmpty || Machine.program == "unknown"
+            ? ""
+            : programs[Machine.program] != nil
+                ? ", the one that checks"
+                : "; checked by another, \(Machine.program.prefix(12)) (\(Self.words(Machine.source)))"
         finding.evidence =
-            "engine \(plan.inputs.engineVersion), \(declaration.model.numerics.rawValue) numerics, seed \(declaration.seed); "
-            + "programs \(programs.sorted().joined(separator: " ")), threads \(threads.sorted().map(String.init).joined(separator: " "))"
+            "engine \(plan.inputs.engineVersion)\(plan.inputs.engineVersion == EngineVersion.text ? "" : ", this is \(EngineVersion.text)"), "
+            + "\(declaration.model.numerics.rawValue) numerics, seed \(declaration.seed), "
+            + "threads \(threads.sorted().map(String.init).joined(separator: " ")); programs \(names.joined(separator: " "))\(checker)"
             + (finding.isProven ? "" : "; some steps do not name their program")
         return finding
+    }
+
+    private static func words(_ source: String) -> String {
+        guard source != "unknown" else { return "source not recorded" }
+        let isChanged = source.hasSuffix("+changes")
+        return "source \(source.prefix(9))\(isChanged ? " with changes" : ", unchanged")"
     }
 
     func release(_ line: [CommitRecord]) throws(Fault) -> Finding {

@@ -136,9 +136,14 @@ extension Verifier {
         // The commit with which that round begins: the last one of an earlier round.
         let start = line.last { (Int($0.trailer("Round") ?? "") ?? .max) < next }?.id
         var faults: [Fault] = []
-        for (index, site) in declaration.sites.map(\.id).enumerated() {
-            let parents = merges.last?.commit.parents ?? []
-            let merged = index + 1 < parents.count ? parents[index + 1] : nil
+        var lastMerged: [String: CommitID] = [:]
+        for merge in merges {
+            for id in merge.commit.parents.dropFirst() {
+                if let site = try ledger.read(id).trailer("Site") { lastMerged[site] = id }
+            }
+        }
+        for site in declaration.sites.map(\.id) {
+            let merged = lastMerged[site.name]
             guard let tip = try ledger.tip(.site(run, site)) else {
                 if let merged {
                     faults.append(
@@ -168,7 +173,15 @@ extension Verifier {
 
     /// An aggregate merges one upload commit a site in site order, each grown by train and upload from the round's start.
     func branches(of merge: CommitRecord, _ starts: [Int: CommitID]) -> [Fault] {
-        let sites = declaration.sites.map(\.id)
+        let round = merge.trailer("Round") ?? "?"
+        var absent: [SiteID: Absence] = [:]
+        do {
+            for absence in try Replayer.absences(plan, Int(round) ?? 0, merge.id, ledger) ?? [] {
+                absent[absence.site] = absence
+            }
+        } catch { return [error] }
+        // An absent site that ended its training has a line to merge all the same.
+        let sites = declaration.sites.map(\.id).filter { absent[$0]?.step != "train" }
         guard merge.parents.count == sites.count + 1 else {
             return [
                 broken(
@@ -176,20 +189,20 @@ extension Verifier {
                     "\(merge.parents.count - 1) site lines are merged where \(sites.count) sites take part", merge)
             ]
         }
-        let round = merge.trailer("Round") ?? "?"
         let start = Int(round).flatMap { starts[$0] }
         var faults: [Fault] = []
         for (site, id) in zip(sites, merge.parents.dropFirst()) {
             do {
-                let upload = try ledger.read(id)
-                guard key(upload) == "\(round)/upload/\(site)", let trainID = upload.parents.first else {
+                let last = try ledger.read(id)
+                let step = absent[site] == nil ? "upload" : "train"
+                guard key(last) == "\(round)/\(step)/\(site)", let parent = last.parents.first else {
                     faults.append(
                         broken(
-                            "verify.order", "\(key(upload)) is merged where \(round)/upload/\(site) was planned", upload
+                            "verify.order", "\(key(last)) is merged where \(round)/\(step)/\(site) was planned", last
                         ))
                     continue
                 }
-                let train = try ledger.read(trainID)
+                let train = try absent[site] == nil ? ledger.read(parent) : last
                 if key(train) != "\(round)/train/\(site)" || train.parents != [start].compactMap({ $0 }) {
                     faults.append(
                         broken(
@@ -217,9 +230,10 @@ extension Verifier {
             // What the merged sites' folders hold is to be there as it is.
             var merged: [String: ObjectID] = [:]
             if let round {
-                for (site, id) in zip(declaration.sites.map(\.id), commit.parents.dropFirst()) {
+                for id in commit.parents.dropFirst() {
+                    guard let site = try ledger.read(id).trailer("Site") else { continue }
                     for step in ["train", "upload"] {
-                        let folder = StepPaths.folder(round: round, step: step, owner: site.name)
+                        let folder = StepPaths.folder(round: round, step: step, owner: site)
                         for file in try ledger.files(of: id, below: folder) { merged[file.path] = file.blob }
                     }
                 }
@@ -302,9 +316,15 @@ extension Verifier {
         return faults
     }
 
-    func planHolds(_ commits: Int, _ plans: [Fault]) throws(Fault) -> (String, [Fault]) {
+    func planHolds(_ first: CommitRecord?, _ commits: Int, _ plans: [Fault]) throws(Fault) -> (String, [Fault]) {
         var faults = plans
         let digest = Digest.sha256(planBytes)
+        if let first,
+            first.subject != "plan \(declaration.name): \(Runner.outline(declaration))"
+                || first.body != declaration.summary.split(separator: "\n").joined(separator: "\n")
+        {
+            faults.append(broken("verify.subject", "the first commit's message is not what the plan says", first))
+        }
         guard let workflow = try ledger.file(StepPaths.workflow, of: tip) else {
             throw .missingFile(StepPaths.workflow, tip.hex)
         }

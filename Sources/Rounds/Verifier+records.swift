@@ -80,6 +80,7 @@ extension Verifier {
                             path))
                 }
             }
+            faults += try checkDecoding(record, cohort, commit)
             if round > 0 {
                 guard let global = try ledger.digest(of: StepPaths.global, in: commit.id) else {
                     throw .missingFile(StepPaths.global, commit.id.hex)
@@ -93,5 +94,34 @@ extension Verifier {
             }
         }
         return faults
+    }
+
+    /// How a cohort was decoded is what the plan asks for, and the counts of it are within each other.
+    private func checkDecoding(_ record: RecordReader, _ cohort: String, _ commit: CommitRecord) throws(Fault)
+        -> [Fault]
+    {
+        var planned: EvaluationConfiguration?
+        for case .evaluate(let evaluation) in declaration.steps
+        where evaluation.cohorts.contains(where: { $0.name == cohort }) { planned = evaluation }
+        let heads = declaration.cohorts.first { $0.id.name == cohort }?.heads ?? .gold
+        let settings = try record.object("settings")
+        let made = try record.object("generation")
+        let answers = try made.int("records")
+        let (most, isBeyond) = answers.multipliedReportingOverflow(by: planned?.maxNewTokens ?? 0)
+        let counts = [
+            (try made.int("new_tokens"), most), (try made.int("cut_at_max_new_tokens"), answers),
+            (try made.int("cut_in_a_loop"), answers),
+        ]
+        let isWithin = !isBeyond && counts.allSatisfy { 0 <= $0.0 && $0.0 <= $0.1 }
+        let stated = (
+            try settings.int("max_new_tokens"), try settings.text("decoding"), try settings.text("heads")
+        )
+        let isPlanned =
+            stated == (planned?.maxNewTokens ?? 0, "greedy", heads.rawValue)
+            && record["overlapping_documents"] == plan.inputs.overlapping(.test, owner: cohort)
+            && (record["relation_scores"]?["heads"]?.text ?? heads.rawValue) == heads.rawValue
+            && (record["scores"]?["task"]?.text ?? "ner") == "ner"
+        if isPlanned && isWithin { return [] }
+        return [broken("verify.metrics", "\(cohort) was decoded otherwise than the plan asks for", commit, record.path)]
     }
 }

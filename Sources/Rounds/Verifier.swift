@@ -158,7 +158,7 @@ public struct Verifier: Sendable {
             plain(try states(all, (try? objects.value().states) ?? [:]))
         }
         check("plan", "the plan never changed and follows from the workflow") { () throws(Fault) -> Finding in
-            plain(try planHolds(all.count, plans.joined()), Array(line.prefix(1)))
+            plain(try planHolds(line.first, all.count, plans.joined()), Array(line.prefix(1)))
         }
         check("inputs", "one base model, tokenizer and template at all sites; commitments to every set of records") {
             () throws(Fault) -> Finding in inputsHold(all)
@@ -180,7 +180,10 @@ public struct Verifier: Sendable {
                 return finding
             }
         }
-        check("presence", "every site has an upload in each round, or a recorded reason why it was left out") {
+        check(
+            "presence",
+            "every site has an upload in each round, or its absence is recorded with its reason and the quorum"
+        ) {
             () throws(Fault) -> Finding in
             try over(mergeCommits) { () throws(Fault) -> Finding in
                 var finding = try presence(tallies.presence)

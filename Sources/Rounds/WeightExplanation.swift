@@ -86,7 +86,8 @@ public struct WeightExplanation: Sendable {
         self.run = run
         self.round = round
         self.rule = rule
-        leftOut = left.map { ($0.site, $0.reason) }
+        let absent = try Replayer.absences(plan, round, commit, ledger) ?? []
+        leftOut = left.map { ($0.site, $0.reason) } + absent.map { ($0.site, $0.reason) }
         rows = []
         let weights = try rule.weights(of: uploads.map(\.standing))
         let shares = try rule.shares(of: uploads.map(\.standing))

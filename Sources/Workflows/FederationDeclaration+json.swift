@@ -29,6 +29,7 @@ extension FederationDeclaration {
                 Dictionary(cohorts.map { ($0.id.name, Self.json($0)) }) { first, _ in first }),
         ]
         // Left out where they are not asked for, so that plans from before they existed keep their digest.
+        members["quorum"] = quorum.map { Self.json($0) }
         if signing == .required { members["signing"] = .string(signing.rawValue) }
         if approvals == .required { members["approvals"] = .string(approvals.rawValue) }
         if let coordinator {

@@ -140,7 +140,7 @@ extension JSONValue {
         return text
     }
     fileprivate func planCount(_ key: String) throws(Fault) -> Int {
-        guard let count = self[key]?.int, count >= 0 else { throw .planUnreadable("\(key) is not a count") }
+        guard let count = self[key]?.int, 0..<(1 << 50) ~= count else { throw .planUnreadable("\(key) is not a count") }
         return count
     }
     fileprivate func planDigest(_ key: String) throws(Fault) -> Digest {

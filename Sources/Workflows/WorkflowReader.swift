@@ -8,6 +8,7 @@ public enum WorkflowReader {
     static let keys = [
         "version", "name", "summary", "seed", "data_root", "model", "adapter", "template", "sites", "participants",
         "coordinator", "cohorts", "allow_overlap", "on_bad_document", "rounds", "steps", "signing", "approvals",
+        "quorum",
     ]
     /// The most rounds.
     static let maximumRounds = 10_000
@@ -83,6 +84,7 @@ public enum WorkflowReader {
         declaration.sizeUnit = steps.compactMap(\.sizeUnit).first ?? .records
         declaration.signing = top.choice("signing") ?? WorkflowDefaults.signing
         declaration.approvals = top.choice("approvals") ?? WorkflowDefaults.approvals
+        declaration.quorum = top.integer("quorum", in: 1...max(1, declaration.sites.count))
         check(declaration, rounds: rounds, steps: steps, top: top)
         return declaration
     }

@@ -12,7 +12,8 @@ enum SummaryPrinter {
             for row in summary.sites {
                 table.add(
                     String(row.round), row.site.name, String(row.records),
-                    row.loss.map { Figures.fixed($0.first, 3) } ?? "failed",
+                    row.loss.map { Figures.fixed($0.first, 3) }
+                        ?? (row.leftOut?.hasPrefix("absent") == true ? "-" : "failed"),
                     row.loss.map { Figures.fixed($0.last, 3) } ?? "-",
                     row.validationLoss.map { Figures.fixed($0, 3) } ?? "-",
                     row.leftOut.map { "left out: \($0)" } ?? row.weight.map { Figures.fixed($0, 4) } ?? "-",

@@ -84,7 +84,7 @@ public struct Identities: Sendable {
 
 extension SSHPrivateKey {
     /// Signs commits.
-    var signer: CommitDraft.Signer {
+    package var signer: CommitDraft.Signer {
         { (bytes: [UInt8]) throws(Fault) -> String in
             try SSHSignature.sign(bytes, with: self, for: SSHSignature.commits)
         }

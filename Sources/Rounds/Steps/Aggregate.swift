@@ -27,8 +27,8 @@ struct LeftOut: Equatable {
 enum AggregateStep {
     /// Weighs and averages the uploads of one round. Throws `aggregate.nobody-left` where none can be used.
     static func compute(
-        rule: AggregationRule, round: Int, uploads: [ReceivedUpload], leftOut: [LeftOut], precision: UploadPrecision,
-        model: ModelSummary, clock: StepClock, threads: Int
+        rule: AggregationRule, round: Int, uploads: [ReceivedUpload], leftOut: [LeftOut], absent: [Absence]?,
+        quorum: Int?, precision: UploadPrecision, model: ModelSummary, clock: StepClock, threads: Int
     ) throws(Fault) -> StepOutput {
         let weights = try rule.weights(of: uploads.map(\.standing))
         let ordered = uploads.sorted { $0.standing.site < $1.standing.site }
@@ -54,25 +54,26 @@ enum AggregateStep {
             ruleFields["size"] = .bool(size)
         }
         let folder = StepPaths.folder(round: round, step: "aggregate")
-        return StepOutput(
-            folder: folder,
-            record: [
-                "step": "aggregate", "round": .integer(Int64(round)), "rule": .object(ruleFields),
-                "averaging": "A and B apart, in site order, sums in double precision, rounded once",
-                "weights": .array(rows),
-                "left_out": .array(leftOut.map { ["site": .string($0.site.name), "reason": .string($0.reason)] }),
-                "exchange": exchange(
-                    uploaded: ordered.map(\.bytes), published: bytes.count, receivers: ordered.count + leftOut.count,
-                    precision: precision, modelParameters: model.parameters),
-                "output": [
-                    "adapter_sha256": .string(digest.hex), "bytes": .integer(Int64(bytes.count)),
-                    "precision": .string(precision.rawValue),
-                ],
+        var record: [String: JSONValue] = [
+            "step": "aggregate", "round": .integer(Int64(round)), "rule": .object(ruleFields),
+            "averaging": "A and B apart, in site order, sums in double precision, rounded once",
+            "weights": .array(rows),
+            "left_out": .array(leftOut.map { ["site": .string($0.site.name), "reason": .string($0.reason)] }),
+            "exchange": exchange(
+                uploaded: ordered.map(\.bytes), published: bytes.count, receivers: ordered.count + leftOut.count,
+                precision: precision, modelParameters: model.parameters),
+            "output": [
+                "adapter_sha256": .string(digest.hex), "bytes": .integer(Int64(bytes.count)),
+                "precision": .string(precision.rawValue),
             ],
+        ]
+        // Only with a quorum, so that records of runs without one stay what they were.
+        record["absent"] = absent.map { .array($0.map(\.json)) }
+        record["quorum"] = quorum.map { .integer(Int64($0)) }
+        return StepOutput(
+            folder: folder, record: .object(record),
             files: [(StepPaths.global, bytes)],
             timing: clock.timing(threads: threads),
-            summary: zip(ordered, weights).map { "\($0.standing.site) \(Figures.fixed($1.weight, 3))" }.joined(
-                separator: ", "),
             adapter: published)
     }
 

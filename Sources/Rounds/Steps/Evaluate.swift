@@ -101,8 +101,7 @@ enum EvaluateStep {
             record: .object(record),
             timing: clock.timing(
                 threads: context.threads,
-                rates: ["records": Double(decoder.done), "new_tokens": Double(decoder.tokens)]),
-            summary: "\(scores.summary) (\(set.count) records)")
+                rates: ["records": Double(decoder.done), "new_tokens": Double(decoder.tokens)]))
     }
 
     /// The questions about the mentions that the model itself found, each mention once.

@@ -7,13 +7,12 @@ import Federation
 enum ScoreStep {
     /// Mean cross-entropy over the label tokens of the validation records, by upload in site order.
     static func compute(
-        context: RunContext, round: Int, measure: ScoreMeasure, uploads: [ReceivedUpload]
+        context: RunContext, round: Int, measure: ScoreMeasure, uploads: [ReceivedUpload], absent: [Absence]?
     ) throws(Fault) -> StepOutput {
         let clock = StepClock()
         let validation = try context.validation()
         let scorer = try Scorer(context.model(), sequences: validation.sequences, threads: context.threads)
         var rows: [JSONValue] = []
-        var summary: [String] = []
         for (index, upload) in uploads.enumerated() {
             try context.checkInterruption()
             let loss: Double
@@ -26,14 +25,12 @@ enum ScoreStep {
             } catch let fault where fault.code == "engine.loss-not-finite" || fault.code == "aggregate.no-score" {
                 // Finite numbers can still be so large that the loss is not; such an upload has no influence to compute.
                 rows.append(["site": .string(upload.standing.site.name), "left_out": .string(fault.code)])
-                summary.append("\(upload.standing.site) left out (\(fault.code))")
                 continue
             }
             rows.append([
                 "site": .string(upload.standing.site.name), "loss": .number(loss),
                 "label_tokens": .integer(Int64(labelTokens)), "adapter_sha256": .string(upload.digest.hex),
             ])
-            summary.append("\(upload.standing.site) \(Figures.fixed(loss, 3))")
             context.report(
                 .progressed(
                     done: index + 1, total: uploads.count, unit: "uploads", detail: "loss \(Figures.fixed(loss, 3))"))
@@ -43,10 +40,10 @@ enum ScoreStep {
             "records": .integer(Int64(validation.count)),
             "validation_commitment": .string(validation.commitment.hex), "scores": .array(rows),
         ]
+        record["absent"] = absent.map { .array($0.map(\.json)) }
         record["overlapping_documents"] = context.plan.inputs.overlapping(.validation, owner: "coordinator")
         return StepOutput(
             folder: StepPaths.folder(round: round, step: "score"), record: .object(record),
-            timing: clock.timing(threads: context.threads),
-            summary: summary.isEmpty ? "nothing to score" : summary.joined(separator: ", "))
+            timing: clock.timing(threads: context.threads))
     }
 }

@@ -56,13 +56,11 @@ enum TrainStep {
             record["status"] = "failed"
             record["reason"] = ["code": .string(fault.code), "what": .string(fault.what)]
             return StepOutput(
-                folder: folder, record: .object(record), timing: clock.timing(threads: context.threads),
-                summary: "failed (\(fault.code))")
+                folder: folder, record: .object(record), timing: clock.timing(threads: context.threads))
         }
         let bytes = encode(outcome.adapter)
         let losses = outcome.losses
-        let first = tenth(losses.prefix(max(1, losses.count / 10)))
-        let last = tenth(losses.suffix(max(1, losses.count / 10)))
+        let (first, last) = ends(of: losses)
         record["status"] = "done"
         record["steps"] = .integer(Int64(losses.count))
         record["tokens"] = .integer(Int64(outcome.tokens))
@@ -79,10 +77,7 @@ enum TrainStep {
             kept == nil ? ["records": Double(records.count * epochs), "tokens": Double(outcome.tokens)] : [:]
         return StepOutput(
             folder: folder, record: .object(record),
-            timing: clock.timing(threads: context.threads, rates: rates),
-            summary: "loss \(Figures.fixed(first, 2)) -> \(Figures.fixed(last, 2)) "
-                + "(\(records.count) records, \(epochs) epoch\(epochs == 1 ? "" : "s"))",
-            adapter: outcome.adapter)
+            timing: clock.timing(threads: context.threads, rates: rates), adapter: outcome.adapter)
     }
 
     /// What the engine is asked for.
@@ -100,6 +95,13 @@ enum TrainStep {
 
     /// The faults of a training that diverged: the site is left out of the round, the round goes on.
     private static let notFinite: Set<String> = ["engine.loss-not-finite", "engine.gradient-not-finite"]
+
+    /// The mean over the first and the last tenth of the step losses.
+    static func ends(of losses: [Double]) -> (first: Double, last: Double) {
+        (
+            tenth(losses.prefix(max(1, losses.count / 10))), tenth(losses.suffix(max(1, losses.count / 10)))
+        )
+    }
 
     private static func tenth(_ losses: some Collection<Double>) -> Double {
         losses.reduce(0, +) / Double(max(1, losses.count))

@@ -35,10 +35,7 @@ enum UploadStep {
         record["share_saved"] = .number(1 - Double(bytes.count) / Double(whole))
         return StepOutput(
             folder: folder, record: .object(record), files: [(StepPaths.upload(round: round, site: site), bytes)],
-            timing: clock.timing(threads: 1),
-            summary:
-                "\(Figures.bytes(bytes.count)) \(precision.rawValue), \(Figures.fixed(100 - 100 * Double(bytes.count) / Double(whole), 1))% less than the model"
-        )
+            timing: clock.timing(threads: 1))
     }
 
     private static func leftOut(
@@ -48,7 +45,7 @@ enum UploadStep {
         record["status"] = "left_out"
         record["reason"] = ["code": .string(reason)]
         if let tensor { record["reason"] = ["code": .string(reason), "tensor": .string(tensor)] }
-        return StepOutput(folder: folder, record: .object(record), timing: timing, summary: "left out (\(reason))")
+        return StepOutput(folder: folder, record: .object(record), timing: timing)
     }
 
     /// The uploads of a round as the coordinator holds them: bytes checked against their record, decoded, checked for shape

@@ -1,0 +1,74 @@
+// Absence: a site that a round went on without, because its step failed or it had not approved the plan, under the workflow's quorum.
+
+import Faults
+import Federation
+import GitLedger
+import Workflows
+
+/// Why a site is not part of a round.
+struct Absence: Equatable, Sendable {
+    /// The site.
+    var site: SiteID
+    /// The step that it did not end: `train` or `upload`.
+    var step: String
+    /// The code of the fault it ended with.
+    var reason: String
+    /// How often the step was tried.
+    var attempts: Int
+
+    /// A step that fails is tried so often.
+    static let tries = 2
+    static let steps = ["train", "upload"]
+
+    var json: JSONValue {
+        [
+            "site": .string(site.name), "step": .string(step), "reason": .string(reason),
+            "attempts": .integer(Int64(attempts)),
+        ]
+    }
+
+    init(site: SiteID, step: String, reason: String, attempts: Int) {
+        self.site = site
+        self.step = step
+        self.reason = reason
+        self.attempts = attempts
+    }
+
+    /// Reads a row of a record.
+    init(_ row: RecordReader) throws(Fault) {
+        site = try row.site("site")
+        step = try row.text("step")
+        reason = try row.text("reason")
+        attempts = try row.int("attempts")
+    }
+
+    /// The absences that a record of the score or the aggregate step names; none where the workflow has no quorum.
+    static func all(in record: RecordReader) throws(Fault) -> [Absence] {
+        guard record["absent"] != nil else { return [] }
+        var absences: [Absence] = []
+        for row in try record.list("absent") { absences.append(try Absence(row)) }
+        return absences
+    }
+
+    /// The absences of a round as its commits hold them: with the average, or before it with the scores; nil where neither is there yet.
+    static func recorded(_ round: Int, in commit: CommitID, _ ledger: Ledger) throws(Fault) -> [Absence]? {
+        for step in ["aggregate", "score"] {
+            let path = StepPaths.record(round: round, step: step)
+            guard let bytes = try ledger.file(path, of: commit) else { continue }
+            return try all(in: RecordReader(parsing: bytes, path: path, commit: commit.hex))
+        }
+        return nil
+    }
+}
+
+extension Fault {
+    /// `run.below-quorum`: too few uploads can be used.
+    static func belowQuorum(_ round: Int, present: Int, quorum: Int, _ absent: [Absence], _ leftOut: [LeftOut]) -> Fault
+    {
+        let missing = absent.map { "\($0.site) (\($0.reason))" } + leftOut.map { "\($0.site) (\($0.reason))" }
+        return Fault(
+            .failed, "run.below-quorum",
+            "round \(round) has \(present) uploads that can be used, the quorum is \(quorum); missing: \(missing.joined(separator: ", "))",
+            mend: "Mend what keeps the sites away and go on with --resume; nothing of the round is lost.")
+    }
+}
