@@ -56,23 +56,17 @@ package final class Workers {
     /// The most rows of a task for rows of `width` elements: the panels of A serve many, and the scratch stays near.
     static func mostRows(width: Int) -> Int { min(128, max(32, (1 << 17) / max(1, width) / 16 * 16)) }
 
-    /// Splits 0 ..< T into blocks of 32 rows or more, a multiple of 16: the largest that leave no thread more rows than others
-    /// would.
+    /// Splits 0 ..< T into blocks of 32 rows or more, multiples of 16: as many for each thread, as large as they may be, the longer
+    /// ones first.
     func rows(_ T: Int, _ body: (_ rows: Range<Int>, _ worker: Int) -> Void) {
-        var best = (longest: Int.max, block: 32)
-        for block in stride(from: 32, through: mostRows, by: 16) {
-            let blocks = (T + block - 1) / block
-            let whole = blocks / count * block
-            // The last block, if it stands alone in its turn, is a short one.
-            let longest =
-                blocks % count == 0 ? whole : blocks % count == 1 ? whole + T - (blocks - 1) * block : whole + block
-            if longest <= best.longest { best = (longest, block) }
+        let units = (T + 15) / 16
+        let fewest = (16 * units + mostRows - 1) / mostRows
+        let turns = (fewest + count - 1) / count
+        let blocks = max(fewest, min(count * turns, (units + 1) / 2))
+        func start(_ block: Int) -> Int {
+            min(T, 16 * (units / blocks * block + min(block, units % blocks)))
         }
-        let block = best.block
-        run((T + block - 1) / block) { task, worker in
-            let first = task * block
-            body(first..<min(T, first + block), worker)
-        }
+        run(blocks) { task, worker in body(start(task)..<start(task + 1), worker) }
     }
 
     /// Splits the columns of several matrices into ranges, of two tiles where that leaves every thread some, more where there
