@@ -123,7 +123,11 @@ struct Repository: ~Copyable {
                 _ = try read(id, kind, at: place)
                 return id
             }
-            try Git.attempt(git_odb_write(&oid, objects, bytes, bytes.count, kind.type))
+            if bytes.count >= StoredObject.least {
+                try StoredObject.store(bytes, kind, ObjectID(oid), in: folder)
+            } else {
+                try Git.attempt(git_odb_write(&oid, objects, bytes, bytes.count, kind.type))
+            }
             return ObjectID(oid)
         } catch let failure as GitFailure {
             throw .ledgerNotWritable(path, failure.message)

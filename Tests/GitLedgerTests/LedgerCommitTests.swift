@@ -46,6 +46,53 @@ import Testing
         #expect(try git(folder.ledger, "interpret-trailers", "--parse", input: message).line == trailers)
     }
 
+    /// Files of a megabyte and more are stored and not compressed; stock git reads, checks and packs them like any other.
+    @Test(arguments: [(1 << 20) - 1, 1 << 20, 2_100_001])
+    func largeFilesAreStored(size: Int) throws {
+        let folder = try TemporaryFolder()
+        let ledger = try Ledger.create(path: folder.ledger)
+        let line = LineRef.main(try runName())
+        var state: UInt64 = 5
+        let bytes = (0..<size).map { index -> UInt8 in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return index % 2 == 0 ? UInt8(state >> 56) : 0
+        }
+        var large = draft(line, at: nil, [("plan.json", "{}\n")])
+        large.changes.append(FileChange(path: "adapter.safetensors", bytes: bytes))
+        let commit = try ledger.commit(large)
+        let id = try git(folder.ledger, "rev-parse", "\(commit.hex):adapter.safetensors").line
+        let file = "\(folder.ledger)/objects/\(id.prefix(2))/\(id.dropFirst(2))"
+        let attributes = try FileManager.default.attributesOfItem(atPath: file)
+        let written = try #require(attributes[.size] as? Int)
+        #expect(size >= 1 << 20 ? written > size && written < size + size / 1000 : written < size)
+        #expect(attributes[.posixPermissions] as? Int == 0o444)
+        #expect(try git(folder.ledger, "cat-file", "blob", id).output == bytes)
+        #expect(try ledger.file("adapter.safetensors", of: commit) == bytes)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: "\(folder.ledger)/objects/\(id.prefix(2))").count == 1)
+        let fsck = try git(folder.ledger, "fsck", "--strict", "--full")
+        #expect(fsck.status == 0, "\(fsck.text) \(fsck.errors)")
+        // Once more beside the copy that is there, then packed by stock git.
+        #expect(try ledger.commit(draft(line, at: commit, round: 2, [("plan.json", "2")])) != commit)
+        #expect(try git(folder.ledger, "gc", "--quiet").status == 0)
+        #expect(try Ledger.open(path: folder.ledger).file("adapter.safetensors", of: commit) == bytes)
+    }
+
+    /// Where the disk has no room for it, nothing of it stays.
+    @Test func aLargeFileThatCannotBeWrittenLeavesNothing() throws {
+        let folder = try TemporaryFolder()
+        let ledger = try Ledger.create(path: folder.ledger)
+        let line = LineRef.main(try runName())
+        var large = draft(line, at: nil, [("plan.json", "{}\n")])
+        let bytes = [UInt8](repeating: 7, count: 1 << 21)
+        large.changes.append(FileChange(path: "adapter.safetensors", bytes: bytes))
+        // A file where the object's folder should be.
+        let id = try git(folder.ledger, "hash-object", "--stdin", input: bytes).line
+        try folder.write("", to: "ledger.git/objects/\(id.prefix(2))")
+        #expect(code { () throws(Fault) in _ = try ledger.commit(large) } == "ledger.not-writable")
+        #expect(try ledger.tip(line) == nil)
+    }
+
     @Test func mergeTakesTheUploadsOver() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
