@@ -27,6 +27,24 @@ public struct CommitRecord: Sendable, Equatable {
     public func trailer(_ key: String) -> String? { trailers.first { $0.key == key }?.value }
 }
 
+extension CommitRecord {
+    /// The commit object as the ledger writes it: another header, time zone, order or white space gives other bytes.
+    var written: [UInt8] {
+        var text = "tree \(tree)\n"
+        for parent in parents { text += "parent \(parent)\n" }
+        let person = "\(author.name) <\(author.email)> \(time) +0000"
+        text += "author \(person)\ncommitter \(person)\n"
+        if let signature {
+            let lines = signature.utf8.split(separator: 0x0a, omittingEmptySubsequences: false).map { Substring($0) }
+            text += "gpgsig \(lines.joined(separator: "\n "))\n"
+        }
+        text += "\n\(subject)\n\n"
+        if !body.isEmpty { text += "\(body)\n\n" }
+        for trailer in trailers { text += "\(trailer.key): \(trailer.value)\n" }
+        return Array(text.utf8)
+    }
+}
+
 /// A file of a commit's tree.
 public struct FileEntry: Sendable, Hashable {
     /// The path from the root.

@@ -107,6 +107,15 @@ extension Ledger {
         }
     }
 
+    /// Whether a commit object has the bytes that the ledger itself writes for what it says: no further header, no text in an odd place.
+    /// Faults: as `read`.
+    public func isAsWritten(_ commit: CommitID) throws(Fault) -> Bool {
+        try reading { (repository) throws(Fault) in
+            try repository.read(commit.object, .commit, at: Place(commit: commit.hex))
+                == repository.commit(commit).written
+        }
+    }
+
     func reading<Result: Sendable>(
         _ body: (inout Repository) throws(Fault) -> Result
     ) throws(Fault) -> Result {

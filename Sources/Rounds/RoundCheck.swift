@@ -215,7 +215,9 @@ final class RoundCheck {
         require(
             try train.int("truncated_records") == sources.reduce(0) { $0 + $1.truncated },
             "truncated_records is not the plan's count")
-        guard try train.text("status") == "done", let training = declaration.training else { return faults }
+        let status = try train.text("status")
+        require(status == "done", "its upload was used though its training did not end")
+        guard status == "done", let training = declaration.training else { return faults }
         let losses = train["step_losses"]?.elements?.compactMap(\.double) ?? []
         let steps =
             training.epochs * ((sources.reduce(0) { $0 + $1.records } + training.batchSize - 1) / training.batchSize)
@@ -338,6 +340,11 @@ final class RoundCheck {
             || score["overlapping_documents"] != plan.inputs.overlapping(.validation, owner: "coordinator")
         {
             faults.append(broken("verify.score", "measure and records are not those of the plan", path))
+        }
+        var rows: [SiteID] = []
+        for row in try score.list("scores") { rows.append(try row.site("site")) }
+        if rows != declaration.sites.map(\.id).filter(Set(rows).contains) {
+            faults.append(broken("verify.score", "the scores are not one a site, in site order", path))
         }
         var labels: Int?
         for row in try score.list("scores") where row["left_out"] == nil {

@@ -402,7 +402,7 @@ public final class Runner {
         trailers.append(Trailer("Plan-SHA256", planDigest.hex))
         return CommitDraft(
             line: line, expectedTip: expected, parents: parents, base: base, changes: changes, subject: subject,
-            trailers: trailers, author: CommitAuthor(name: "MedRounds", email: "medrounds@localhost"),
+            trailers: trailers, author: Self.author,
             time: Int64(Date().timeIntervalSince1970))
     }
 
@@ -418,6 +418,9 @@ public final class Runner {
             FileChange(path: $0.path, bytes: $0.bytes)
         }
     }
+
+    /// Author and committer of every commit of a run.
+    static let author = CommitAuthor(name: "MedRounds", email: "medrounds@localhost")
 
     private static func nextName(_ workflow: String, taken: [RunName]) throws(Fault) -> RunName {
         var number = 1

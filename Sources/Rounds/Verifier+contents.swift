@@ -19,7 +19,7 @@ extension Verifier {
         let blob: ObjectID
     }
 
-    /// Every record and timing file, once, where it was first committed.
+    /// Every record and timing file, once, where it was first committed: sites' commits come before the merges that take them over.
     func documents(of all: [CommitRecord], _ changes: [CommitID: [FileDifference]]) -> [Document] {
         var seen: Set<ObjectID> = []
         var documents: [Document] = []
@@ -117,15 +117,32 @@ extension Verifier {
         for commit in all where commit.trailer("Plan-SHA256") != digest {
             finding.faults.append(broken("verify.inputs", "the commit stands on another plan", commit))
         }
-        for site in declaration.sites where declaration.rounds > 0 {
-            let sources = plan.inputs.datasets.count { $0.role == .train && $0.owner == site.id.name }
-            if sources != site.sources.count {
-                finding.faults.append(
-                    brokenTip(
-                        "verify.inputs", "\(site.id) has \(sources) commitments for \(site.sources.count) sources"))
-            }
+        let committed = plan.inputs.datasets.map { "\($0.role.rawValue) \($0.owner) \($0.path)" }
+        if committed != sources {
+            finding.faults.append(
+                brokenTip(
+                    "verify.inputs",
+                    "the \(committed.count) commitments are not those of the workflow's \(sources.count) sources, in order"
+                ))
         }
         return finding
+    }
+
+    /// What the workflow reads records from, in the order of the plan: of each source its role, owner and path.
+    private var sources: [String] {
+        var found: [String] = []
+        for site in declaration.sites where declaration.rounds > 0 {
+            found += site.sources.map { "\(DatasetRole.train.rawValue) \(site.id) \($0.path)" }
+        }
+        let scores = declaration.steps.contains { if case .score = $0 { true } else { false } }
+        if scores, let coordinator = declaration.coordinator {
+            found.append("\(DatasetRole.validation.rawValue) coordinator \(coordinator.validation.path)")
+        }
+        let evaluated = declaration.evaluatedCohorts
+        for cohort in declaration.cohorts where evaluated.contains(cohort.id) {
+            found.append("\(DatasetRole.test.rawValue) \(cohort.id) \(cohort.data.path)")
+        }
+        return found
     }
 
     /// Whoever resolved the plan held all the notes and counted the documents that two sets share: the ledger alone, with commitments

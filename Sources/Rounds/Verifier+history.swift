@@ -271,6 +271,24 @@ extension Verifier {
         return found
     }
 
+    /// A commit is one that the program writes, with the trailers of its step and no other: a message is read by people too, and could
+    /// say anything.
+    func messages(_ commits: ArraySlice<CommitRecord>) throws(Fault) -> [Fault] {
+        var faults: [Fault] = []
+        for commit in commits {
+            let step = commit.trailer("Step") ?? ""
+            let owner = ["train", "upload"].contains(step) ? ["Site"] : step == "evaluate" ? ["Cohort"] : []
+            let keys = ["Run", "Round", "Step"] + owner + ["Plan-SHA256", "State-SHA256"]
+            let isOurs = commit.trailers.map(\.key) == keys && commit.author == Runner.author
+            let isWritten = try ledger.isAsWritten(commit.id)
+            if !isOurs || !isWritten {
+                faults.append(
+                    broken("verify.message", "the commit has other headers, trailers or people than a run's", commit))
+            }
+        }
+        return faults
+    }
+
     /// `known` holds the states that were computed while every object was read.
     func states(_ commits: [CommitRecord], _ known: [CommitID: Digest]) throws(Fault) -> (String, [Fault]) {
         var faults: [Fault] = []

@@ -1,6 +1,7 @@
 // What the records of a history say: uploads, weights, averages, starts and metrics, computed again.
 
 import Digests
+import Extraction
 import Faults
 import Federation
 import GitLedger
@@ -121,7 +122,19 @@ extension Verifier {
             && record["overlapping_documents"] == plan.inputs.overlapping(.test, owner: cohort)
             && (record["relation_scores"]?["heads"]?.text ?? heads.rawValue) == heads.rawValue
             && (record["scores"]?["task"]?.text ?? "ner") == "ner"
-        if isPlanned && isWithin { return [] }
+        let types = Set((record["scores"]?["types"]?.members ?? [:]).keys)
+        let areTypes = record["scores"] == nil || annotated(by: cohort).map { Set($0) == types } ?? true
+        if isPlanned && isWithin && areTypes { return [] }
         return [broken("verify.metrics", "\(cohort) was decoded otherwise than the plan asks for", commit, record.path)]
+    }
+
+    /// The types of mentions that a cohort annotates, as workflow and template say; nil where they cannot be read, which `plan` finds.
+    private func annotated(by cohort: String) -> [String]? {
+        guard let selection = declaration.cohorts.first(where: { $0.id.name == cohort })?.data.tasks.ner,
+            let bytes = (try? ledger.file(StepPaths.template, of: tip)).flatMap({ $0 }),
+            let node = try? YAMLReader.read(bytes: bytes, file: StepPaths.template),
+            let template = try? PromptTemplate(json: node.plain, file: StepPaths.template)
+        else { return nil }
+        return try? template.types(of: .ner, in: selection)
     }
 }

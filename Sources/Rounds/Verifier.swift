@@ -107,9 +107,10 @@ public struct Verifier: Sendable {
         let added = second.add(over: all) { (verifier, part) throws(Fault) in
             try verifier.additions(part, changes.get())
         }
-        let documents = (try? changes.get()).map { self.documents(of: all, $0) } ?? []
+        let documents = (try? changes.get()).map { self.documents(of: sites + line, $0) } ?? []
         let held = second.add(over: documents) { (verifier, part) throws(Fault) in try verifier.contents(part) }
         let signed = second.add(over: all) { (verifier, part) throws(Fault) in try verifier.signatures(part) }
+        let told = second.add(over: all) { (verifier, part) throws(Fault) in try verifier.messages(part) }
         let plans = second.add(over: all) { (verifier, part) throws(Fault) in try verifier.plans(part) }
         let recomputed = second.add(over: Array(merges.indices)) { (verifier, part) -> RoundTallies in
             var tallies = RoundTallies()
@@ -155,7 +156,9 @@ public struct Verifier: Sendable {
             Finding(evidence: "\(all.count) commits compared with their parents", faults: try added.joined())
         }
         check("states", "every commit's state digest and trailers hold") { () throws(Fault) -> Finding in
-            plain(try states(all, (try? objects.value().states) ?? [:]))
+            var finding = plain(try states(all, (try? objects.value().states) ?? [:]))
+            finding.faults += try told.joined()
+            return finding
         }
         check("plan", "the plan never changed and follows from the workflow") { () throws(Fault) -> Finding in
             plain(try planHolds(line.first, all.count, plans.joined()), Array(line.prefix(1)))

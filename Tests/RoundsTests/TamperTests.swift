@@ -242,12 +242,13 @@ extension TinyFederation {
         let message = try git("log", "-1", "--format=%B", commit).replacingOccurrences(
             of: state(commit), with: recomputedState(of: tree))
         let parents = try git("log", "-1", "--format=%P", commit).split(separator: " ").flatMap { ["-p", String($0)] }
+        let date = try git("log", "-1", "--format=%ct +0000", commit)
+        let people = ["AUTHOR", "COMMITTER"].flatMap {
+            ["GIT_\($0)_NAME=MedRounds", "GIT_\($0)_EMAIL=medrounds@localhost", "GIT_\($0)_DATE=\(date)"]
+        }
         let made = try Self.run(
-            "/usr/bin/env",
-            [
-                "GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=x@x", "GIT_COMMITTER_NAME=x", "GIT_COMMITTER_EMAIL=x@x", "git",
-                "--git-dir", ledger, "commit-tree", tree,
-            ] + parents + ["-m", message], in: folder)
+            "/usr/bin/env", people + ["git", "--git-dir", ledger, "commit-tree", tree] + parents + ["-m", message],
+            in: folder)
         #expect(made.code == 0)
         _ = try plumb("update-ref", "refs/heads/\(ref)", made.out.trimmingCharacters(in: .whitespacesAndNewlines))
     }
