@@ -124,7 +124,11 @@ import Testing
         let one = try ledger.commit(draft(line, at: nil, [("a", "1")]))
         let lock = "\(folder.ledger)/\(line.ref).lock"
         try Data().write(to: URL(fileURLWithPath: lock))
-        DispatchQueue.global().asyncAfter(deadline: .now() + 0.3) { unlink(lock) }
+        // A thread of its own: dispatch's may all be busy with other tests.
+        Thread.detachNewThread {
+            usleep(300_000)
+            unlink(lock)
+        }
         let two = try ledger.commit(draft(line, at: one, [("a", "2")]))
         #expect(try ledger.tip(line) == two)
     }
