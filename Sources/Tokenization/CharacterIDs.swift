@@ -25,11 +25,14 @@ struct CharacterIDs: Sendable {
     }
 
     /// The byte of a token such as `<0x0A>`.
-    private static func byte(of token: String) -> UInt8? {
+    static func byte(of token: String) -> UInt8? {
         let text = token.utf8
         guard text.count == 6, token.hasPrefix("<0x"), token.hasSuffix(">") else { return nil }
         return UInt8(token.dropFirst(3).dropLast(), radix: 16)
     }
+
+    /// Whether no character of a text is left out: every byte has a token.
+    var isComplete: Bool { bytes.allSatisfy { $0 >= 0 } }
 
     /// The bytes that a token writes.
     static func bytes(of token: String) -> [UInt8] {
@@ -37,22 +40,24 @@ struct CharacterIDs: Sendable {
         return Array(String(String.UnicodeScalarView(token.unicodeScalars.map { $0 == "\u{2581}" ? " " : $0 })).utf8)
     }
 
-    /// Text with `▁` for every space, and one before it where the tokenizer wants it.
-    func marked(_ text: String, isFirst: Bool) -> String {
-        var out = String.UnicodeScalarView()
-        let hasSpace = text.unicodeScalars.first == " " || text.unicodeScalars.first == "\u{2581}"
-        if prefix == .unconditional || !hasSpace && (prefix == .always || prefix == .first && isFirst) {
-            out.append("\u{2581}")
+    /// Text with `▁` for every space, and one before it where the tokenizer wants it; all in UTF-8.
+    func marked(_ text: [UInt8], isFirst: Bool) -> [UInt8] {
+        let mark: [UInt8] = [0xe2, 0x96, 0x81]
+        var out: [UInt8] = []
+        out.reserveCapacity(text.count + text.count / 2 + 3)
+        let hasSpace = text.first == 0x20 || text.starts(with: mark)
+        if prefix == .unconditional || !hasSpace && (prefix == .always || prefix == .first && isFirst) { out += mark }
+        for byte in text {
+            if byte == 0x20 { out += mark } else { out.append(byte) }
         }
-        for scalar in text.unicodeScalars { out.append(scalar == " " ? "\u{2581}" : scalar) }
-        return String(out)
+        return out
     }
 
     /// The ids of the characters of a span.
     func append(_ scanner: WordScanner, _ span: Range<Int>, to out: inout [Int32]) {
         var index = span.lowerBound
         while index < span.upperBound {
-            let (value, _, length) = scanner.scalar(at: index)
+            let (value, length) = scanner.value(at: index)
             if let id = ids[value] {
                 out.append(id)
             } else {

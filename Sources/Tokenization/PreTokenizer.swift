@@ -48,11 +48,11 @@ struct WordScanner {
     /// Where a pattern cuts; nil for the smollm scanner.
     private let pattern: PatternScanner?
     private let isWhole: Bool
-    /// Whether a whole text may be cut before the marks for spaces.
-    private let cutsAtMarks: Bool
+    /// What merges join, where a whole text may be cut by it.
+    private let joined: JoinedPairs?
     static let asciiClasses: [ScalarClass] = (0..<128).map { classify(Unicode.Scalar(UInt8($0))) }
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer = .smollm, cutsAtMarks: Bool = false) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer = .smollm, joined: JoinedPairs? = nil) {
         self.bytes = bytes
         if case .pattern(let pattern, _) = preTokenizer {
             self.pattern = PatternScanner(pattern)
@@ -60,7 +60,7 @@ struct WordScanner {
             pattern = nil
         }
         isWhole = preTokenizer == .whole
-        self.cutsAtMarks = cutsAtMarks
+        self.joined = joined
     }
 
     /// The end of the word that starts at `start`, which is below `limit`; words do not reach beyond `limit`.
@@ -68,7 +68,7 @@ struct WordScanner {
     /// A number ends a piece of text like the end of the text does: the pattern never looks past it.
     func wordEnd(from start: Int, limit: Int) -> Int {
         if let pattern { return pattern.wordEnd(in: self, from: start, limit: limit) }
-        if isWhole { return cutsAtMarks ? markedWordEnd(from: start, limit: limit) : limit }
+        if isWhole { return joined.map { wordEnd(from: start, limit: limit, $0) } ?? limit }
         let first = scalarClass(at: start)
         if first.kind == .number { return start + first.length }
         if bytes[start] == 0x27, let end = contractionEnd(start, limit) { return end }
@@ -94,17 +94,17 @@ struct WordScanner {
         return end
     }
 
-    /// The end of a run of marks and what follows it up to the next mark.
-    private func markedWordEnd(from start: Int, limit: Int) -> Int {
-        var end = start
-        while end < limit && isMark(at: end, limit) { end += 3 }
-        while end < limit && !isMark(at: end, limit) { end += 1 }
+    /// The first place where no merge joins the two characters beside it.
+    private func wordEnd(from start: Int, limit: Int, _ joined: JoinedPairs) -> Int {
+        var (last, length) = value(at: start)
+        var end = start + length
+        while end < limit {
+            let (next, length) = value(at: end)
+            if !joined.contains(last, next) { break }
+            last = next
+            end += length
+        }
         return end
-    }
-
-    /// Whether `▁` (U+2581) stands at `index`.
-    private func isMark(at index: Int, _ limit: Int) -> Bool {
-        bytes[index] == 0xe2 && index + 2 < limit && bytes[index + 1] == 0x96 && bytes[index + 2] == 0x81
     }
 
     private func runEnd(of kind: ScalarClass, from start: Int, limit: Int) -> Int {
@@ -137,13 +137,20 @@ struct WordScanner {
 
     /// The scalar at `index`, its class and its length in bytes.
     func scalar(at index: Int) -> (value: UInt32, kind: ScalarClass, length: Int) {
+        let (value, length) = value(at: index)
+        if length == 1 { return (value, ascii[Int(value)], 1) }
+        guard let scalar = Unicode.Scalar(value) else { preconditionFailure("a String holds valid UTF-8") }
+        return (value, Self.classify(scalar), length)
+    }
+
+    /// The scalar at `index` and its length in bytes.
+    func value(at index: Int) -> (value: UInt32, length: Int) {
         let lead = bytes[index]
-        if lead < 0x80 { return (UInt32(lead), ascii[Int(lead)], 1) }
+        if lead < 0x80 { return (UInt32(lead), 1) }
         let length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
         var value = UInt32(lead) & (0x7f >> UInt32(length))
         for offset in 1..<length { value = value << 6 | UInt32(bytes[index + offset] & 0x3f) }
-        guard let scalar = Unicode.Scalar(value) else { preconditionFailure("a String holds valid UTF-8") }
-        return (value, Self.classify(scalar), length)
+        return (value, length)
     }
 
     private static func classify(_ scalar: Unicode.Scalar) -> ScalarClass {

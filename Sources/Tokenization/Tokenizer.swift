@@ -30,8 +30,8 @@ public struct Tokenizer: Sendable {
     /// The id of each token that is taken whole; empty where merges decide alone.
     private let wholeWords: [[UInt8]: Int32]
     private let fallback: CharacterIDs?
-    /// Whether no merge joins a mark for a space to what stands before it, so that texts fall apart there.
-    private let cutsAtMarks: Bool
+    /// What merges join, where texts are cut by it: with bytes as fallback.
+    private let joined: JoinedPairs?
 
     /// Builds the tables; the place is for faults. Throws `tokenizer.malformed`.
     public init(_ vocabulary: BPEVocabulary, at place: Place? = nil) throws(Fault) {
@@ -78,11 +78,14 @@ public struct Tokenizer: Sendable {
             starts.append(bytes.count)
         }
         table = try Self.table(vocabulary.merges, ids: ids, place: place)
-        cutsAtMarks = vocabulary.byteFallback != nil && !vocabulary.merges.contains(where: Self.joinsMark)
         if let prefix = vocabulary.byteFallback {
-            fallback = try CharacterIDs(ids, prefix: prefix, place: place)
+            let characters = try CharacterIDs(ids, prefix: prefix, place: place)
+            fallback = characters
+            // A character that is left out brings its neighbours together, which pairs do not foresee.
+            joined = characters.isComplete ? JoinedPairs(vocabulary.merges) : nil
         } else {
             fallback = nil
+            joined = nil
         }
         var wholeWords: [[UInt8]: Int32] = [:]
         if vocabulary.ignoresMerges {
@@ -108,22 +111,6 @@ public struct Tokenizer: Sendable {
         self.specials = specials
         matcher = SpecialMatcher(specials)
         self.isControl = isControl
-    }
-
-    /// Whether a merge makes a token in which `▁` follows another character.
-    private static func joinsMark(_ merge: String) -> Bool {
-        var afterOther = false
-        var spaces = 0
-        for scalar in merge.unicodeScalars {
-            if scalar == " " && spaces == 0 {
-                spaces = 1
-            } else if scalar == "\u{2581}" {
-                if afterOther { return true }
-            } else {
-                afterOther = true
-            }
-        }
-        return false
     }
 
     private static func table(_ merges: [String], ids: [String: Int32], place: Place?) throws(Fault) -> MergeTable {
@@ -160,19 +147,26 @@ public struct Tokenizer: Sendable {
     /// that the vocabulary has no token for are left out: SmolLM2 lacks six control characters (U+0004, 06, 13, 14, 16,
     /// 1D) and the lead bytes F1 and F2 of U+40000 to U+BFFFF, where no character is assigned.
     public func encode(_ text: String, specials: Bool = true) -> [Int32] {
+        encode(text, specials: specials, plain: 0..<0)
+    }
+
+    /// The ids of a text in whose range `plain`, of UTF-8 offsets, no special token is read, nor one that reaches into it.
+    public func encode(_ text: String, plain: Range<Int>) -> [Int32] { encode(text, specials: true, plain: plain) }
+
+    private func encode(_ text: String, specials: Bool, plain: Range<Int>) -> [Int32] {
         var text = text
         return text.withUTF8 { bytes in
             var out: [Int32] = []
             out.reserveCapacity(bytes.count / 3 + 8)
             if fallback != nil || composes && bytes.contains(where: { $0 >= 0xcc }) {
-                encodePieces(bytes, specials: specials, into: &out)
+                encodePieces(bytes, specials: specials, plain: plain, into: &out)
                 return out
             }
             var encoder = encoder(bytes)
             var start = 0
             if specials {
                 var position = 0
-                while let match = matcher.next(in: bytes, from: position) {
+                while let match = matcher.next(in: bytes, from: position, plain: plain) {
                     encoder.encode(start..<match.start, into: &out)
                     out.append(match.id)
                     start = match.end
@@ -187,23 +181,27 @@ public struct Tokenizer: Sendable {
     private func encoder(_ bytes: UnsafeBufferPointer<UInt8>) -> SpanEncoder {
         SpanEncoder(
             bytes, preTokenizer, table: table, byteIDs: byteIDs, wholeWords: wholeWords, characters: fallback,
-            cutsAtMarks: cutsAtMarks)
+            joined: joined)
     }
 
     /// The pieces between special tokens, each made into the text that is merged first.
-    private func encodePieces(_ bytes: UnsafeBufferPointer<UInt8>, specials: Bool, into out: inout [Int32]) {
+    private func encodePieces(
+        _ bytes: UnsafeBufferPointer<UInt8>, specials: Bool, plain: Range<Int>, into out: inout [Int32]
+    ) {
         func encode(_ span: Range<Int>) {
             guard !span.isEmpty else { return }
-            var piece = String(decoding: bytes[span], as: UTF8.self)
-            if composes { piece = piece.precomposedStringWithCanonicalMapping }
+            var piece = Array(bytes[span])
+            if composes {
+                piece = Array(String(decoding: piece, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
+            }
             if let fallback { piece = fallback.marked(piece, isFirst: span.lowerBound == 0) }
-            piece.withUTF8 {
+            piece.withUnsafeBufferPointer {
                 var encoder = encoder($0)
                 encoder.encode(0..<$0.count, into: &out)
             }
         }
         var start = 0
-        while specials, let match = matcher.next(in: bytes, from: start) {
+        while specials, let match = matcher.next(in: bytes, from: start, plain: plain) {
             encode(start..<match.start)
             out.append(match.id)
             start = match.end
@@ -245,9 +243,12 @@ private struct SpecialMatcher: Sendable {
         candidates.sort { ($1.bytes.count, $0.id) < ($0.bytes.count, $1.id) }
     }
 
-    func next(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> (start: Int, end: Int, id: Int32)? {
+    func next(
+        in bytes: UnsafeBufferPointer<UInt8>, from start: Int, plain: Range<Int>
+    ) -> (start: Int, end: Int, id: Int32)? {
         for position in start..<bytes.count where isFirst[Int(bytes[position])] {
             for (text, id) in candidates where text.count <= bytes.count - position {
+                if position < plain.upperBound && position + text.count > plain.lowerBound { continue }
                 var length = 0
                 while length < text.count && bytes[position + length] == text[length] { length += 1 }
                 if length == text.count { return (position, position + length, id) }
@@ -279,13 +280,13 @@ private struct SpanEncoder {
 
     init(
         _ bytes: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer, table: MergeTable, byteIDs: [Int32],
-        wholeWords: [[UInt8]: Int32], characters: CharacterIDs?, cutsAtMarks: Bool
+        wholeWords: [[UInt8]: Int32], characters: CharacterIDs?, joined: JoinedPairs?
     ) {
         self.bytes = bytes
         self.byteIDs = byteIDs
         self.wholeWords = wholeWords
         self.characters = characters
-        scanner = WordScanner(bytes, preTokenizer, cutsAtMarks: cutsAtMarks)
+        scanner = WordScanner(bytes, preTokenizer, joined: joined)
         merger = WordMerger(table)
         var slots = 64
         while slots < 16384 && slots < bytes.count / 4 { slots *= 2 }
