@@ -7,15 +7,20 @@ extension PromptTemplate {
     /// Reads the value of a template file; `file` names it in faults.
     ///
     /// All faults are reported together. Codes: `template.unknown-key`, `template.missing-key`, `template.wrong-type`, `template.version`,
-    /// `template.empty`, `template.placeholder`, `template.duplicate-type`, `template.unknown-type`.
+    /// `template.empty`, `template.placeholder`, `template.duplicate-type`, `template.unknown-type`, `template.chat`.
     public init(json: JSONValue, file: String) throws(FaultReport) {
         var reading = TemplateReading(file: file)
-        let top = reading.members(json, "", required: ["version", "name", "layout", "end", "tasks"])
+        let usesChat = json["chat"] != nil
+        let top = reading.members(
+            json, "", required: ["version", "name", "layout", usesChat ? "chat" : "end", "tasks"])
         if let version = top["version"], version != .integer(1) {
             reading.fault("version", "version is not 1", mend: "Write `version: 1`.")
         }
         let name = reading.text(top["name"], "name")
-        let end = reading.text(top["end"], "end")
+        let end = usesChat ? nil : reading.text(top["end"], "end")
+        if usesChat, json["chat"] != "model" {
+            reading.fault("chat", "chat is not model", mend: "Write `chat: model`, or leave it out and name the `end`.")
+        }
         let pieces = reading.layout(reading.text(top["layout"], "layout"))
         var ner = TaskWording(instruction: "", types: [])
         var re: TaskWording?

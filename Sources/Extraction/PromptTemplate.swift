@@ -32,7 +32,8 @@ public struct PromptTemplate: Sendable, Equatable {
     /// The template's name, kebab-case.
     public let name: String
     /// The text of the tokenizer's special token that follows a completion; it is no part of `completion` and must be encoded as that one token.
-    public let end: String
+    /// nil where the file says `chat: model`: a prompt is then the user's message of the model's own chat template, which also says what ends an answer.
+    public let end: String?
     /// The wording of named entity recognition.
     public let ner: TaskWording
     /// The wording of relation extraction, nil where the template has none.

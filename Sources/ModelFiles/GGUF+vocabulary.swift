@@ -17,17 +17,19 @@ extension GGUF {
         // Hugging Face's tokenizers of these families do so; the format has no setting for it.
         let isQwen = cutting == "qwen2" || cutting == "deepseek-r1-qwen"
         let isLlama = ["llama-bpe", "llama3", "llama-v3"].contains(cutting)
+        let beginning = try tokenID("tokenizer.ggml.bos_token_id", tokens.count)
+        let end = try tokenID("tokenizer.ggml.eos_token_id", tokens.count)
         return StoredVocabulary(
             model: model, preTokenizer: cutting, tokens: tokens, tokenTypes: types,
             merges: try strings("tokenizer.ggml.merges") ?? [],
-            beginningID: try tokenID("tokenizer.ggml.bos_token_id", tokens.count),
-            endID: try tokenID("tokenizer.ggml.eos_token_id", tokens.count),
+            beginningID: beginning, endID: end,
             unknownID: try tokenID("tokenizer.ggml.unknown_token_id", tokens.count),
             paddingID: try tokenID("tokenizer.ggml.padding_token_id", tokens.count),
             addsBeginning: try flag("tokenizer.ggml.add_bos_token"), addsEnd: try flag("tokenizer.ggml.add_eos_token"),
             addsSpacePrefix: try flag("tokenizer.ggml.add_space_prefix"),
             composes: isQwen, ignoresMerges: isLlama,
-            chatTemplate: try text("tokenizer.chat_template"), json: nil)
+            chatTemplate: try text("tokenizer.chat_template"), beginningText: beginning.map { tokens[Int($0)] },
+            endText: end.map { tokens[Int($0)] }, json: nil)
     }
 
     private func tokenID(_ key: String, _ count: Int) throws(Fault) -> Int32? {

@@ -28,11 +28,39 @@ package enum HuggingFaceFolder {
         let tokenizerPath = "\(folder)/tokenizer.json"
         if Storage.exists(tokenizerPath) {
             let storage = try Storage(mapping: tokenizerPath)
-            vocabulary = try TokenizerJSON.vocabulary(
+            var found = try TokenizerJSON.vocabulary(
                 try json(storage, tokenizerPath), bytes: Array(storage.bytes), config: settings, path: tokenizerPath)
             parts.append(("tokenizer.json", storage))
+            try readChat(folder, into: &found, &parts)
+            vocabulary = found
         }
         return try ModelFile(path: path, shape: shape, vocabulary: vocabulary, tensors: tensors, parts: parts)
+    }
+
+    /// The chat template and the tokens it names, of tokenizer_config.json and chat_template.jinja where they stand there.
+    private static func readChat(
+        _ folder: String, into vocabulary: inout StoredVocabulary, _ parts: inout [(name: String, storage: Storage)]
+    ) throws(Fault) {
+        let configPath = "\(folder)/tokenizer_config.json"
+        if Storage.exists(configPath) {
+            let storage = try Storage(mapping: configPath)
+            let config = try json(storage, configPath)
+            parts.append(("tokenizer_config.json", storage))
+            vocabulary.beginningText = config["bos_token"]?.text ?? config["bos_token"]?["content"]?.text
+            vocabulary.endText = config["eos_token"]?.text ?? config["eos_token"]?["content"]?.text
+            // Several templates by name: the default one is for conversations without tools.
+            let named = config["chat_template"]?.elements?.first { $0["name"] == "default" }
+            vocabulary.chatTemplate = config["chat_template"]?.text ?? named?["template"]?.text
+        }
+        let templatePath = "\(folder)/chat_template.jinja"
+        if Storage.exists(templatePath) {
+            let storage = try Storage(mapping: templatePath)
+            parts.append(("chat_template.jinja", storage))
+            guard let text = withExtendedLifetime(storage, { String(validating: storage.bytes, as: UTF8.self) }) else {
+                throw Fault.modelMalformed(templatePath, "the file is not UTF-8")
+            }
+            vocabulary.chatTemplate = text
+        }
     }
 
     /// The shape that the bytes of a config.json tell. Throws faults of the family `model.`.

@@ -34,6 +34,10 @@ public struct StoredVocabulary: Sendable, Equatable {
     public var byteFallback: String?
     /// The chat template (Jinja), where there is one.
     public var chatTemplate: String?
+    /// What the chat template calls bos_token; nil where the model has none.
+    public var beginningText: String?
+    /// What the chat template calls eos_token; nil where the model has none.
+    public var endText: String?
     /// The bytes of tokenizer.json, where the model is a Hugging Face folder.
     public var json: [UInt8]?
 }

@@ -29,8 +29,8 @@ public struct NoteExtractor {
                 "the base model here has SHA-256 \(opened.summary.digest), the run's has \(plan.inputs.model.digest)",
                 mend: "Bring the base model that the run's plan names.")
         }
-        model = try LanguageModel(
-            opened.file, numerics: plan.declaration.model.numerics, weights: plan.declaration.model.weights)
+        model = try QuantisedCache.model(
+            opened.file, plan.declaration.model, digest: opened.summary.digest, cache: origin.cache, note: { _ in })
         self.threads = threads
         var commit: CommitID? = tip
         if let round {
@@ -76,13 +76,16 @@ public struct NoteExtractor {
         guard !sentences.isEmpty else { return (result, faults) }
         func answers(to records: [Record], after done: Int, of total: Int) throws(Fault) -> [RecordPrediction] {
             guard !records.isEmpty else { return [] }
+            var prompts: [[Int32]] = []
+            for record in records { prompts.append(try opened.encoder.prompt(record.prompt)) }
             let generations = try generate(
-                model, adapter: adapter, prompts: records.map { opened.tokenizer.encode($0.prompt, specials: false) },
-                maxNewTokens: maxNewTokens, stop: [opened.endToken], batchSize: batchSize, threads: threads,
+                model, adapter: adapter, prompts: prompts,
+                maxNewTokens: maxNewTokens, stop: [opened.encoder.endToken], batchSize: batchSize, threads: threads,
                 progress: { (state: GenerationProgress) throws(Fault) in try progress(done + state.finished, total) },
-                draft: CopyDraft(tokenizer: opened.tokenizer, records: records[...]).guess)
+                draft: CopyDraft(tokenizer: opened.encoder.tokenizer, records: records[...]).guess)
             return zip(records, generations).map { record, generation in
-                let answer = RecordPrediction(generated: opened.tokenizer.decode(generation.tokens), for: record)
+                let answer = RecordPrediction(
+                    generated: opened.encoder.tokenizer.decode(generation.tokens), for: record)
                 faults += answer.faults
                 return answer
             }

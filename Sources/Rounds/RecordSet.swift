@@ -6,7 +6,6 @@ import Engine
 import Extraction
 import Faults
 import Federation
-import Tokenization
 import Workflows
 
 /// The records that somebody holds, ready for the engine.
@@ -36,8 +35,7 @@ struct RecordLoader {
     let origin: RunOrigin
     let declaration: FederationDeclaration
     let template: PromptTemplate
-    let tokenizer: Tokenizer
-    let endToken: Int32
+    let encoder: PromptEncoder
     let workspace: Workspace
     let makesKeys: Bool
 
@@ -96,7 +94,7 @@ struct RecordLoader {
                 for entity in fitting.gold { labels[entity.type, default: 0] += 1 }
                 parts.append(Self.committed(fitting))
                 set.records.append(fitting)
-                let (sequence, prompt) = encode(fitting)
+                let (sequence, prompt) = try encode(fitting)
                 set.sequences.append(sequence)
                 set.prompts.append(prompt)
             }
@@ -171,38 +169,37 @@ struct RecordLoader {
         ]
     }
 
-    private func encode(_ record: Record) -> (TokenSequence, prompt: [Int32]) {
-        // Special tokens are never read out of a note's text. Prompt and completion are encoded apart, so that what the model is asked in evaluation is a prefix of what it learned.
-        let prompt = tokenizer.encode(record.prompt, specials: false)
-        let completion = tokenizer.encode(record.completion, specials: false)
+    private func encode(_ record: Record) throws(Fault) -> (TokenSequence, prompt: [Int32]) {
+        let prompt = try encoder.prompt(record.prompt)
+        let completion = encoder.completion(record.completion)
         let scope = declaration.training?.lossOn ?? .sequence
         let lossStart: Int
         switch scope {
         case .sequence: lossStart = 1
         case .completion: lossStart = prompt.count
         }
-        return (TokenSequence(tokens: prompt + completion + [endToken], lossStart: lossStart), prompt)
+        return (TokenSequence(tokens: prompt + completion + [encoder.endToken], lossStart: lossStart), prompt)
     }
 
     /// The record cut on the input side until prompt and completion fit `max_length`; a record to be extracted from by its prompt
     /// alone, since what is to be found must not decide what is asked.
     private func fit(_ record: Record, _ purpose: RecordPurpose) throws(Fault) -> (Record, wasCut: Bool) {
-        func length(_ record: Record) -> Int {
-            let (sequence, prompt) = encode(record)
+        func length(_ record: Record) throws(Fault) -> Int {
+            let (sequence, prompt) = try encode(record)
             return purpose == .training ? sequence.tokens.count : prompt.count
         }
         let limit = declaration.training?.maxLength ?? 800
         var fitting = record
-        guard length(record) > limit else { return (record, false) }
+        guard try length(record) > limit else { return (record, false) }
         var low = 1
         var high = record.text.count
         while low < high {
             let middle = (low + high) / 2
             fitting = RecordBuilder.cut(record, to: middle, template: template)
-            if length(fitting) > limit { high = middle } else { low = middle + 1 }
+            if try length(fitting) > limit { high = middle } else { low = middle + 1 }
         }
         fitting = RecordBuilder.cut(record, to: max(1, low - 1), template: template)
-        guard length(fitting) <= limit else {
+        guard try length(fitting) <= limit else {
             throw Fault(
                 .data, "data.instruction-too-long", "the instruction alone fills max_length \(limit)",
                 at: Place(document: record.document), mend: "Raise max_length or shorten the template.")

@@ -19,8 +19,9 @@ public final class RunContext {
     public let workflowBytes: [UInt8]
     let templateBytes: [UInt8]
     let template: PromptTemplate
-    let tokenizer: Tokenizer
-    let endToken: Int32
+    let encoder: PromptEncoder
+    var tokenizer: Tokenizer { encoder.tokenizer }
+    var endToken: Int32 { encoder.endToken }
     let origin: RunOrigin
     let workspace: Workspace
     /// Threads to compute with; results do not depend on it.
@@ -47,8 +48,8 @@ public final class RunContext {
         let (workflow, declaration) = try origin.declaration()
         let opened = try OpenedModel(declaration, origin: origin)
         let loader = RecordLoader(
-            origin: origin, declaration: declaration, template: opened.template, tokenizer: opened.tokenizer,
-            endToken: opened.endToken, workspace: workspace, makesKeys: makesKeys)
+            origin: origin, declaration: declaration, template: opened.template, encoder: opened.encoder,
+            workspace: workspace, makesKeys: makesKeys)
         var sites: [SiteID: RecordSet] = [:]
         var summaries: [DatasetSummary] = []
         if declaration.rounds > 0 {
@@ -109,8 +110,7 @@ public final class RunContext {
         self.workflowBytes = workflow
         self.templateBytes = opened.templateBytes
         self.template = opened.template
-        self.tokenizer = opened.tokenizer
-        self.endToken = opened.endToken
+        self.encoder = opened.encoder
         self.file = opened.file
         self.origin = origin
         self.workspace = workspace
@@ -128,8 +128,9 @@ public final class RunContext {
     /// The model, opened on first use.
     func model() throws(Fault) -> LanguageModel {
         if let opened { return opened }
-        let model = try LanguageModel(
-            file, numerics: plan.declaration.model.numerics, weights: plan.declaration.model.weights)
+        let model = try QuantisedCache.model(
+            file, plan.declaration.model, digest: plan.inputs.model.digest, cache: origin.cache,
+            note: { report(.noted($0)) })
         opened = model
         return model
     }
@@ -210,11 +211,10 @@ struct StartAdapter {
 struct OpenedModel {
     let file: ModelFile
     let summary: ModelSummary
-    let tokenizer: Tokenizer
+    let encoder: PromptEncoder
     let tokenizerDigest: Digest
     let template: PromptTemplate
     let templateBytes: [UInt8]
-    let endToken: Int32
 
     init(_ declaration: FederationDeclaration, origin: RunOrigin) throws {
         let base = declaration.model.base
@@ -238,7 +238,7 @@ struct OpenedModel {
                 .model, "model.no-tokenizer", "the model brings no tokenizer", at: Place(file: path),
                 mend: "Use a .gguf file with its tokenizer, or a folder with tokenizer.json.")
         }
-        tokenizer = try Tokenizer(BPEVocabulary(vocabulary))
+        let tokenizer = try Tokenizer(BPEVocabulary(vocabulary))
         tokenizerDigest = Self.digest(of: vocabulary)
         let templatePath = origin.path(declaration.template, key: "template")
         templateBytes = try Files.read(
@@ -246,13 +246,12 @@ struct OpenedModel {
             mend: "Name a template file, such as templates/clinical-extraction.yaml.")
         let node = try YAMLReader.read(bytes: templateBytes, file: templatePath)
         template = try PromptTemplate(json: node.plain, file: templatePath)
-        guard let end = tokenizer.id(of: template.end) else {
-            throw Fault(
-                .workflow, "template.end", "\(template.end) is no single token of the base model",
-                at: Place(file: templatePath),
-                mend: "Set end: to a special token of the model's tokenizer.")
-        }
-        endToken = end
+        encoder =
+            if let end = template.end {
+                try PromptEncoder(tokenizer, end: end, file: templatePath)
+            } else {
+                try PromptEncoder(tokenizer, chat: vocabulary, model: path)
+            }
     }
 
     /// SHA-256 of the file; of a folder, over the digests and names of its files in order.

@@ -107,6 +107,36 @@ import Testing
         #expect(code { _ = try open(Self.config, items: Self.items + [bias]) } == "model.unknown-tensor")
     }
 
+    @Test func saysWhichTensorDoesNotFitAndWhichFamiliesAre() throws {
+        let shape = try #require(throws: Fault.self) { _ = try open(changed { $0["vocab_size"] = 6 }) }
+        #expect(shape.place?.tensor == "model.embed_tokens.weight")
+        #expect(shape.what.contains("[5, 8]") && shape.what.contains("[6, 8]"))
+        let family = try #require(throws: Fault.self) { _ = try open(changed { $0["model_type"] = "gemma2" }) }
+        for word in ["gemma2", "llama", "mistral", "qwen2", "qwen3"] { #expect(family.what.contains(word)) }
+        #expect(family.place?.file?.hasSuffix("config.json") == true)
+    }
+
+    @Test func readsAChatTemplateAndTheTokensItNames() throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.write(Self.config.canonical, "config.json")
+        _ = try folder.write(Safetensors.write(Self.items), "model.safetensors")
+        _ = try folder.write(Self.tokenizer, "tokenizer.json")
+        func vocabulary() throws -> StoredVocabulary? { try ModelFile.open(path: folder.path).vocabulary }
+        #expect(try vocabulary()?.chatTemplate == nil)
+        _ = try folder.write(
+            "{\"bos_token\":{\"content\":\"<s>\"},\"eos_token\":\"b\",\"chat_template\":[{\"name\":\"tools\",\"template\":\"t\"},"
+                + "{\"name\":\"default\",\"template\":\"d\"}]}", "tokenizer_config.json")
+        #expect(try vocabulary()?.chatTemplate == "d")
+        #expect(try vocabulary()?.beginningText == "<s>" && vocabulary()?.endText == "b")
+        _ = try folder.write("file", "chat_template.jinja")
+        #expect(try vocabulary()?.chatTemplate == "file")
+        // Both decide what a model is asked, so its digest covers them.
+        let names = try ModelFile.open(path: folder.path).files.map(\.name)
+        #expect(names.contains("tokenizer_config.json") && names.contains("chat_template.jinja"))
+        _ = try folder.write([0xff], "chat_template.jinja")
+        #expect(code { _ = try vocabulary() } == "model.malformed")
+    }
+
     @Test func readsShards() throws {
         let folder = try TemporaryFolder()
         _ = try folder.write(Self.config.canonical, "config.json")

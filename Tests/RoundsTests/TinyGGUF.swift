@@ -2,11 +2,13 @@
 
 import Foundation
 
-/// Writes a model of two layers: hidden 32, 4 heads over 2, feed-forward 48, 260 tokens.
+/// Writes a model of two layers: 4 heads over 2, 260 tokens; hidden 32 and feed-forward 48 where nothing else is said.
 enum TinyGGUF {
     static let context = 2048
 
-    static func write(to path: String, seed: UInt64 = 11) throws {
+    static func write(
+        to path: String, seed: UInt64 = 11, hidden: Int = 32, feedForward: Int = 48, chatTemplate: String? = nil
+    ) throws {
         var header = Bytes()
         var data = Bytes()
         var tensors: [(name: String, shape: [UInt64], offset: UInt64)] = []
@@ -21,33 +23,37 @@ enum TinyGGUF {
             while data.bytes.count % 32 != 0 { data.bytes.append(0) }
         }
         let vocabulary = tokens()
-        add("token_embd.weight", vocabulary.count, 32, scale: 0.5)
-        add("output_norm.weight", 1, 32, scale: 1)
+        add("token_embd.weight", vocabulary.count, hidden, scale: 0.5)
+        add("output_norm.weight", 1, hidden, scale: 1)
         for layer in 0..<2 {
             let name = "blk.\(layer)."
-            add(name + "attn_norm.weight", 1, 32, scale: 1)
-            add(name + "ffn_norm.weight", 1, 32, scale: 1)
-            add(name + "attn_q.weight", 32, 32, scale: 0.3)
-            add(name + "attn_k.weight", 16, 32, scale: 0.3)
-            add(name + "attn_v.weight", 16, 32, scale: 0.3)
-            add(name + "attn_output.weight", 32, 32, scale: 0.3)
-            add(name + "ffn_gate.weight", 48, 32, scale: 0.3)
-            add(name + "ffn_up.weight", 48, 32, scale: 0.3)
-            add(name + "ffn_down.weight", 32, 48, scale: 0.3)
+            add(name + "attn_norm.weight", 1, hidden, scale: 1)
+            add(name + "ffn_norm.weight", 1, hidden, scale: 1)
+            add(name + "attn_q.weight", hidden, hidden, scale: 0.3)
+            add(name + "attn_k.weight", hidden / 2, hidden, scale: 0.3)
+            add(name + "attn_v.weight", hidden / 2, hidden, scale: 0.3)
+            add(name + "attn_output.weight", hidden, hidden, scale: 0.3)
+            add(name + "ffn_gate.weight", feedForward, hidden, scale: 0.3)
+            add(name + "ffn_up.weight", feedForward, hidden, scale: 0.3)
+            add(name + "ffn_down.weight", hidden, feedForward, scale: 0.3)
         }
         let numbers: [(String, UInt32)] = [
-            ("llama.block_count", 2), ("llama.context_length", UInt32(context)), ("llama.embedding_length", 32),
-            ("llama.feed_forward_length", 48), ("llama.attention.head_count", 4), ("llama.attention.head_count_kv", 2),
-            ("llama.vocab_size", UInt32(vocabulary.count)), ("llama.rope.dimension_count", 8),
+            ("llama.block_count", 2), ("llama.context_length", UInt32(context)),
+            ("llama.embedding_length", UInt32(hidden)),
+            ("llama.feed_forward_length", UInt32(feedForward)), ("llama.attention.head_count", 4),
+            ("llama.attention.head_count_kv", 2),
+            ("llama.vocab_size", UInt32(vocabulary.count)), ("llama.rope.dimension_count", UInt32(hidden / 4)),
             ("tokenizer.ggml.bos_token_id", 1), ("tokenizer.ggml.eos_token_id", 2),
         ]
         header.bytes += Array("GGUF".utf8)
         header.put(UInt32(3))
         header.put(UInt64(tensors.count))
-        header.put(UInt64(numbers.count + 7))
-        for (key, value) in [
-            ("general.architecture", "llama"), ("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "smollm"),
-        ] {
+        let texts =
+            [
+                ("general.architecture", "llama"), ("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "smollm"),
+            ] + (chatTemplate.map { [("tokenizer.chat_template", $0)] } ?? [])
+        header.put(UInt64(numbers.count + texts.count + 4))
+        for (key, value) in texts {
             header.put(key)
             header.put(UInt32(8))
             header.put(value)

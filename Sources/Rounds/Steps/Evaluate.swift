@@ -54,7 +54,7 @@ enum EvaluateStep {
             prompts = relations.map { set.prompts[$0] }
         case .predicted:
             asked = try predictedHeads(in: sentences, found, context: context, cohort: cohort)
-            prompts = asked.map { context.tokenizer.encode($0.prompt, specials: false) }
+            prompts = try asked.map { (record) throws(Fault) in try context.encoder.prompt(record.prompt) }
             decoder.expected = sentences.count + asked.count
         }
         let answered = read(asked, try decoder.answers(to: prompts, of: asked, task: .re))
