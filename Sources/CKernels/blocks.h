@@ -2,6 +2,8 @@
 #ifndef MEDROUNDS_BLOCKS_H
 #define MEDROUNDS_BLOCKS_H
 
+#include "nf4.h"
+
 enum { BLOCK = 32 };
 
 INLINE ptrdiff_t block_bytes(int32_t type) {
@@ -13,10 +15,11 @@ INLINE ptrdiff_t block_bytes(int32_t type) {
          : type == KERNEL_Q5_K ? 176
          : type == KERNEL_Q6_K ? 210
          : type == KERNEL_NF4  ? 36
+         : type == KERNEL_NF4_DOUBLE ? 33
                                : 34;
 }
 
-INLINE ptrdiff_t block_elements(int32_t type) { return type < KERNEL_Q4_K ? BLOCK : type == KERNEL_NF4 ? 64 : 256; }
+INLINE ptrdiff_t block_elements(int32_t type) { return type < KERNEL_Q4_K ? BLOCK : type >= KERNEL_NF4 ? 64 : 256; }
 
 INLINE uint16_t half_at(const uint8_t *p) {
   uint16_t h;
@@ -54,6 +57,30 @@ INLINE void k_scale(const uint8_t *p, ptrdiff_t j, int *scale, int *minimum) {
   }
 }
 
+// Sixteen codes of eight bytes, the high nibble first.
+INLINE f32x16 nf4_lanes(const uint8_t *p) {
+  f32x16 x;
+  UNROLL for (int i = 0; i < 8; i++) {
+    x[2 * i] = nf4_codes[p[i] >> 4];
+    x[2 * i + 1] = nf4_codes[p[i] & 15];
+  }
+  return x;
+}
+
+// Elements first .. first + 15 of a row of NF4 whose absmax is quantised: every product and sum is rounded.
+INLINE f32x16 nf4_double_lanes(const uint8_t *row, ptrdiff_t first) {
+  float offset, scale;
+  uint16_t before, groups;
+  __builtin_memcpy(&offset, row, sizeof offset);
+  __builtin_memcpy(&before, row + 4, sizeof before);
+  __builtin_memcpy(&groups, row + 6, sizeof groups);
+  const ptrdiff_t block = first / 64;
+  __builtin_memcpy(&scale, row + 8 + (before + block) / 256 * 4, sizeof scale);
+  const uint8_t *p = row + 8 + groups * 4 + block * 33;
+  const f32x16 absmax = splat(nf4_second_code(p[0])) * splat(scale) + splat(offset);
+  return absmax * nf4_lanes(p + 1 + first % 64 / 2);
+}
+
 // Elements at .. at + 15 of a block with more in it than scale and nibbles. q5_0: d (q - 16); q5_1: d q + m;
 // q4_k and q5_k: (d s) q - (m t); q6_k: (d s) (q - 32); each product and sum is rounded. nf4: absmax times its code.
 INLINE f32x16 unpack_rich_lanes(int32_t type, const uint8_t *p, ptrdiff_t at) {
@@ -61,13 +88,7 @@ INLINE f32x16 unpack_rich_lanes(int32_t type, const uint8_t *p, ptrdiff_t at) {
   if (type == KERNEL_NF4) {
     float absmax;
     __builtin_memcpy(&absmax, p, sizeof absmax);
-    f32x16 x;
-    UNROLL for (int i = 0; i < 8; i++) {
-      const uint8_t pair = p[4 + at / 2 + i];
-      x[2 * i] = nf4_codes[pair >> 4];
-      x[2 * i + 1] = nf4_codes[pair & 15];
-    }
-    return splat(absmax) * x;
+    return splat(absmax) * nf4_lanes(p + 4 + at / 2);
   }
   if (type == KERNEL_Q5_0 || type == KERNEL_Q5_1) {
     const ptrdiff_t head = type == KERNEL_Q5_0 ? 2 : 4;
@@ -108,6 +129,7 @@ INLINE f32x16 unpack_lanes(int32_t type, const uint8_t *row, ptrdiff_t first) {
     __builtin_memcpy(&half, row + first * 2, sizeof half);
     return type == KERNEL_F16 ? from_f16(half) : from_bf16(half);
   }
+  if (type == KERNEL_NF4_DOUBLE) return nf4_double_lanes(row, first);
   const ptrdiff_t elements = block_elements(type);
   const uint8_t *p = row + first / elements * block_bytes(type);
   if (type > KERNEL_Q8_0) return unpack_rich_lanes(type, p, first % elements);
@@ -165,7 +187,8 @@ static void matrix_row_level(float *out, const kernel_matrix *matrix, ptrdiff_t 
     case KERNEL_Q4_K: unpack_elements(out, KERNEL_Q4_K, p, 0, matrix->columns); break;
     case KERNEL_Q5_K: unpack_elements(out, KERNEL_Q5_K, p, 0, matrix->columns); break;
     case KERNEL_Q6_K: unpack_elements(out, KERNEL_Q6_K, p, 0, matrix->columns); break;
-    default: unpack_elements(out, KERNEL_NF4, p, 0, matrix->columns); break;
+    case KERNEL_NF4: unpack_elements(out, KERNEL_NF4, p, 0, matrix->columns); break;
+    default: unpack_elements(out, KERNEL_NF4_DOUBLE, p, 0, matrix->columns); break;
   }
 }
 

@@ -155,7 +155,8 @@ INLINE void ask_for_rows(const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
     case KERNEL_Q4_K: call(KERNEL_Q4_K); break;  \
     case KERNEL_Q5_K: call(KERNEL_Q5_K); break;  \
     case KERNEL_Q6_K: call(KERNEL_Q6_K); break;  \
-    default: call(KERNEL_NF4); break;            \
+    case KERNEL_NF4: call(KERNEL_NF4); break;    \
+    default: call(KERNEL_NF4_DOUBLE); break;     \
   }
 
 static __attribute__((noinline)) void pack_panel(float *out, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t n,

@@ -22,6 +22,7 @@ public final class LanguageModel: @unchecked Sendable {
     /// The weights as decoding reads them.
     let grouped = GroupedWeightsOnce()
     private let file: ModelFile?  // kept for its mapping
+    private let quantised: QuantisedWeights?  // kept for its memory
     private let norms: Arena
 
     /// The frozen weights of one decoder layer.
@@ -34,12 +35,19 @@ public final class LanguageModel: @unchecked Sendable {
 
     /// Checks every tensor against the file's shape. Faults: engine.tensor-missing, engine.tensor-shape,
     /// engine.tensor-bytes, engine.model-setting.
-    public init(_ file: ModelFile, numerics: Numerics = .exact, weights: WeightForm = .stored) throws(Fault) {
+    /// `quantised` are the weights of `.nf4` where they are made already; else they are made here.
+    public init(
+        _ file: ModelFile, numerics: Numerics = .exact, weights: WeightForm = .stored,
+        quantised: QuantisedWeights? = nil
+    ) throws(Fault) {
         let shape = file.shape
         try Self.check(shape)
         let norms = Arena()
         let H = shape.hiddenSize
+        var quantised = weights == .nf4 ? quantised : nil
+        if weights == .nf4, quantised == nil { quantised = try QuantisedWeights(quantising: file) }
         self.norms = norms
+        self.quantised = quantised
         self.file = file
         self.shape = shape
         self.numerics = numerics
@@ -55,10 +63,10 @@ public final class LanguageModel: @unchecked Sendable {
             var maps: [kernel_matrix] = []
             var options = FamilyOptions()
             for map in LinearMap.allCases {
+                let tensor = "\(name).\(map.block).\(map.rawValue).weight"
                 let stored = try Self.weight(
-                    file, "\(name).\(map.block).\(map.rawValue).weight", rows: shape.outputs(of: map),
-                    columns: shape.inputs(of: map))
-                maps.append(weights == .stored ? stored : try Self.quantised(stored, norms))
+                    file, tensor, rows: shape.outputs(of: map), columns: shape.inputs(of: map))
+                maps.append(quantised?.matrix(tensor, stored: stored) ?? stored)
                 if shape.biases.contains(map) {
                     options.biases[map.place] = try Self.norm(
                         file, "\(name).\(map.block).\(map.rawValue).bias", shape.outputs(of: map), norms)
@@ -86,6 +94,7 @@ public final class LanguageModel: @unchecked Sendable {
         self.shape = shape
         self.numerics = numerics
         file = nil
+        quantised = nil
         norms = arena
         embedding = Self.randomMatrix(rows: shape.vocabularySize, columns: H, place: 0, in: arena)
         head =
@@ -111,6 +120,7 @@ public final class LanguageModel: @unchecked Sendable {
         self.shape = shape
         numerics = model.numerics
         file = model.file
+        quantised = model.quantised
         norms = model.norms
         embedding = model.embedding
         head = model.head
@@ -145,7 +155,7 @@ public final class LanguageModel: @unchecked Sendable {
         }
     }
 
-    private static func weight(
+    static func weight(
         _ file: ModelFile, _ name: String, rows: Int, columns: Int
     ) throws(Fault) -> kernel_matrix {
         guard let tensor = file.tensor(name) else { throw .modelTensorMissing(name) }
@@ -153,28 +163,6 @@ public final class LanguageModel: @unchecked Sendable {
             throw .modelTensorShape(name, found: tensor.shape, expected: [rows, columns])
         }
         return try stored(tensor, rows: rows, columns: columns)
-    }
-
-    /// The weight as NF4, a row at a time, so that no more than a row is in float32.
-    private static func quantised(_ stored: kernel_matrix, _ arena: Arena) throws(Fault) -> kernel_matrix {
-        guard stored.type < StoredType.q4_0.rawValue else {
-            throw .modelSetting("weights", "nf4", expected: "stored: the model's weights are quantised already")
-        }
-        // Rows that are no whole blocks stay as they are.
-        guard stored.columns % 64 == 0 else { return stored }
-        let rowBytes = stored.columns / 64 * 36
-        let blocks = arena.bytes(stored.rows * rowBytes)
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: stored.columns) { row in
-            guard let values = row.baseAddress else { return }
-            for index in 0..<stored.rows {
-                withUnsafePointer(to: stored) { kernel_matrix_row(values, $0, index) }
-                let out = (blocks + index * rowBytes).assumingMemoryBound(to: UInt8.self)
-                kernel_nf4_from_f32(out, values, stored.columns / 64)
-            }
-        }
-        return kernel_matrix(
-            data: UnsafeRawPointer(blocks), rows: stored.rows, columns: stored.columns, row_bytes: rowBytes,
-            type: StoredType.nf4.rawValue)
     }
 
     /// A norm's weight or a bias [H], copied as float32.

@@ -12,8 +12,8 @@ public enum Numerics: String, Sendable, CaseIterable {
 public enum WeightForm: String, Sendable, CaseIterable {
     /// As the file stores them (quantised blocks stay quantised in memory).
     case stored
-    /// The maps of the layers quantised to NF4 in blocks of 64 as the model is opened (Dettmers et al. 2023); embedding, head and
-    /// norms as stored.
+    /// The maps of the layers quantised to NF4 in blocks of 64, absmax once more to 8 bits in groups of 256 (Dettmers et al. 2023);
+    /// embedding, head and norms as stored.
     case nf4
 }
 

@@ -26,19 +26,12 @@ public enum MergedModel {
             try FileWriting.put(Array(bytes), at: "\(path)/\(name)")
         }
         let tensors = file.tensorNames.compactMap { file.tensor($0) }
-        let output = try OutputFile("\(path)/model.safetensors")
-        do {
-            try output.append(
-                Safetensors.header(
-                    tensors.map {
-                        let type = adapted.contains($0.name) ? .f32 : Safetensors.ElementType(stored: $0.type)
-                        return (name: $0.name, shape: $0.shape, type: type ?? .f32)
-                    }))
-            for tensor in tensors { try output.append(try bytes(tensor, merged, adapted)) }
-            try output.finish()
-        } catch {
-            output.abandon()
-            throw error
+        let items = tensors.map { tensor in
+            let type = adapted.contains(tensor.name) ? .f32 : Safetensors.ElementType(stored: tensor.type)
+            return (name: tensor.name, shape: tensor.shape, type: type ?? .f32)
+        }
+        try Safetensors.write(items, to: "\(path)/model.safetensors") { (index) throws(Fault) in
+            try bytes(tensors[index], merged, adapted)
         }
     }
 

@@ -245,6 +245,28 @@ public enum Safetensors {
         return out
     }
 
+    /// Writes a file tensor by tensor, so that no more than one is in memory; tensors stand in the order given, which is that of
+    /// their names' UTF-8, and `bytes` is asked for each in turn. A reader sees the old file or the new one. Throws `file.write` and what `bytes`
+    /// throws.
+    package static func write(
+        _ items: [(name: String, shape: [Int], type: ElementType)], to path: String,
+        bytes: (Int) throws(Fault) -> [UInt8]
+    ) throws(Fault) {
+        let output = try OutputFile(path)
+        do {
+            try output.append(header(items))
+            for (index, item) in items.enumerated() {
+                let bytes = try bytes(index)
+                precondition(bytes.count == item.shape.reduce(item.type.bytes, *), "\(item.name): \(bytes.count) bytes")
+                try output.append(bytes)
+            }
+            try output.finish()
+        } catch {
+            output.abandon()
+            throw error
+        }
+    }
+
     /// The bytes before the tensors' own, for tensors in the order of their names' UTF-8.
     static func header(_ items: [(name: String, shape: [Int], type: ElementType)]) -> [UInt8] {
         var header = Array("{\"__metadata__\":{\"format\":\"pt\"}".utf8)

@@ -87,6 +87,11 @@ package enum Files {
         return Array(data)
     }
 
+    /// The bytes of a file, or nil where there is none.
+    package static func size(_ path: String) -> Int? {
+        (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
+    }
+
     /// Removes a file or folder, if it is there.
     package static func remove(_ path: String) {
         do { try FileManager.default.removeItem(atPath: path) } catch { return }
@@ -94,13 +99,8 @@ package enum Files {
 
     /// Writes the whole file or nothing: a temporary file beside it, fsync, rename. Makes missing folders.
     package static func write(_ bytes: [UInt8], to path: String, permissions: mode_t = 0o644) throws(Fault) {
-        let folder = (path as NSString).deletingLastPathComponent
         let temporary = "\(path).\(getpid()).part"
-        do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw notWritable(path, "the folder cannot be made")
-        }
+        try makeFolder(of: path)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, permissions)
         guard descriptor >= 0 else { throw notWritable(path, String(cString: strerror(errno))) }
         var written = 0
@@ -123,6 +123,16 @@ package enum Files {
         if failure != 0 {
             unlink(temporary)
             throw notWritable(path, String(cString: strerror(failure)))
+        }
+    }
+
+    /// Makes the folder of a path, and those above it. Throws `work.not-writable`.
+    package static func makeFolder(of path: String) throws(Fault) {
+        let folder = (path as NSString).deletingLastPathComponent
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        } catch {
+            throw notWritable(path, "the folder cannot be made")
         }
     }
 

@@ -5,7 +5,7 @@ import CKernels
 struct StoredMatrix {
     static let types = [KERNEL_F32, KERNEL_F16, KERNEL_BF16, KERNEL_Q4_0, KERNEL_Q4_1, KERNEL_Q8_0] + rich
     /// Blocks with more in them than scale and nibbles.
-    static let rich = [KERNEL_Q5_0, KERNEL_Q5_1, KERNEL_Q4_K, KERNEL_Q5_K, KERNEL_Q6_K, KERNEL_NF4]
+    static let rich = [KERNEL_Q5_0, KERNEL_Q5_1, KERNEL_Q4_K, KERNEL_Q5_K, KERNEL_Q6_K, KERNEL_NF4, KERNEL_NF4_DOUBLE]
 
     /// Elements and bytes of a rich block.
     static func block(_ type: kernel_type) -> (elements: Int, bytes: Int) {
@@ -51,6 +51,13 @@ struct StoredMatrix {
                         bytes.append(UInt8(truncatingIfNeeded: numbers.word()))
                     }
                 }
+            case KERNEL_NF4_DOUBLE:
+                let blocks = (columns + 63) / 64
+                let groups = (blocks + 254) / 256 + 1
+                bytes += Self.bytes(numbers.float().bitPattern)
+                bytes += Self.bytes(UInt16(numbers.word() % 256)) + Self.bytes(UInt16(groups))
+                for _ in 0..<groups { bytes += Self.bytes(numbers.float().bitPattern) }
+                for _ in 0..<33 * blocks { bytes.append(UInt8(truncatingIfNeeded: numbers.word())) }
             default:
                 let (elements, size) = Self.block(type)
                 for _ in 0..<(columns + elements - 1) / elements {
@@ -111,6 +118,14 @@ struct StoredMatrix {
         case KERNEL_Q8_0:
             let at = start + block * 34
             return Float(Float16(bitPattern: half(at))) * Float(Int8(bitPattern: bytes[at + 2 + i]))
+        case KERNEL_NF4_DOUBLE:
+            func float(_ at: Int) -> Float { Float(bitPattern: UInt32(half(at)) | UInt32(half(at + 2)) << 16) }
+            let (block, i) = (column / 64, column % 64)
+            let scale = float(start + 8 + 4 * ((Int(half(start + 4)) + block) / 256))
+            let at = start + 8 + 4 * Int(half(start + 6)) + 33 * block
+            let product = kernel_nf4_second_code(Int32(bytes[at])) * scale
+            let pair = Int(bytes[at + 1 + i / 2])
+            return (product + float(start)) * Self.codes[i % 2 == 0 ? pair >> 4 : pair & 15]
         default: return richValue(start, column)
         }
     }

@@ -1,6 +1,7 @@
 // The quantised block formats against the gguf package, and NF4 against bitsandbytes: Goldens/README.md says who made what.
 
 import CKernels
+import Engine
 import Federation
 import Foundation
 import ModelFiles
@@ -50,5 +51,66 @@ import Testing
         var quantised = [UInt8](repeating: 0, count: blocks.count)
         kernel_nf4_from_f32(&quantised, weight, weight.count / 64)
         #expect(quantised == blocks)
+    }
+
+    @Test func quantisesAbsmaxAsBitsandbytesDoes() throws {
+        let absmax = try #require(Self.entries["nf4.second.absmax"]?.floats)
+        let second = SecondQuantisation(absmax)
+        #expect(absmax.count == 5184)
+        #expect([second.offset] == Self.entries["nf4.second.offset"]?.floats)
+        #expect(second.scales == Self.entries["nf4.second.scales"]?.floats)
+        #expect(second.codes == Array(try #require(Self.entries["nf4.second.codes"]).bytes))
+        #expect((0..<256).map { kernel_nf4_second_code($0) } == Self.entries["nf4.second.map"]?.floats)
+    }
+
+    /// A row that is made by hand: the middle of the golden, where the row reaches from one group of 256 blocks into the next.
+    @Test func readsDoubleQuantisedRowsAsBitsandbytesDoes() throws {
+        let packed = Array(try #require(Self.entries["nf4.second.packed"]).bytes)
+        let scales = try #require(Self.entries["nf4.second.scales"]?.floats)
+        let codes = Array(try #require(Self.entries["nf4.second.codes"]).bytes)
+        let offset = try #require(Self.entries["nf4.second.offset"]?.floats?.first)
+        let expected = try #require(Self.entries["nf4.second.dequant"]?.floats)
+        var bytes: [UInt8] = []
+        func append(_ value: some BitwiseCopyable) { withUnsafeBytes(of: value) { bytes += $0 } }
+        for row in 0..<3 {  // rows 27 to 29 of the golden: blocks 243 to 269
+            let block = (27 + row) * 9
+            append(offset)
+            append(UInt16(block % 256))
+            append(UInt16(2))
+            for group in block / 256...block / 256 + 1 { append(scales[group]) }
+            for index in block..<block + 9 {
+                bytes.append(codes[index])
+                bytes += packed[32 * (index - 243)..<32 * (index - 242)]
+            }
+        }
+        var out = [Float](repeating: .nan, count: 3 * 576)
+        bytes.withUnsafeBytes { raw in
+            var matrix = kernel_matrix(
+                data: raw.baseAddress, rows: 3, columns: 576, row_bytes: bytes.count / 3,
+                type: Int32(KERNEL_NF4_DOUBLE.rawValue))
+            for row in 0..<3 { kernel_matrix_row(&out[row * 576], &matrix, row) }
+        }
+        #expect(out == expected)
+    }
+
+    /// The whole of the golden, from its weights to its values.
+    @Test(.enabled(if: Golden.hasShared, "the shared goldens are absent"))
+    func quantisesAWholeWeightAsBitsandbytesDoes() throws {
+        let path = Golden.shared.appendingPathComponent("nf4.safetensors").path
+        let golden = Dictionary(uniqueKeysWithValues: try Safetensors.read(path: path).map { ($0.name, $0) })
+        let weight = try #require(golden["weight"]?.floats)
+        let rows = weight.withUnsafeBytes { raw in
+            QuantisedWeights.rows(
+                of: kernel_matrix(
+                    data: raw.baseAddress, rows: 576, columns: 576, row_bytes: 4 * 576, type: StoredType.f32.rawValue))
+        }
+        var out = [Float](repeating: .nan, count: weight.count)
+        rows.withUnsafeBytes { raw in
+            var matrix = kernel_matrix(
+                data: raw.baseAddress, rows: 576, columns: 576, row_bytes: raw.count / 576,
+                type: Int32(KERNEL_NF4_DOUBLE.rawValue))
+            for row in 0..<576 { kernel_matrix_row(&out[row * 576], &matrix, row) }
+        }
+        #expect(out == golden["dequant_double"]?.floats)
     }
 }

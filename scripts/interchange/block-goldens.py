@@ -41,6 +41,14 @@ items["nf4.weight"] = nf4["weight"].reshape(-1)[:count].reshape(rows, 576)
 items["nf4.packed"] = nf4["packed"].reshape(-1)[:count // 2]
 items["nf4.absmax"] = nf4["absmax"][:count // 64]
 items["nf4.dequant"] = nf4["dequant"].reshape(-1)[:count].reshape(rows, 576)
+items["nf4.second.absmax"] = nf4["absmax"]
+items["nf4.second.codes"] = nf4["dq_absmax_u8"]
+items["nf4.second.scales"] = nf4["dq_absmax2"]
+items["nf4.second.offset"] = nf4["dq_offset"]
+items["nf4.second.map"] = nf4["dq_code2"]
+# Three rows where one group of 256 blocks ends and the next begins.
+items["nf4.second.packed"] = nf4["packed"].reshape(-1)[27 * 9 * 32:30 * 9 * 32]
+items["nf4.second.dequant"] = nf4["dequant_double"].reshape(576, 576)[27:30]
 
 header, data = {}, b""
 for name in sorted(items):

@@ -28,9 +28,12 @@ int32_t kernel_level(void);
 // Element types. Quantised types hold blocks of 32 along a row: Q4_0 {f16 d; 16 bytes}, Q4_1 {f16 d, f16 m; 16 bytes},
 // Q8_0 {f16 d; 32 int8}, low nibbles first (elements 0..15), then high nibbles (16..31), as in ggml; so are Q5_0, Q5_1 and
 // the super-blocks of 256 of Q4_K, Q5_K and Q6_K. NF4 {f32 absmax; 32 bytes}: blocks of 64, high nibble first.
+// NF4_DOUBLE, NF4 with absmax quantised once more: a row begins with {f32 offset; u16 before; u16 groups; f32 scale[groups]},
+// then blocks of 64 {u8 code; 32 bytes}. absmax of the row's block b is second[code] scale[(before + b) / 256] + offset.
 typedef enum {
   KERNEL_F32 = 0, KERNEL_F16 = 1, KERNEL_BF16 = 2, KERNEL_Q4_0 = 3, KERNEL_Q4_1 = 4, KERNEL_Q8_0 = 5, KERNEL_Q5_0 = 6,
-  KERNEL_Q5_1 = 7, KERNEL_Q4_K = 8, KERNEL_Q5_K = 9, KERNEL_Q6_K = 10, KERNEL_NF4 = 11
+  KERNEL_Q5_1 = 7, KERNEL_Q4_K = 8, KERNEL_Q5_K = 9, KERNEL_Q6_K = 10, KERNEL_NF4 = 11,
+  KERNEL_NF4_DOUBLE = 12
 } kernel_type;
 
 // A stored row-major matrix [rows, columns]; row_bytes is the distance between rows in bytes.
@@ -45,6 +48,8 @@ void kernel_matrix_row(float *out, const kernel_matrix *matrix, ptrdiff_t row);
 // Blocks of 64 floats as NF4 blocks of 36 bytes, as bitsandbytes quantises them: the code nearest to x / absmax, the lower
 // of two equally near.
 void kernel_nf4_from_f32(uint8_t *out, const float *x, ptrdiff_t blocks);
+// The number of each of the 256 codes of the second quantisation, in ascending order.
+float kernel_nf4_second_code(int32_t code);
 // bfloat16 by round to nearest even (NaN stays NaN, infinity infinity), and back.
 void kernel_bf16_from_f32(uint16_t *out, const float *x, ptrdiff_t count);
 void kernel_f32_from_bf16(float *out, const uint16_t *x, ptrdiff_t count);
