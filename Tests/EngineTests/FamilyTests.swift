@@ -11,9 +11,9 @@ import Testing
 /// As in GoldenTests: ten times the float32 noise that the goldens state.
 private let noiseFactor = 10.0
 private let lossNoise = 2.4e-7
-/// How far torch's own float32 stands from its float64 after one and after five AdamW steps on these goldens, at most: where a
-/// gradient is near epsilon, an update magnifies its noise.
-private let stepNoise = 1.2e-5
+/// Some gradients of the qwen2 golden are near epsilon, where an update magnifies their noise: torch's own float32 stands 9.0e-6 from
+/// its float64 there after one step and after five. Three times that.
+private let qwen2StepLimit = 2.7e-5
 
 @Suite(.enabled(if: Golden.hasShared, "the shared goldens are absent"))
 struct FamilyTests {
@@ -60,9 +60,16 @@ struct FamilyTests {
             for (found, wanted) in zip(outcome.losses, golden.losses.loss_before_step) {
                 #expect(abs(found - wanted) <= noiseFactor * lossNoise)
             }
-            let after = try Golden.adapter(golden.folder.appendingPathComponent("adapter_after\(steps).safetensors"))
-            #expect(
-                largestRelativeDistance(outcome.adapter, after).distance <= noiseFactor * stepNoise)
+            // Adapters computed in float64 (scripts/goldens/steps_float64.py).
+            let path = Golden.folder.appendingPathComponent("steps_float64/\(family).safetensors").path
+            let tensors = try Safetensors.read(path: path).filter { $0.name.hasPrefix("\(steps)/") }.map {
+                NamedTensor(name: String($0.name.dropFirst(2)), shape: $0.shape, values: $0.floats ?? [])
+            }
+            try #require(tensors.count == outcome.adapter.tensors.count)
+            let worst = largestRelativeDistance(
+                outcome.adapter, Adapter(configuration: outcome.adapter.configuration, tensors: tensors))
+            let limit = family == "qwen2" ? qwen2StepLimit : noiseFactor * golden.noise.grad_max_rel_l2_f32_vs_f64
+            #expect(worst.distance <= limit, "\(worst.name) is \(worst.distance) away")
         }
     }
 
@@ -90,12 +97,16 @@ struct QuantisedWeightTests {
             var values = try #require(entry.floats)
             let columns = entry.shape.last ?? 0
             if entry.name.hasSuffix("_proj.weight"), columns % 64 == 0 {
-                var blocks = [UInt8](repeating: 0, count: values.count / 64 * 36)
-                kernel_nf4_from_f32(&blocks, values, values.count / 64)
-                blocks.withUnsafeBytes { raw in
+                let rows = values.withUnsafeBytes { raw in
+                    QuantisedWeights.rows(
+                        of: kernel_matrix(
+                            data: raw.baseAddress, rows: entry.shape[0], columns: columns, row_bytes: 4 * columns,
+                            type: StoredType.f32.rawValue))
+                }
+                rows.withUnsafeBytes { raw in
                     var matrix = kernel_matrix(
-                        data: raw.baseAddress, rows: entry.shape[0], columns: columns, row_bytes: columns / 64 * 36,
-                        type: StoredType.nf4.rawValue)
+                        data: raw.baseAddress, rows: entry.shape[0], columns: columns,
+                        row_bytes: raw.count / entry.shape[0], type: Int32(KERNEL_NF4_DOUBLE.rawValue))
                     values.withUnsafeMutableBufferPointer { values in
                         guard let base = values.baseAddress else { return }
                         for row in 0..<entry.shape[0] { kernel_matrix_row(base + row * columns, &matrix, row) }
