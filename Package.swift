@@ -47,7 +47,8 @@ let package = Package(
             dependencies: [
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
                 "Extraction", "GitLedger", "CBuild",
-            ]),
+            ],
+            resources: [.embedInCode("models.json")]),
         .executableTarget(
             name: "medrounds",
             dependencies: [
@@ -63,7 +64,7 @@ let package = Package(
             name: "TokenizationTests", dependencies: ["Faults", "Federation", "Tokenization", "ModelFiles"],
             exclude: ["Goldens"]),
         .testTarget(
-            name: "ModelFilesTests", dependencies: ["Faults", "Federation", "ModelFiles"]),
+            name: "ModelFilesTests", dependencies: ["Faults", "Federation", "ModelFiles", "Tokenization"]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "COpenBLAS"]),
         .testTarget(
             name: "EngineTests",

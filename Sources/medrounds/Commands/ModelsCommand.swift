@@ -19,7 +19,7 @@ struct ListModels: ParsableCommand {
 
     func run() throws {
         var table = Table("model", "here", "SHA-256", "GB f32", "bf16", "nf4", "licence", "source")
-        for model in ModelCatalogue.models {
+        for model in try ModelCatalogue.models(cache: Environment.cache) {
             let here = FileManager.default.fileExists(atPath: "\(Environment.cache)/\(model.file)")
             let memory = [model.memory.f32, model.memory.bf16, model.memory.nf4].map {
                 String(format: "%.2f", Double($0) / 1e9)
