@@ -51,7 +51,7 @@ public enum AdapterGGUF {
         try read(Storage(mapping: path), path: path, shape: shape)
     }
 
-    static func read(_ storage: Storage, path: String, shape: ModelShape) throws(Fault) -> Adapter {
+    package static func read(_ storage: Storage, path: String, shape: ModelShape) throws(Fault) -> Adapter {
         let file = try GGUF(storage, path: path)
         let (architecture, turns) = form(shape.architecture)
         guard try file.text("general.type") == "adapter", try file.text("adapter.type") == "lora" else {

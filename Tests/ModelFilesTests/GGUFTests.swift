@@ -121,6 +121,20 @@ func code(_ body: () throws -> Void) -> String? {
         #expect(codeOf { $0.set("tokenizer.ggml.token_type", .i32s([1, 2])) } == "model.malformed")
     }
 
+    @Test func saysWhichTensorDoesNotFitAndWhichFamiliesAre() throws {
+        var builder = GGUFBuilder.tinyLlama()
+        builder.set("llama.feed_forward_length", .u32(64))
+        let misfit = builder.bytes
+        let shape = try #require(throws: Fault.self) { _ = try open(misfit) }
+        #expect(shape.place?.tensor == "model.layers.0.mlp.gate_proj.weight")
+        #expect(shape.what.contains("[32, 32]") && shape.what.contains("[64, 32]"))
+        builder.set("general.architecture", .text("gemma2"))
+        let other = builder.bytes
+        let family = try #require(throws: Fault.self) { _ = try open(other) }
+        for word in ["gemma2", "llama", "mistral", "qwen2", "qwen3"] { #expect(family.what.contains(word)) }
+        #expect(family.place?.file == "models/tiny.gguf")
+    }
+
     @Test func readsRopeScaling() throws {
         var linear = GGUFBuilder.tinyLlama()
         linear.set("llama.rope.scaling.type", .text("linear"))
