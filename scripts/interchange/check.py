@@ -76,8 +76,8 @@ def run(*arguments):
 
 def ours(model, ids, adapter=None):
     extra = ["--adapter", adapter] if adapter else []
-    out = json.loads(run("models", "probe", model, "--ids", ",".join(map(str, ids)), "--top", TOKENS, *extra))
-    logits = torch.empty(TOKENS)
+    out = json.loads(run("models", "probe", model, "--ids", ",".join(map(str, ids)), "--top", 260, *extra))
+    logits = torch.empty(len(out["top"]))
     for row in out["top"]:
         logits[row["id"]] = row["logit"]
     return logits
@@ -100,8 +100,12 @@ def randomise(model, generator):
                 value.copy_(0.08 * torch.randn(value.shape, generator=generator))
 
 
-def write_gguf(model, config, path, parts=1):
-    """A GGUF file as llama.cpp's converter writes it, in float32; the tokenizer is a list of bytes."""
+# Kept as GGUF files, as the gguf package writes them: a family each.
+KEPT_GGUF = {"llama-released", "llama-head-dim", "mistral", "qwen2-tied", "qwen3"}
+
+
+def write_gguf(model, config, path, parts=1, matrices=numpy.float32):
+    """A GGUF file as llama.cpp's converter writes it, vectors in float32; the tokenizer is a list of bytes."""
     kind = "llama" if config.model_type == "mistral" else config.model_type
     heads, pairs = config.num_attention_heads, config.num_key_value_heads
     dimension = getattr(config, "head_dim", None) or config.hidden_size // heads
@@ -151,7 +155,7 @@ def write_gguf(model, config, path, parts=1):
         else:
             name = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
                     "lm_head.weight": "output.weight"}[name]
-        writer.add_tensor(name, value.contiguous().numpy())
+        writer.add_tensor(name, value.contiguous().numpy().astype(matrices if value.ndim > 1 else numpy.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -215,8 +219,91 @@ def keep(name, folder, ids, logits, adapted):
     save_file(golden, made / "golden.safetensors")
 
 
+def train(adapted, ids, generator):
+    """A from a seeded normal distribution, B zero, ten AdamW steps on the ids."""
+    for key, value in adapted.named_parameters():
+        if "lora_A" in key:
+            value.data.copy_(torch.randn(value.shape, generator=generator) / value.shape[1] ** 0.5)
+    optimizer = torch.optim.AdamW([value for value in adapted.parameters() if value.requires_grad], lr=1e-2)
+    losses = []
+    for _ in range(10):
+        optimizer.zero_grad()
+        loss = adapted(ids, labels=ids).loss
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+WORKFLOW = """
+version: 1
+name: trained-here
+seed: 17
+data_root: {data}
+model: {{base: {model}}}
+adapter: {{rank: 8, alpha: 16, dropout: 0.05}}
+template: {template}
+sites:
+  harbour-ed: {{train: harbour-ed/train, tasks: {{ner: all}}, limit: 8}}
+rounds: 1
+steps:
+  - train: {{epochs: 2, batch_size: 4, learning_rate: 5e-3, max_length: 800}}
+  - upload: {{precision: f32}}
+  - aggregate: {{rule: fed-medlora}}
+"""
+
+
+def tokenizer_of_bytes(folder):
+    """Every byte a token, and the special token that ends a completion: 257 in all."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={token: index for index, token in enumerate(alphabet)}, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens([AddedToken("<|im_end|>", special=True)])
+    made.save(str(folder / "tokenizer.json"))
+
+
+def check_trained_here(report):
+    """Adapters that this program trains, on a folder and on a GGUF file of it, in PEFT and in llama.cpp."""
+    sizes = dict(SMALL, vocab_size=260, max_position_embeddings=2048)
+    for name, kind, config in [("llama", LlamaForCausalLM, LlamaConfig(**sizes, rope_parameters=RELEASED)),
+                               ("qwen2", Qwen2ForCausalLM, Qwen2Config(**sizes)),
+                               ("qwen3", Qwen3ForCausalLM, Qwen3Config(**sizes, head_dim=32))]:
+        generator = torch.Generator().manual_seed(5)
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            model = kind(config).eval().float()
+            randomise(model, generator)
+            model.save_pretrained(folder / "base")
+            tokenizer_of_bytes(folder / "base")
+            write_gguf(model, config, folder / "base.gguf")
+            workflows = Path(__file__).resolve().parents[2] / "workflows"
+            (folder / "flow.yaml").write_text(WORKFLOW.format(
+                data=workflows / "data", model=folder / "base", template=workflows / "templates" / "clinical-brief.yaml"))
+            place = ["--ledger", folder / "ledger.git", "--work", folder / "work"]
+            run("run", folder / "flow.yaml", *place)
+            peft_form, gguf_form = folder / "adapter", folder / "adapter.gguf"
+            run("adapter", "export", "trained-here-1", "--to", peft_form, *place)
+            run("adapter", "export", "trained-here-1", "--to", gguf_form, "--format", "gguf", "--model", folder / "base.gguf", *place)
+            ids = torch.randint(0, 256, (1, 40), generator=generator)
+            with torch.no_grad():
+                base = model(ids).logits[0, -1]
+                adapted = PeftModel.from_pretrained(
+                    kind.from_pretrained(folder / "base", attn_implementation="eager").eval().float(), peft_form).eval()
+                expected = adapted(ids).logits[0, -1]
+            tokens = ids[0].tolist()
+            line = f"{name:22} trained here: PEFT {report.far('torch', ours(folder / 'base', tokens, peft_form), expected)}"
+            line += f"  as GGUF {report.far('torch', ours(folder / 'base.gguf', tokens, gguf_form), expected)}"
+            if llama_cpp:
+                line += f"  llama.cpp {report.far('llama.cpp', llama(folder / 'base.gguf', tokens, gguf_form), expected)}"
+            print(f"{line}  (logits moved by {(expected - base).abs().max().item():.2f})")
+
+
 def main():
     report = Report()
+    check_trained_here(report)
     torch.set_num_threads(1)
     for seed, (name, (kind, config)) in enumerate(MODELS.items()):
         generator = torch.Generator().manual_seed(seed)
@@ -244,12 +331,10 @@ def main():
             print(f"{name:22} base              {report.far('torch', ours(folder / 'base', ids[0].tolist()), theirs(model))}")
             adapted_logits = {}
             for adapter, settings in ADAPTERS.items():
-                adapted = get_peft_model(fresh(), LoraConfig(target_modules=TARGETS, task_type="CAUSAL_LM", **settings)).eval()
-                with torch.no_grad():
-                    for key, value in adapted.named_parameters():
-                        if "lora_" in key:
-                            value.copy_(0.1 * torch.randn(value.shape, generator=generator))
-                expected = theirs(adapted)
+                adapted = get_peft_model(fresh(), LoraConfig(target_modules=TARGETS, task_type="CAUSAL_LM", **settings))
+                losses = train(adapted, ids, generator)
+                expected = theirs(adapted.eval())
+                moved = (expected - theirs(model)).abs().max().item()
                 made, back, merged = (folder / f"{adapter}-{ending}" for ending in ("peft", "back", "merged"))
                 adapted.save_pretrained(made)
                 read = report.far("torch", ours(folder / "base", ids[0].tolist(), made), expected)
@@ -258,13 +343,19 @@ def main():
                 run("adapter", "merge", made, "--model", folder / "base", "--to", merged)
                 whole = kind.from_pretrained(merged, attn_implementation="eager").eval().float()
                 whole = report.far("torch", theirs(whole), expected)
-                print(f"{name:22} {adapter:8} read {read}  written {written}  merged {whole}")
+                print(f"{name:22} {adapter:8} read {read}  written {written}  merged {whole}  "
+                      f"(loss {losses[0]:.2f} -> {losses[-1]:.2f}, logits moved by {moved:.2f})")
                 if name == "llama-head-dim" or adapter == "patterns" and name == "qwen3-bias":
                     adapted_logits[adapter] = every(adapted)
             if name in IN_GGUF:
                 check_gguf(report, name, kind, config, folder, model, ids, theirs)
             if FIXTURES and name in KEPT:
                 keep(name, folder, ids, every(model), adapted_logits)
+            if FIXTURES and name in KEPT_GGUF:
+                made = FIXTURES / "gguf" / name
+                made.mkdir(parents=True, exist_ok=True)
+                write_gguf(model, config, made / "model.gguf", matrices=numpy.float16)
+                save_file({"ids": ids[0].float(), "logits": every(model)}, made / "golden.safetensors")
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}"
     if llama_cpp:
         versions += f", llama-cpp-python {llama_cpp.__version__}"
