@@ -147,7 +147,11 @@ struct TemplateRendering {
             var elements: [TemplateValue] = []
             for part in parts { elements.append(try value(of: part)) }
             return .list(elements)
-        case .item(let base, let key): return try item(try value(of: base), try value(of: key))
+        case .item(let base, let key):
+            // Both first: what they make, a namespace, must be there when it is looked into.
+            let whole = try value(of: base)
+            let part = try value(of: key)
+            return try item(whole, part)
         case .slice(let base, let from, let to, let by):
             return try slice(try value(of: base), try bound(from), try bound(to), try bound(by))
         case .call(let base, let method, let arguments): return try call(base, method, arguments)

@@ -91,6 +91,12 @@ import Tokenization
         }
     }
 
+    /// Found by the fuzzer: a namespace that is looked into where it is made.
+    @Test func looksIntoANamespaceWhereItIsMade() throws {
+        let template = try ChatTemplate("{{ namespace(n=5).n }}{{ namespace(n=6)['n'] }}", beginning: nil, end: nil)
+        #expect(try template.text(of: [], addsGenerationPrompt: false) == "56")
+    }
+
     @Test func namesWhatIsNotRead() throws {
         for (source, construct) in [
             ("{% macro f(x) %}{% endmacro %}", "macro"), ("{% include 'x' %}", "include"),
