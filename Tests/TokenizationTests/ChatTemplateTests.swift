@@ -56,7 +56,9 @@ import Tokenization
         }
     }
 
-    @Test(arguments: ["chatml", "llama3", "qwen2", "qwen3", "mistral", "deepseek", "spaces", "words"])
+    @Test(arguments: [
+        "marked-turns", "headed-turns", "last-question", "strict-pairs", "loose-lines", "spaces", "words",
+    ])
     func writesWhatJinjaWrites(name: String) throws {
         let golden = try golden("chat_templates.json")
         let example = try #require(golden["templates"]?.elements?.first { $0["name"]?.text == name })

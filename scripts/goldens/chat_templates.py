@@ -1,4 +1,4 @@
-"""Conversations in chat templates as Jinja writes them out: templates in the manner of the families' own, and of everything that is read.
+"""Conversations in chat templates as Jinja writes them out: templates that use what the families' own use, and everything else that is read.
 
     peers/bin/pip install jinja2
     peers/bin/python scripts/goldens/chat_templates.py >Tests/TokenizationTests/Goldens/chat_templates.json
@@ -14,182 +14,120 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 TEMPLATES = {
-    "chatml": """{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system
-Be brief.<|im_end|>
-' }}{% endif %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}""",
-    "llama3": """{{- bos_token }}
-{%- if custom_tools is defined %}
-    {%- set tools = custom_tools %}
+    "marked-turns": """{% for turn in messages %}{{ '<|im_start|>' ~ turn['role'] ~ '\\n' }}{{ turn['content'] + '<|im_end|>\\n' }}{% if loop.first and turn['role'] != 'system' %}{{ '(no instruction was given)
+' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}""",
+    "headed-turns": """{#- What the first line says depends on what the caller knows. -#}
+{{- bos_token }}
+{%- if extras is defined %}
+    {%- set offered = extras %}
+{%- elif not offered is defined %}
+    {%- set offered = none %}
 {%- endif %}
-{%- if not date_string is defined %}
-    {%- if strftime_now is defined %}
-        {%- set date_string = strftime_now("%d %b %Y") %}
-    {%- else %}
-        {%- set date_string = "1 Feb 2024" %}
-    {%- endif %}
-{%- endif %}
-{%- if not tools is defined %}
-    {%- set tools = none %}
-{%- endif %}
-
-{#- The system message goes first, whether there is one or not. #}
 {%- if messages[0]['role'] == 'system' %}
-    {%- set system_message = messages[0]['content']|trim %}
-    {%- set messages = messages[1:] %}
+    {%- set opening = messages[0]['content'] | trim %}
+    {%- set rest = messages[1:] %}
 {%- else %}
-    {%- set system_message = "" %}
+    {%- set opening = 'Day ' + ('unknown' if today is not defined else today('%d')) %}
+    {%- set rest = messages %}
 {%- endif %}
-{{- "<|start_header_id|>system<|end_header_id|>\\n\\n" }}
-{%- if tools is not none %}
-    {%- for t in tools %}
-        {{- t | tojson(indent=4) }}
+{{- '# ' + opening + '\\n' }}
+{%- if offered is not none %}
+    {%- for one in offered %}
+        {{- one | tojson(indent=4) }}
     {%- endfor %}
 {%- endif %}
-{{- "Date: " + date_string + "\\n\\n" }}
-{{- system_message }}
-{{- "<|eot_id|>" }}
-{%- for message in messages %}
-    {%- if not (message.role == 'ipython' or message.role == 'tool' or 'tool_calls' in message) %}
-        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'+ message['content'] | trim + '<|eot_id|>' }}
-    {%- elif 'tool_calls' in message %}
-        {%- if not message.tool_calls|length == 1 %}
-            {{- raise_exception("One call at a time.") }}
+{%- for turn in rest %}
+    {%- if 'calls' in turn %}
+        {%- if not turn.calls | length == 1 %}
+            {{- raise_exception('Only a single call is understood.') }}
         {%- endif %}
-    {%- elif message.content is mapping or message.content is iterable %}
-        {{- message.content | tojson }}
+    {%- elif not (turn.role == 'tool' or turn.role == 'function') %}
+        {{- '## ' + turn['role'] + '\\n\\n' + turn['content'] | trim + '<end>' }}
+    {%- elif turn.content is mapping or turn.content is iterable %}
+        {{- turn.content | tojson }}
     {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}
-    {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}
+    {{- '## assistant\\n\\n' }}
 {%- endif %}
 """,
-    "qwen2": """{%- if tools %}
-    {{- '<|im_start|>system\\n' }}
-    {%- for tool in tools %}
-        {{- "\\n" }}
-        {{- tool | tojson }}
-    {%- endfor %}
-{%- else %}
-    {%- if messages[0]['role'] == 'system' %}
-        {{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}
-    {%- else %}
-        {{- '<|im_start|>system\\nBe of help.<|im_end|>\\n' }}
+    "last-question": """{%- set seen = namespace(open=true, place=0) %}
+{%- for turn in messages[::-1] %}
+    {%- if seen.open and turn.role == 'user' and not (turn.content.startswith('<note>') and turn.content.endswith('</note>')) %}
+        {%- set seen.place = messages | length - loop.index %}
+        {%- set seen.open = false %}
     {%- endif %}
-{%- endif %}
-{%- for message in messages %}
-    {%- if (message.role == "user") or (message.role == "system" and not loop.first) or (message.role == "assistant" and not message.tool_calls) %}
-        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}
-    {%- elif message.role == "tool" %}
-        {%- if (loop.index0 == 0) or (messages[loop.index0 - 1].role != "tool") %}
-            {{- '<|im_start|>user' }}
+{%- endfor %}
+{%- for turn in messages %}
+    {%- if turn.role == 'assistant' %}
+        {%- set said = turn.content %}
+        {%- set reason = turn.reason if turn.reason is defined and turn.reason is not none else '' %}
+        {%- if reason == '' and '</think>' in said %}
+            {%- set reason = said.split('</think>')[0].split('<think>')[-1].rstrip('\\n').lstrip('\\n') %}
+            {%- set said = said.split('</think>')[-1].lstrip('\\n') %}
         {%- endif %}
+        {{- '<a>' + (('{' + reason.strip('\\n') + '} ') if loop.index0 > seen.place and (loop.last or reason) else '') + said + '</a>' }}
+    {%- elif turn.role == 'user' or (turn.role == 'system' and loop.index0 == 0) %}
+        {%- if loop.index0 == 0 or messages[loop.index0 - 1].role != 'user' %}
+            {{- '<q>' }}
+        {%- endif %}
+        {{- turn.content + '</q>' }}
     {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\\n' }}
-{%- endif %}
-""",
-    "qwen3": """{%- if messages[0].role == 'system' %}
-    {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}
-{%- endif %}
-{%- set ns = namespace(searching=true, last=messages|length - 1) %}
-{%- for message in messages[::-1] %}
-    {%- set index = (messages|length - 1) - loop.index0 %}
-    {%- if ns.searching and message.role == "user" and not(message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}
-        {%- set ns.searching = false %}
-        {%- set ns.last = index %}
-    {%- endif %}
-{%- endfor %}
-{%- for message in messages %}
-    {%- if (message.role == "user") or (message.role == "system" and not loop.first) %}
-        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}
-    {%- elif message.role == "assistant" %}
-        {%- set content = message.content %}
-        {%- set thought = '' %}
-        {%- if message.reasoning_content is defined and message.reasoning_content is not none %}
-            {%- set thought = message.reasoning_content %}
-        {%- elif '</think>' in message.content %}
-            {%- set content = message.content.split('</think>')[-1].lstrip('\\n') %}
-            {%- set thought = message.content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}
-        {%- endif %}
-        {%- if loop.index0 > ns.last and (loop.last or (not loop.last and thought)) %}
-            {{- '<|im_start|>' + message.role + '\\n<think>\\n' + thought.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n') }}
-        {%- else %}
-            {{- '<|im_start|>' + message.role + '\\n' + content }}
-        {%- endif %}
-        {{- '<|im_end|>\\n' }}
-    {%- endif %}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\\n' }}
-    {%- if enable_thinking is defined and enable_thinking is false %}
-        {{- '<think>\\n\\n</think>\\n\\n' }}
-    {%- endif %}
+    {{- '<a>' + ('{} ' if enable_thinking is defined and enable_thinking is false else '') }}
 {%- endif %}""",
-    "mistral": """{%- if messages[0]["role"] == "system" %}
-    {%- set system_message = messages[0]["content"] %}
-    {%- set loop_messages = messages[1:] %}
-{%- else %}
-    {%- set loop_messages = messages %}
-{%- endif %}
-{%- set user_messages = loop_messages | selectattr("role", "equalto", "user") | list %}
-{%- set ns = namespace() %}
-{%- set ns.index = 0 %}
-{%- for message in loop_messages %}
-    {%- if not (message.role == "tool" or (message.tool_calls is defined and message.tool_calls is not none)) %}
-        {%- if (message["role"] == "user") != (ns.index % 2 == 0) %}
-            {{- raise_exception("Roles take turns: user, assistant, user ...") }}
-        {%- endif %}
-        {%- set ns.index = ns.index + 1 %}
+    "strict-pairs": """{%- set first = messages[0] %}
+{%- set turns = messages[1:] if first['role'] == 'system' else messages %}
+{%- set questions = turns | selectattr('role', 'equalto', 'user') | list %}
+{%- set count = namespace() %}
+{%- set count.number = 0 %}
+{%- for turn in turns %}
+    {%- if turn.calls is defined and turn.calls is not none %}
+        {{- raise_exception('Calls are not known here.') }}
     {%- endif %}
+    {%- if (count.number % 2 == 0) != (turn['role'] == 'user') %}
+        {{- raise_exception('A question, an answer, a question, and so on.') }}
+    {%- endif %}
+    {%- set count.number = count.number + 1 %}
 {%- endfor %}
 {{- bos_token }}
-{%- for message in loop_messages %}
-    {%- if message["role"] == "user" %}
-        {%- if message == user_messages[-1] and system_message is defined %}
-            {{- "[INST] " + system_message + "\\n\\n" + message["content"] + "[/INST]" }}
-        {%- else %}
-            {{- "[INST] " + message["content"] + "[/INST]" }}
-        {%- endif %}
-    {%- elif message["role"] == "assistant" %}
-        {{- " " + message["content"] + eos_token}}
+{%- for turn in turns %}
+    {%- if turn['role'] == 'assistant' %}
+        {{- ' ' + turn['content'] + eos_token }}
+    {%- elif turn == questions[-1] and first['role'] == 'system' %}
+        {{- '[Q] ' + first['content'] + '\\n\\n' + turn['content'] + '[/Q]' }}
+    {%- else %}
+        {{- '[Q] ' + turn['content'] + '[/Q]' }}
     {%- endif %}
 {%- endfor %}
 """,
-    "deepseek": """{% if not add_generation_prompt is defined %}
-{% set add_generation_prompt = false %}
+    "loose-lines": """{% if add_generation_prompt is not defined %}
+{% set add_generation_prompt = true %}
 {% endif %}
-{% set ns = namespace(is_first=false, is_tool=false, system_prompt='') %}
-{%- for message in messages %}
-{%- if message['role'] == 'system' %}
-{% set ns.system_prompt = message['content'] %}
+{% set all = namespace(rules='', inside=false) %}
+{%- for turn in messages %}
+{%- if turn['role'] == 'system' %}
+{% set all.rules = all.rules + turn['content'] %}
 {%- endif %}
 {%- endfor %}
 {{bos_token}}
-{{ns.system_prompt}}
-{%- for message in messages %}
-{%- if message['role'] == 'user' %}
-{%- set ns.is_tool = false -%}
-{{'<\uff5cUser\uff5c>' + message['content']}}
-{%- endif %}
-{%- if message['role'] == 'assistant' and message['content'] is not none %}
-{%- if ns.is_tool %}
-{{'<outputs>' + message['content']}}
-{%- set ns.is_tool = false -%}
-{%- else %}
-{% set content = message['content'] %}
-{% if '</think>' in content %}
-{% set content = content.split('</think>')[-1] %}
+{{all.rules}}
+{%- for turn in messages %}
+{%- if turn['role'] == 'user' %}
+{%- set all.inside = true -%}
+{{'<\uff5cQ\uff5c>' + turn['content']}}
+{%- elif turn['role'] == 'assistant' and turn['content'] is not none %}
+{% set said = turn['content'] %}
+{% if '</think>' in said %}
+{% set said = said.split('</think>')[-1] %}
 {% endif %}
-{{'<\uff5cAssistant\uff5c>' + content + '<\uff5cend\u2581of\u2581sentence\uff5c>'}}
-{%- endif %}
+{%- set all.inside = false -%}
+{{'<\uff5cA\uff5c>' + said + '<\uff5cend\u2581\uff5c>'}}
 {%- endif %}
 {%- endfor -%}
-{% if ns.is_tool %}
-{{'<outputs end>'}}
-{% endif %}
-{% if add_generation_prompt and not ns.is_tool %}
-{{'<\uff5cAssistant\uff5c><think>\\n'}}
+{% if all.inside and add_generation_prompt %}
+{{'<\uff5cA\uff5c><think>\\n'}}
 {% endif %}""",
     "spaces": """  {% set a = 1 %}
   text {# a comment #}
