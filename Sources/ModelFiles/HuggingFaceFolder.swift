@@ -52,6 +52,15 @@ package enum HuggingFaceFolder {
             let named = config["chat_template"]?.elements?.first { $0["name"] == "default" }
             vocabulary.chatTemplate = config["chat_template"]?.text ?? named?["template"]?.text
         }
+        let generationPath = "\(folder)/generation_config.json"
+        if Storage.exists(generationPath) {
+            let storage = try Storage(mapping: generationPath)
+            let ends = try json(storage, generationPath)["eos_token_id"]
+            parts.append(("generation_config.json", storage))
+            vocabulary.answerEndIDs = (ends?.elements ?? [ends].compactMap { $0 }).compactMap {
+                $0.int.flatMap { Int32(exactly: $0) }
+            }
+        }
         let templatePath = "\(folder)/chat_template.jinja"
         if Storage.exists(templatePath) {
             let storage = try Storage(mapping: templatePath)

@@ -38,6 +38,8 @@ public struct StoredVocabulary: Sendable, Equatable {
     public var beginningText: String?
     /// What the chat template calls eos_token; nil where the model has none.
     public var endText: String?
+    /// The tokens that end an answer, as generation_config.json says; empty where it does not.
+    public var answerEndIDs: [Int32] = []
     /// The bytes of tokenizer.json, where the model is a Hugging Face folder.
     public var json: [UInt8]?
 }

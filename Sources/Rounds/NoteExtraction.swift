@@ -80,7 +80,7 @@ public struct NoteExtractor {
             for record in records { prompts.append(try opened.encoder.prompt(record.prompt)) }
             let generations = try generate(
                 model, adapter: adapter, prompts: prompts,
-                maxNewTokens: maxNewTokens, stop: [opened.encoder.endToken], batchSize: batchSize, threads: threads,
+                maxNewTokens: maxNewTokens, stop: opened.encoder.stopTokens, batchSize: batchSize, threads: threads,
                 progress: { (state: GenerationProgress) throws(Fault) in try progress(done + state.finished, total) },
                 draft: CopyDraft(tokenizer: opened.encoder.tokenizer, records: records[...]).guess)
             return zip(records, generations).map { record, generation in

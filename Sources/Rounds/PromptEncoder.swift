@@ -12,6 +12,8 @@ struct PromptEncoder: Sendable {
     let tokenizer: Tokenizer
     /// The token that follows a completion.
     let endToken: Int32
+    /// The tokens that end an answer: that one, and with `chat: model` those of the model's generation_config.json.
+    let stopTokens: Set<Int32>
     private let chat: Chat?
 
     /// The model's template, and what it writes around the one message of a prompt.
@@ -33,6 +35,7 @@ struct PromptEncoder: Sendable {
         }
         self.tokenizer = tokenizer
         endToken = token
+        stopTokens = [token]
         chat = nil
     }
 
@@ -60,6 +63,7 @@ struct PromptEncoder: Sendable {
         }
         self.tokenizer = tokenizer
         endToken = token
+        stopTokens = Set(vocabulary.answerEndIDs).union([token])
         chat = Chat(template: template, head: head, tail: tail)
     }
 

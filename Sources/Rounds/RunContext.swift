@@ -21,7 +21,7 @@ public final class RunContext {
     let template: PromptTemplate
     let encoder: PromptEncoder
     var tokenizer: Tokenizer { encoder.tokenizer }
-    var endToken: Int32 { encoder.endToken }
+    var stopTokens: Set<Int32> { encoder.stopTokens }
     let origin: RunOrigin
     let workspace: Workspace
     /// Threads to compute with; results do not depend on it.

@@ -123,6 +123,11 @@ import Testing
         _ = try folder.write(Self.tokenizer, "tokenizer.json")
         func vocabulary() throws -> StoredVocabulary? { try ModelFile.open(path: folder.path).vocabulary }
         #expect(try vocabulary()?.chatTemplate == nil)
+        #expect(try vocabulary()?.answerEndIDs == [])
+        _ = try folder.write("{\"eos_token_id\": 3, \"temperature\": 0.6}", "generation_config.json")
+        #expect(try vocabulary()?.answerEndIDs == [3])
+        _ = try folder.write("{\"eos_token_id\": [3, 4, 99999999999]}", "generation_config.json")
+        #expect(try vocabulary()?.answerEndIDs == [3, 4])
         _ = try folder.write(
             "{\"bos_token\":{\"content\":\"<s>\"},\"eos_token\":\"b\",\"chat_template\":[{\"name\":\"tools\",\"template\":\"t\"},"
                 + "{\"name\":\"default\",\"template\":\"d\"}]}", "tokenizer_config.json")

@@ -57,7 +57,7 @@ struct CohortDecoder {
             let copy = CopyDraft(tokenizer: context.tokenizer, records: records[first..<end])
             answers += try generate(
                 context.model(), adapter: adapter?.adapter, prompts: Array(prompts[first..<end]),
-                maxNewTokens: configuration.maxNewTokens, stop: [context.endToken],
+                maxNewTokens: configuration.maxNewTokens, stop: context.stopTokens,
                 batchSize: configuration.batchSize, threads: context.threads,
                 progress: { (progress: GenerationProgress) throws(Fault) in
                     try context.checkInterruption()
