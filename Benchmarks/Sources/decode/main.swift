@@ -101,7 +101,7 @@ if let notes = text("notes") {
     let template = try PromptTemplate(json: node.plain, file: templatePath)
     guard let vocabulary = file.vocabulary else { fatalError("the model brings no tokenizer") }
     let tokenizer = try Tokenizer(BPEVocabulary(vocabulary))
-    guard let end = tokenizer.id(of: template.end) else { fatalError("no end marker") }
+    guard let marker = template.end, let end = tokenizer.id(of: marker) else { fatalError("no end marker") }
     let built = try RecordBuilder.records(
         from: CorpusReader.read(path: notes), tasks: TaskSelection(ner: .all), template: template, purpose: .evaluation)
     let order = drawOrder(count: built.records.count, seed: 17, owner: "bench", source: 0)
@@ -120,10 +120,11 @@ if let notes = text("notes") {
         times.append(run.first + run.rest)
         answers = run.answers
         let seconds = run.first + run.rest
+        let rates = [Double(records.count) / seconds, Double(run.last.tokens) / seconds]
+        let perProcessorSecond = Double(records.count) / run.used.all
         print(
             "threads \(threads), batch \(batch), draft \(drafts): \(records.count) records in \(seconds) s, "
-                + "\(Double(records.count) / seconds) records/s, \(Double(run.last.tokens) / seconds) new tokens/s, \(Double(records.count) / run.used.all) records per "
-                + "processor second; "
+                + "\(rates[0]) records/s, \(rates[1]) new tokens/s, \(perProcessorSecond) records per processor second; "
                 + "\(run.last.tokens) tokens, \(run.last.passes) passes, \(run.last.rows) rows")
         if batch == 1 {
             let some = run.withoutPrompts
