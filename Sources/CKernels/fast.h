@@ -75,18 +75,13 @@ static void fast_rows_level(uint16_t *out, ptrdiff_t out_row, const float *x, pt
   }
 }
 
-static void fast_columns_level(uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows,
-                               ptrdiff_t columns) {
-  for (ptrdiff_t i = 0; i < columns; i += LANES) {
-    for (ptrdiff_t t = 0; t < rows; t++) {
-      const u16x16 halves = halves_of(load_some(x + t * x_row + i, columns - i, 0));
-      uint16_t part[LANES];
-      __builtin_memcpy(part, &halves, sizeof part);
-      for (ptrdiff_t j = 0; j < least(columns - i, LANES); j++) out[(i + j) * out_row + t] = part[j];
+static void fast_pairs_level(uint32_t *out, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
+  for (ptrdiff_t t = 0; t < rows; t += 2, x += 2 * columns, out += columns)
+    for (ptrdiff_t i = 0; i < columns; i += LANES) {
+      const f32x16 odd = t + 1 < rows ? load_some(x + columns + i, columns - i, 0) : splat(0);
+      const u32x16 pairs = pairs_of(load_some(x + i, columns - i, 0), odd);
+      __builtin_memcpy(out + i, &pairs, (size_t)least(columns - i, LANES) * sizeof *out);
     }
-  }
-  if (rows & 1)
-    for (ptrdiff_t i = 0; i < columns; i++) out[i * out_row + rows] = 0;
 }
 
 // ---- Dropout straight into bfloat16 ----------------------------------------------------------------------------------------
@@ -197,36 +192,49 @@ INLINE void pack_pairs_transposed(uint32_t *out, int32_t type, const kernel_matr
   }
 }
 
-// Stored rows that packing asks for in advance.
-enum { AHEAD_ROWS = 16 };
+// Elements first .. first + 15 of two stored rows, as pairs.
+INLINE u32x16 stored_pairs(int32_t type, const uint8_t *even, const uint8_t *odd, ptrdiff_t first) {
+#if LEVEL == 3
+  if (type == KERNEL_BF16) {  // the product itself reads denormals as zero
+    u16x16 low, high;
+    __builtin_memcpy(&low, even + first * 2, sizeof low);
+    __builtin_memcpy(&high, odd + first * 2, sizeof high);
+    return (u32x16)__builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9,
+                                           25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+#endif
+  return pairs_of(unpack_lanes(type, even, first), unpack_lanes(type, odd, first));
+}
 
-// k first .. last - 1 of b stored [K, N]. Columns up to the next multiple of 16 are zero.
+// k first .. last - 1 of b stored [K, N]. Columns up to the next multiple of 16 are zero. A vector of columns goes down some
+// rows before the next does: what depends on the column alone is found once, and the rows stay near.
 INLINE void pack_pairs_rows(uint32_t *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
                             ptrdiff_t first, ptrdiff_t last) {
-  const ptrdiff_t elements = type >= KERNEL_Q4_0 ? block_elements(type) : 1;
-  const ptrdiff_t bytes = type >= KERNEL_Q4_0 ? block_bytes(type) : type == KERNEL_F32 ? 4 : 2;
-  const ptrdiff_t start = n / elements * bytes, end = (n + columns - 1) / elements * bytes;
-  for (ptrdiff_t k = first; k < last; k += 2, out += PANEL) {
-    const uint8_t *even = (const uint8_t *)b->data + k * b->row_bytes, *odd = even + b->row_bytes;
-    const uint8_t *soon = even + AHEAD_ROWS * b->row_bytes;  // too far apart for the processor to foresee
-    __builtin_prefetch(soon + start);
-    __builtin_prefetch(soon + end);
-    __builtin_prefetch(soon + b->row_bytes + start);
-    __builtin_prefetch(soon + b->row_bytes + end);
-    const int whole = k + 1 < last;
-    ptrdiff_t i = 0;
-    if (type < KERNEL_Q4_0 || n % LANES == 0)
-      for (; i + LANES <= columns; i += LANES) {
-        const u32x16 pairs =
-            pairs_of(unpack_lanes(type, even, n + i), whole ? unpack_lanes(type, odd, n + i) : splat(0));
-        __builtin_memcpy(out + i, &pairs, sizeof pairs);
+  const ptrdiff_t row_bytes = b->row_bytes;
+  const stored_columns span = stored_columns_of(type, n, columns);
+  for (ptrdiff_t top = first; top < last; top += ROWS_AT_ONCE, out += ROWS_AT_ONCE / 2 * PANEL) {
+    const ptrdiff_t end = least(last, top + ROWS_AT_ONCE);
+    const uint8_t *rows = (const uint8_t *)b->data + top * row_bytes;
+    for (ptrdiff_t i = 0; i < columns; i += LANES) {
+      const int whole = columns - i >= LANES && (type < KERNEL_Q4_0 || n % LANES == 0);
+      const uint8_t *row = rows;
+      uint32_t *p = out + i;
+      for (ptrdiff_t k = top; k < end; k += 2, row += 2 * row_bytes, p += PANEL) {
+        if (i == 0) {
+          ask_for_row(row + AHEAD_ROWS * row_bytes, span);
+          ask_for_row(row + (AHEAD_ROWS + 1) * row_bytes, span);
+        }
+        u32x16 pairs;
+        if (whole && k + 1 < end) {
+          pairs = stored_pairs(type, row, row + row_bytes, n + i);
+        } else {
+          float low[LANES] = {0}, high[LANES] = {0};
+          unpack_elements(low, type, row, n + i, least(columns - i, LANES));
+          if (k + 1 < end) unpack_elements(high, type, row + row_bytes, n + i, least(columns - i, LANES));
+          pairs = pairs_of(load(low), load(high));
+        }
+        __builtin_memcpy(p, &pairs, sizeof pairs);
       }
-    for (; i < columns; i += LANES) {
-      float low[LANES] = {0}, high[LANES] = {0};
-      unpack_elements(low, type, even, n + i, least(columns - i, LANES));
-      if (whole) unpack_elements(high, type, odd, n + i, least(columns - i, LANES));
-      const u32x16 pairs = pairs_of(load(low), load(high));
-      __builtin_memcpy(out + i, &pairs, sizeof pairs);
     }
   }
 }
@@ -358,28 +366,147 @@ INLINE void rows_times_panel(float *c, ptrdiff_t c_row, const uint32_t *const *a
   }
 }
 
-static void fast_gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
-                            const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
-                            ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
-  uint32_t *panel = workspace;
+// What is added to c after the product: u up, with u [M, r] in bfloat16 and up [r, N] as stored.
+typedef struct {
+  const uint16_t *u;
+  ptrdiff_t u_row;
+  const kernel_matrix *up;
+} fast_low_rank;
+
+// A term of c while a tile is at hand: rows of A and a packed panel.
+typedef struct {
+  const uint16_t *a;
+  ptrdiff_t a_row;
+  const uint32_t *panel;
+  ptrdiff_t depth;
+  int add;
+} pair_term;
+
+static __attribute__((noinline)) void fast_gemm_products(float *c, ptrdiff_t c_row, int32_t accumulate,
+                                                         const uint16_t *a, ptrdiff_t a_row, const kernel_matrix *b,
+                                                         int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
+                                                         ptrdiff_t last_column, ptrdiff_t K, const fast_low_rank *then,
+                                                         void *workspace) {
+  enum { PANEL_PAIRS = KERNEL_FAST_K_BLOCK / 2 * PANEL };
+  uint32_t *panels = workspace;
+  if (then && (K <= 0 || then->up->rows > KERNEL_FAST_K_BLOCK)) {
+    fast_gemm_products(c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, 0, workspace);
+    fast_gemm_products(c, c_row, 1, then->u, then->u_row, then->up, 0, M, first_column, last_column, then->up->rows, 0,
+                       workspace);
+    return;
+  }
   if (K <= 0 && !accumulate)
     for (ptrdiff_t m = 0; m < M; m++)
       for (ptrdiff_t n = first_column; n < last_column; n++) c[m * c_row + n] = 0;
-  for (ptrdiff_t block = 0; block < K; block += KERNEL_FAST_K_BLOCK) {
-    const ptrdiff_t end = least(K, block + KERNEL_FAST_K_BLOCK), depth = (end - block + 1) / 2;
+  const ptrdiff_t together = K <= GEMM_BLOCKS * KERNEL_FAST_K_BLOCK ? GEMM_BLOCKS : 1;
+  for (ptrdiff_t start = 0; start < K; start += together * KERNEL_FAST_K_BLOCK) {
+    const ptrdiff_t end = least(K, start + together * KERNEL_FAST_K_BLOCK);
     for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
       const ptrdiff_t columns = least(last_column - n, PANEL);
-      pack_pairs(panel, b, b_transposed, n, columns, block, end);
+      pair_term terms[GEMM_PANELS];
+      int count = 0;
+      for (ptrdiff_t block = start; block < end; block += KERNEL_FAST_K_BLOCK, count++) {
+        const ptrdiff_t last = least(end, block + KERNEL_FAST_K_BLOCK);
+        uint32_t *panel = panels + count * PANEL_PAIRS;
+        pack_pairs(panel, b, b_transposed, n, columns, block, last);
+        terms[count] = (pair_term){a + block, a_row, panel, (last - block + 1) / 2, block > 0 || accumulate};
+      }
+      if (then && end == K) {
+        uint32_t *panel = panels + count * PANEL_PAIRS;
+        pack_pairs(panel, then->up, 0, n, columns, 0, then->up->rows);
+        terms[count++] = (pair_term){then->u, then->u_row, panel, (then->up->rows + 1) / 2, 1};
+      }
       const uint32_t before = denormals_off();  // not while packing: float16 may pass through denormals
       for (ptrdiff_t m = 0; m < M; m += TILE_ROWS) {
         const ptrdiff_t rows = least(M - m, TILE_ROWS);
-        const uint32_t *row[TILE_ROWS];
-        for (ptrdiff_t r = 0; r < rows; r++) row[r] = (const uint32_t *)(const void *)(a + (m + r) * a_row + block);
-        rows_times_panel(c + m * c_row + n, c_row, row, rows, panel, columns, depth, block > 0 || accumulate);
+        for (int i = 0; i < count; i++) {
+          const pair_term *term = &terms[i];
+          const uint32_t *row[TILE_ROWS];
+          for (ptrdiff_t r = 0; r < rows; r++) row[r] = (const uint32_t *)(const void *)(term->a + (m + r) * term->a_row);
+          rows_times_panel(c + m * c_row + n, c_row, row, rows, term->panel, columns, term->depth, term->add);
+        }
       }
       denormals_back(before);
     }
   }
+}
+
+static void fast_gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
+                            const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
+                            ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
+  fast_gemm_products(c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, 0, workspace);
+}
+
+static void fast_gemm_low_rank_level(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
+                                     const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
+                                     ptrdiff_t last_column, ptrdiff_t K, const uint16_t *u, ptrdiff_t u_row,
+                                     const kernel_matrix *up, void *workspace) {
+  const fast_low_rank then = {u, u_row, up};
+  fast_gemm_products(c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, &then, workspace);
+}
+
+// ---- Products over rows: u^T y ---------------------------------------------------------------------------------------------
+
+// Each vector of y's rows serves as many rows of c as a level has registers for, straight from where it stands: packed, it
+// would be read that often again. Rows of y asked for in advance: they are too far apart for the processor to foresee.
+enum { CROSS_ROWS = LEVEL >= 2 ? 16 : 8, CROSS_AHEAD = 16 };
+
+// One vector of columns of c: its first `rows` rows gain the sums over y's rows first .. last - 1. y stands at row `first`.
+INLINE void cross_tile(float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t u_row, const uint16_t *y, ptrdiff_t y_row,
+                       ptrdiff_t count, const int rows) {
+  typedef uint16_t half_vector __attribute__((vector_size(sizeof(pair_vector) / 2)));
+  tile_vector sum[CROSS_ROWS];
+  UNROLL for (int r = 0; r < rows; r++) sum[r] = (tile_vector){0};
+  for (ptrdiff_t t = 0; t < count; t += 2, u += u_row, y += 2 * y_row) {
+    half_vector even, odd = {0};
+    __builtin_memcpy(&even, y, sizeof even);
+    if (t + 1 < count) __builtin_memcpy(&odd, y + y_row, sizeof odd);
+    __builtin_prefetch(y + CROSS_AHEAD * y_row);
+    __builtin_prefetch(y + (CROSS_AHEAD + 1) * y_row);
+    const pair_vector column = __builtin_convertvector(even, pair_vector) | __builtin_convertvector(odd, pair_vector) << 16;
+    UNROLL for (int r = 0; r < rows; r++) sum[r] = dot_pairs(sum[r], (pair_vector){0} + u[r], column);
+  }
+  UNROLL for (int r = 0; r < rows; r++) {
+    tile_vector before;
+    __builtin_memcpy(&before, c + r * c_row, sizeof before);
+    sum[r] = flushed(flushed(before) + sum[r]);
+    __builtin_memcpy(c + r * c_row, &sum[r], sizeof sum[r]);
+  }
+}
+
+// The rows of c in strips, the widest first.
+INLINE void cross_tiles(float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t rank, const uint16_t *y, ptrdiff_t y_row,
+                        ptrdiff_t count) {
+  ptrdiff_t r = 0;
+  for (; r + CROSS_ROWS <= rank; r += CROSS_ROWS) cross_tile(c + r * c_row, c_row, u + r, rank, y, y_row, count, CROSS_ROWS);
+  for (; r + 4 <= rank; r += 4) cross_tile(c + r * c_row, c_row, u + r, rank, y, y_row, count, 4);
+  for (; r < rank; r++) cross_tile(c + r * c_row, c_row, u + r, rank, y, y_row, count, 1);
+}
+
+static void fast_cross_level(float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t rank, const uint16_t *y,
+                             ptrdiff_t y_row, ptrdiff_t T, ptrdiff_t first_column, ptrdiff_t last_column) {
+  const uint32_t before = denormals_off();
+  for (ptrdiff_t block = 0; block < T; block += KERNEL_FAST_K_BLOCK) {
+    const ptrdiff_t count = least(T - block, KERNEL_FAST_K_BLOCK);
+    const uint32_t *pairs = u + block / 2 * rank;
+    const uint16_t *rows = y + block * y_row;
+    ptrdiff_t n = first_column;
+    for (; n + TILE_LANES <= last_column; n += TILE_LANES)
+      cross_tiles(c + n, c_row, pairs, rank, rows + n, y_row, count);
+    // The last vector hangs over: column by column, through a buffer.
+    for (; n < last_column; n++) {
+      for (ptrdiff_t r = 0; r < rank; r++) {
+        tile_vector sum = {0};
+        for (ptrdiff_t t = 0; t < count; t += 2) {
+          const uint32_t both = rows[t * y_row + n] | (uint32_t)(t + 1 < count ? rows[(t + 1) * y_row + n] : 0) << 16;
+          sum = dot_pairs(sum, (pair_vector){0} + pairs[t / 2 * rank + r], (pair_vector){0} + both);
+        }
+        const tile_vector old = (tile_vector){0} + c[r * c_row + n];
+        c[r * c_row + n] = flushed(flushed(old) + sum)[0];
+      }
+    }
+  }
+  denormals_back(before);
 }
 
 #endif

@@ -1,4 +1,5 @@
-// GEMM: blocks of k in order, panels of B packed once a call, strips of A against each panel.
+// GEMM: blocks of k in order, panels of B packed once a call, strips of A against each panel. The panels of several blocks lie
+// ready together, so that a tile of c takes block after block, and the low-rank product after them, while it is at hand.
 #ifndef MEDROUNDS_GEMM_H
 #define MEDROUNDS_GEMM_H
 
@@ -8,8 +9,6 @@
 
 // Rows of A packed at once; the rows up to which a panel is packed in pieces that stay in the first cache; their depth.
 enum { M_BLOCK = GEMM_M_BLOCK, SMALL_M = 8, SMALL_DEPTH = 64 };
-
-INLINE ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
 // At most eight rows (decoding): chains of the whole block of k go through a buffer from piece to piece.
 INLINE void gemm_few_rows(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
@@ -36,53 +35,90 @@ INLINE void gemm_few_rows(float *c, ptrdiff_t c_row, int32_t accumulate, const f
   }
 }
 
-static void gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
-                       ptrdiff_t a_column, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M,
-                       ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
-  float *panel = workspace, *strips = panel + KERNEL_K_BLOCK * PANEL;
+// What is added to c after the product: u up, with u [M, r] and up [r, N] as stored.
+typedef struct {
+  const float *u;
+  ptrdiff_t u_row;
+  const kernel_matrix *up;
+} low_rank;
+
+static __attribute__((noinline)) void gemm_products(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a,
+                                                    ptrdiff_t a_row, ptrdiff_t a_column, const kernel_matrix *b,
+                                                    int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
+                                                    ptrdiff_t last_column, ptrdiff_t K, const low_rank *then,
+                                                    void *workspace) {
+  float *panels = workspace, *strips = panels + GEMM_PANELS * KERNEL_K_BLOCK * PANEL;
+  if (then && (M <= SMALL_M || K <= 0 || then->up->rows > KERNEL_K_BLOCK)) {
+    gemm_products(c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, 0, workspace);
+    gemm_products(c, c_row, 1, then->u, then->u_row, 1, then->up, 0, M, first_column, last_column, then->up->rows, 0,
+                  workspace);
+    return;
+  }
   if (K <= 0 && !accumulate)
     for (ptrdiff_t m = 0; m < M; m++)
       for (ptrdiff_t n = first_column; n < last_column; n++) c[m * c_row + n] = 0;
   if (M <= SMALL_M) {
-    gemm_few_rows(c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, panel);
+    gemm_few_rows(c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, panels);
     return;
   }
   // Where A is read in few passes, as it stands is cheaper than packed.
   const int pack_a = a_column != 1 || last_column - first_column > 2 * PANEL;
   const int b_floats = b->type == KERNEL_F32 && !b_transposed && M <= 4 * STRIP;
+  const ptrdiff_t together = !pack_a && K <= GEMM_BLOCKS * KERNEL_K_BLOCK ? GEMM_BLOCKS : 1;
   for (ptrdiff_t top = 0; top < M; top += M_BLOCK) {
     const ptrdiff_t height = least(M - top, M_BLOCK);
-    for (ptrdiff_t block = 0; block < K; block += KERNEL_K_BLOCK) {
-      const ptrdiff_t end = least(K, block + KERNEL_K_BLOCK), depth = end - block;
-      const float *corner = a + top * a_row + block * a_column;
-      // While one block of k is multiplied, the stored rows of the next are fetched, a few with every strip.
-      const ptrdiff_t steps = (height + STRIP - 1) / STRIP * ((last_column - first_column + PANEL - 1) / PANEL);
-      const ptrdiff_t asked_last = b_transposed ? end : least(K, end + KERNEL_K_BLOCK);
-      const ptrdiff_t asked_rows = (KERNEL_K_BLOCK + steps - 1) / steps;
-      ptrdiff_t asked = end;
-      if (pack_a) pack_strips(strips, corner, a_row, a_column, height, depth);
+    for (ptrdiff_t start = 0; start < K; start += together * KERNEL_K_BLOCK) {
+      const ptrdiff_t end = least(K, start + together * KERNEL_K_BLOCK);
+      const float *corner = a + top * a_row + start * a_column;
+      if (pack_a) pack_strips(strips, corner, a_row, a_column, height, end - start);
       for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
         const ptrdiff_t columns = least(last_column - n, PANEL);
-        const int mode = block > 0 || accumulate ? TILE_ADD : TILE_REPLACE;
-        tile_task task = {0, 1, STRIP, panel, PANEL, depth, 0, c_row, mode};
-        if (b_floats && columns % LANES == 0) {
-          task.b = (const float *)b->data + block * (b->row_bytes / 4) + n;
-          task.b_step = b->row_bytes / 4;
-        } else {
-          pack_panel(panel, b, b_transposed, n, columns, block, end);
+        tile_task terms[GEMM_PANELS];
+        int count = 0;
+        for (ptrdiff_t block = start; block < end; block += KERNEL_K_BLOCK, count++) {
+          float *panel = panels + count * KERNEL_K_BLOCK * PANEL;
+          const ptrdiff_t depth = least(end - block, KERNEL_K_BLOCK);
+          const int mode = block > 0 || accumulate ? TILE_ADD : TILE_REPLACE;
+          terms[count] = (tile_task){corner + (block - start) * a_column, a_row, a_column, panel, PANEL, depth, 0, c_row, mode};
+          if (pack_a) terms[count].a = strips, terms[count].a_row = 1, terms[count].a_step = STRIP;
+          if (b_floats && columns % LANES == 0) {
+            terms[count].b = (const float *)b->data + block * (b->row_bytes / 4) + n;
+            terms[count].b_step = b->row_bytes / 4;
+          } else {
+            pack_panel(panel, b, b_transposed, n, columns, block, block + depth);
+          }
         }
-        for (ptrdiff_t m = 0; m < height; m += STRIP) {
-          task.a = pack_a ? strips + m * depth : corner + m * a_row;
-          if (!pack_a) task.a_row = a_row, task.a_step = a_column;
-          task.c = c + (top + m) * c_row + n;
-          strip_times_panel(task, least(height - m, STRIP), columns);
-          if (asked >= asked_last) continue;
-          ask_for_rows(b, first_column, last_column - first_column, asked, least(asked_last, asked + asked_rows));
-          asked += asked_rows;
+        const int blocks = count;
+        if (then && end == K) {
+          float *panel = panels + count * KERNEL_K_BLOCK * PANEL;
+          pack_panel(panel, then->up, 0, n, columns, 0, then->up->rows);
+          terms[count++] =
+              (tile_task){then->u + top * then->u_row, then->u_row, 1, panel, PANEL, then->up->rows, 0, c_row, TILE_ADD};
         }
+        for (ptrdiff_t m = 0; m < height; m += STRIP)
+          for (int i = 0; i < count; i++) {
+            tile_task task = terms[i];
+            task.a += m * (pack_a && i < blocks ? task.depth : task.a_row);
+            task.c = c + (top + m) * c_row + n;
+            strip_times_panel(task, least(height - m, STRIP), columns);
+          }
       }
     }
   }
+}
+
+static void gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
+                       ptrdiff_t a_column, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M,
+                       ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
+  gemm_products(c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, 0, workspace);
+}
+
+static void gemm_low_rank_level(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
+                                const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
+                                ptrdiff_t last_column, ptrdiff_t K, const float *u, ptrdiff_t u_row,
+                                const kernel_matrix *up, void *workspace) {
+  const low_rank then = {u, u_row, up};
+  gemm_products(c, c_row, accumulate, a, a_row, 1, b, b_transposed, M, first_column, last_column, K, &then, workspace);
 }
 
 #endif

@@ -117,29 +117,49 @@ INLINE void pack_transposed(float *out, int32_t type, const kernel_matrix *b, pt
   }
 }
 
-// The panel of b stored [K, N]. Columns up to the next multiple of 16 are zero.
-INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first,
-                      ptrdiff_t last) {
-  for (ptrdiff_t k = first; k < last; k++, out += PANEL) {
-    const uint8_t *row = (const uint8_t *)b->data + k * b->row_bytes;
-    ptrdiff_t i = 0;
-    if (type < KERNEL_Q4_0 || n % LANES == 0)
-      for (; i + LANES <= columns; i += LANES) store(out + i, unpack_lanes(type, row, n + i));
-    if (i == columns) continue;
-    for (ptrdiff_t j = columns; j % LANES != 0; j++) out[j] = 0;
-    unpack_elements(out + i, type, row, n + i, columns - i);
-  }
+// Stored rows that are packed a vector of columns after the other, an even number, and how many are asked for in advance.
+enum { ROWS_AT_ONCE = 64, AHEAD_ROWS = 64 };
+
+// The bytes of a stored row in which some of its columns begin.
+typedef struct {
+  ptrdiff_t first, last;
+} stored_columns;
+
+INLINE stored_columns stored_columns_of(int32_t type, ptrdiff_t n, ptrdiff_t columns) {
+  const ptrdiff_t elements = type >= KERNEL_Q4_0 ? block_elements(type) : 1;
+  const ptrdiff_t bytes = type >= KERNEL_Q4_0 ? block_bytes(type) : type == KERNEL_F32 ? 4 : 2;
+  return (stored_columns){n / elements * bytes, (n + columns - 1) / elements * bytes};
 }
 
-// Asks for columns n .. n + columns - 1 of stored rows first .. last - 1, which are soon to be packed by pack_rows.
-INLINE void ask_for_rows(const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last) {
-  const int32_t quantised = b->type >= KERNEL_Q4_0;
-  const ptrdiff_t bytes = quantised ? block_bytes(b->type) : b->type == KERNEL_F32 ? 128 : 64;
-  const ptrdiff_t elements = quantised ? block_elements(b->type) : BLOCK;
-  const ptrdiff_t start = n / elements * bytes, end = (n + columns + elements - 1) / elements * bytes;
-  for (ptrdiff_t k = first; k < last; k++)
-    for (ptrdiff_t i = start; i < end; i += 64)
-      __builtin_prefetch((const uint8_t *)b->data + k * b->row_bytes + i, 0, 2);
+// Rows are too far apart for the processor to foresee.
+INLINE void ask_for_row(const uint8_t *row, stored_columns columns) {
+  __builtin_prefetch(row + columns.first);
+  __builtin_prefetch(row + columns.last);
+}
+
+// The panel of b stored [K, N]. Columns up to the next multiple of 16 are zero. A vector of columns goes down some rows
+// before the next does: what depends on the column alone is found once, and the rows stay near.
+INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first,
+                      ptrdiff_t last) {
+  const stored_columns span = stored_columns_of(type, n, columns);
+  for (ptrdiff_t top = first; top < last; top += ROWS_AT_ONCE, out += ROWS_AT_ONCE * PANEL) {
+    const ptrdiff_t end = least(last, top + ROWS_AT_ONCE);
+    const uint8_t *rows = (const uint8_t *)b->data + top * b->row_bytes;
+    for (ptrdiff_t i = 0; i < columns; i += LANES) {
+      const int whole = columns - i >= LANES && (type < KERNEL_Q4_0 || n % LANES == 0);
+      const uint8_t *row = rows;
+      float *p = out + i;
+      for (ptrdiff_t k = top; k < end; k++, row += b->row_bytes, p += PANEL) {
+        if (i == 0) ask_for_row(row + AHEAD_ROWS * b->row_bytes, span);
+        if (whole) {
+          store(p, unpack_lanes(type, row, n + i));
+          continue;
+        }
+        store(p, splat(0));
+        unpack_elements(p, type, row, n + i, least(columns - i, LANES));
+      }
+    }
+  }
 }
 
 #define EVERY_TYPE(type, call)                   \

@@ -15,16 +15,28 @@
      const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column,         \
      ptrdiff_t K, void *workspace),                                                                                    \
     (c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, workspace))           \
+  X(void, gemm_low_rank,                                                                                               \
+    (float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row, const kernel_matrix *b,           \
+     int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, const float *u,    \
+     ptrdiff_t u_row, const kernel_matrix *up, void *workspace),                                                       \
+    (c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, u, u_row, up, workspace))       \
   X(void, fast_rows,                                                                                                   \
     (uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns),            \
     (out, out_row, x, x_row, rows, columns))                                                                           \
-  X(void, fast_columns,                                                                                                \
-    (uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns),            \
-    (out, out_row, x, x_row, rows, columns))                                                                           \
+  X(void, fast_pairs, (uint32_t *out, const float *x, ptrdiff_t rows, ptrdiff_t columns), (out, x, rows, columns))     \
+  X(void, fast_cross,                                                                                                  \
+    (float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t rank, const uint16_t *y, ptrdiff_t y_row, ptrdiff_t T,    \
+     ptrdiff_t first_column, ptrdiff_t last_column),                                                                   \
+    (c, c_row, u, rank, y, y_row, T, first_column, last_column))                                                       \
   X(void, fast_gemm,                                                                                                   \
     (float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row, const kernel_matrix *b,        \
      int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace),  \
     (c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, workspace))                     \
+  X(void, fast_gemm_low_rank,                                                                                          \
+    (float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row, const kernel_matrix *b,        \
+     int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, const uint16_t *u, \
+     ptrdiff_t u_row, const kernel_matrix *up, void *workspace),                                                       \
+    (c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, u, u_row, up, workspace))       \
   X(void, rmsnorm_forward,                                                                                             \
     (float *out, float *inverse_rms, const float *x, const float *weight, float epsilon, ptrdiff_t rows,               \
      ptrdiff_t columns),                                                                                               \
@@ -113,8 +125,8 @@
   X(void, exp, (float *out, const float *x, ptrdiff_t count), (out, x, count))                                         \
   X(void, log, (float *out, const float *x, ptrdiff_t count), (out, x, count))
 
-// Rows of A that GEMM packs at once.
-enum { GEMM_M_BLOCK = 1024 };
+// Rows of A that GEMM packs at once; blocks of k whose panels lie ready together, and the low-rank product's panel beside them.
+enum { GEMM_M_BLOCK = 1024, GEMM_BLOCKS = 4, GEMM_PANELS = GEMM_BLOCKS + 1 };
 // Attention takes keys in blocks aligned within each span, and queries in chunks of whole strips.
 enum { ATTENTION_KEYS = 96, ATTENTION_QUERIES = 64 };
 

@@ -29,6 +29,11 @@ package final class Arena {
         zeroed(max(count, 32) * MemoryLayout<UInt16>.stride).assumingMemoryBound(to: UInt16.self)
     }
 
+    /// A zeroed buffer of at least `count` pairs of bfloat16 numbers, 64-byte aligned.
+    func pairs(_ count: Int) -> UnsafeMutablePointer<UInt32> {
+        zeroed(max(count, 16) * MemoryLayout<UInt32>.stride).assumingMemoryBound(to: UInt32.self)
+    }
+
     /// An uninitialised buffer, 64-byte aligned.
     func bytes(_ count: Int) -> UnsafeMutableRawPointer {
         byteCount += max(count, 64)

@@ -11,33 +11,24 @@ package struct Halves {
     let dy: UnsafeMutablePointer<UInt16>  // [T, widest row]
     let u: [UnsafeMutablePointer<UInt16>]  // [T, r] per map
     let du: UnsafeMutablePointer<UInt16>  // [T, r]
-    let turnedU: UnsafeMutablePointer<UInt16>  // [r, T]
-    let turnedDU: UnsafeMutablePointer<UInt16>  // [r, T]
-    let turnedStride: Int
+    let uPairs: UnsafeMutablePointer<UInt32>  // [T / 2, r], two rows a word
+    let duPairs: UnsafeMutablePointer<UInt32>  // [T / 2, r]
 
     /// For passes of at most `rows` rows; those that do not train need no gradients' halves.
     package init(_ shape: ModelShape, rank: Int, rows: Int, trains: Bool, arena: Arena) {
         let wide = rows * Self.stride(of: shape.widestRow)
         let low = rows * Self.stride(of: rank)
-        turnedStride = Self.stride(of: rows)
         x = arena.halves(wide)
         u = LinearMap.allCases.map { _ in arena.halves(low) }
         dropped = arena.halves(trains ? wide : 0)
         dy = arena.halves(trains ? wide : 0)
         du = arena.halves(trains ? low : 0)
-        turnedU = arena.halves(trains ? rank * turnedStride : 0)
-        turnedDU = arena.halves(trains ? rank * turnedStride : 0)
+        uPairs = arena.pairs(trains ? (rows + 1) / 2 * rank : 0)
+        duPairs = arena.pairs(trains ? (rows + 1) / 2 * rank : 0)
     }
 
     /// The distance between rows of a width, in elements: whole pairs.
     static func stride(of width: Int) -> Int { (width + 1) / 2 * 2 }
-
-    /// A [rows, columns] matrix of halves.
-    static func matrix(_ values: UnsafeMutablePointer<UInt16>, rows: Int, columns: Int) -> kernel_matrix {
-        kernel_matrix(
-            data: UnsafeRawPointer(values), rows: rows, columns: columns, row_bytes: 2 * stride(of: columns),
-            type: Int32(KERNEL_BF16.rawValue))
-    }
 }
 
 /// out rows `rows` = bfloat16 of x's; both [T, width].
@@ -58,5 +49,20 @@ func fastGEMM(
         kernel_fast_gemm(
             c, row, accumulate ? 1 : 0, a, aRow, b, transposed ? 1 : 0, M, columns.lowerBound, columns.upperBound, K,
             workspace)
+    }
+}
+
+/// The same with u up after it, as kernel_fast_gemm_low_rank says: u [M, r] in bfloat16, up [r, N].
+func fastGEMM(
+    _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool, _ a: UnsafePointer<UInt16>, aRow: Int,
+    _ b: kernel_matrix, transposed: Bool, M: Int, columns: Range<Int>, K: Int, u: UnsafePointer<UInt16>,
+    up: kernel_matrix, _ workspace: UnsafeMutableRawPointer
+) {
+    withUnsafePointer(to: b) { b in
+        withUnsafePointer(to: up) { up in
+            kernel_fast_gemm_low_rank(
+                c, row, accumulate ? 1 : 0, a, aRow, b, transposed ? 1 : 0, M, columns.lowerBound, columns.upperBound,
+                K, u, Halves.stride(of: up.pointee.rows), up, workspace)
+        }
     }
 }

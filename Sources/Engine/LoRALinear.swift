@@ -180,25 +180,27 @@ package enum LoRALinear {
         _ y: UnsafeMutablePointer<Float>, accumulate: Bool, _ u: UnsafePointer<Float>, x: UnsafePointer<Float>,
         map: AdaptedMap, place: Int, T: Int, columns: Range<Int>, halves: Halves?, workspace: UnsafeMutableRawPointer
     ) {
+        let up = map.low.map { matrix($0.b, rows: $0.rank, columns: map.outputs) }
         if let halves {
-            fastGEMM(
-                y, row: map.outputs, accumulate: accumulate, halves.x, aRow: Halves.stride(of: map.inputs), map.weight,
-                transposed: true, M: T, columns: columns, K: map.inputs, workspace)
-            guard let low = map.low else { return }
-            fastGEMM(
-                y, row: map.outputs, accumulate: true, halves.u[place], aRow: Halves.stride(of: low.rank),
-                matrix(low.b, rows: low.rank, columns: map.outputs), transposed: false, M: T, columns: columns,
-                K: low.rank, workspace)
-            return
+            let stride = Halves.stride(of: map.inputs)
+            if let up {
+                fastGEMM(
+                    y, row: map.outputs, accumulate: accumulate, halves.x, aRow: stride, map.weight, transposed: true,
+                    M: T, columns: columns, K: map.inputs, u: halves.u[place], up: up, workspace)
+            } else {
+                fastGEMM(
+                    y, row: map.outputs, accumulate: accumulate, halves.x, aRow: stride, map.weight, transposed: true,
+                    M: T, columns: columns, K: map.inputs, workspace)
+            }
+        } else if let up {
+            gemm(
+                y, row: map.outputs, accumulate: accumulate, x, aRow: map.inputs, map.weight, transposed: true, M: T,
+                columns: columns, K: map.inputs, u: u, up: up, workspace)
+        } else {
+            gemm(
+                y, row: map.outputs, accumulate: accumulate, x, aRow: map.inputs, map.weight, transposed: true, M: T,
+                columns: columns, K: map.inputs, workspace)
         }
-        gemm(
-            y, row: map.outputs, accumulate: accumulate, x, aRow: map.inputs, map.weight, transposed: true, M: T,
-            columns: columns, K: map.inputs, workspace)
-        guard let low = map.low else { return }
-        gemm(
-            y, row: map.outputs, accumulate: true, u, aRow: low.rank,
-            matrix(low.b, rows: low.rank, columns: map.outputs), transposed: false, M: T, columns: columns, K: low.rank,
-            workspace)
     }
 
     /// Adds to dA, dB and, where it is given, dx:
@@ -290,11 +292,10 @@ package enum LoRALinear {
             kernel_scale(duRows, low.scale, rows.count * rank)
             let scratch = workers.rowScratch(worker)
             if low.da != nil {
-                kernel_fast_columns(
-                    halves.turnedDU + rows.lowerBound, halves.turnedStride, duRows, rank, rows.count, rank)
-                kernel_fast_columns(
-                    halves.turnedU + rows.lowerBound, halves.turnedStride, u + rows.lowerBound * rank, rank, rows.count,
-                    rank)
+                // Blocks of rows begin at even ones, so each makes whole pairs.
+                let pairs = rows.lowerBound / 2 * rank
+                kernel_fast_pairs(halves.duPairs + pairs, duRows, rows.count, rank)
+                kernel_fast_pairs(halves.uPairs + pairs, u + rows.lowerBound * rank, rows.count, rank)
                 let rounded = halves.dropped + rows.lowerBound * inputStride
                 if low.dropout > 0 {
                     low.dropAgain(rounded, x + first, rows, inputs, scratch: scratch)
@@ -321,15 +322,13 @@ package enum LoRALinear {
                     transposed: false,
                     M: T, columns: columns, K: outputs, workspace)
             } else if part == 1, let low = map.low, let da = low.da {
-                fastGEMM(
-                    da, row: inputs, accumulate: true, halves.turnedDU, aRow: halves.turnedStride,
-                    Halves.matrix(halves.dropped, rows: T, columns: inputs), transposed: false, M: low.rank,
-                    columns: columns, K: T, workspace)
+                kernel_fast_cross(
+                    da, inputs, halves.duPairs, low.rank, halves.dropped, inputStride, T, columns.lowerBound,
+                    columns.upperBound)
             } else if let low = map.low, let db = low.db {
-                fastGEMM(
-                    db, row: outputs, accumulate: true, halves.turnedU, aRow: halves.turnedStride,
-                    Halves.matrix(halves.dy, rows: T, columns: outputs), transposed: false, M: low.rank,
-                    columns: columns, K: T, workspace)
+                kernel_fast_cross(
+                    db, outputs, halves.uPairs, low.rank, halves.dy, outputStride, T, columns.lowerBound,
+                    columns.upperBound)
             }
         }
     }

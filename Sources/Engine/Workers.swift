@@ -99,6 +99,21 @@ func gemm(
     }
 }
 
+/// The same with u up after it, as kernel_gemm_low_rank says: u [M, r], up [r, N].
+func gemm(
+    _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool, _ a: UnsafePointer<Float>, aRow: Int,
+    _ b: kernel_matrix, transposed: Bool, M: Int, columns: Range<Int>, K: Int, u: UnsafePointer<Float>,
+    up: kernel_matrix, _ workspace: UnsafeMutableRawPointer
+) {
+    withUnsafePointer(to: b) { b in
+        withUnsafePointer(to: up) { up in
+            kernel_gemm_low_rank(
+                c, row, accumulate ? 1 : 0, a, aRow, b, transposed ? 1 : 0, M, columns.lowerBound, columns.upperBound,
+                K, u, up.pointee.rows, up, workspace)
+        }
+    }
+}
+
 /// A float32 matrix in our own memory.
 package func matrix(_ values: UnsafePointer<Float>, rows: Int, columns: Int) -> kernel_matrix {
     kernel_matrix(

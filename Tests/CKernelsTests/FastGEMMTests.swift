@@ -105,6 +105,40 @@ extension KernelTests {
             }
         }
 
+        /// A product with a low-rank one behind it, against the two one after the other.
+        @Test(arguments: [1, 9, 35, 1030], [16, 577, 2100, 4200])
+        func theLowRankProductFollowsInPlace(M: Int, K: Int) {
+            for (rank, N, bTransposed, accumulate) in [
+                (1, 17, true, false), (16, 96, true, true), (15, 97, false, true), (8, 150, true, false),
+                (1030, 48, false, false),
+            ] {
+                let first = Product(M: M, N: N, K: K, bTransposed: bTransposed, accumulate: accumulate)
+                var second = Product(M: M, N: N, K: rank, bTransposed: false, accumulate: true)
+                second.c = first.run()
+                let found = sameBits("M \(M) N \(N) K \(K) rank \(rank)") {
+                    let strides = (a: (K + 1) / 2 * 2, u: (rank + 1) / 2 * 2)
+                    var a = [UInt16](repeating: 0xffff, count: M * strides.a)
+                    var u = [UInt16](repeating: 0xffff, count: M * strides.u)
+                    kernel_fast_rows(&a, strides.a, first.a, K, M, K)
+                    kernel_fast_rows(&u, strides.u, second.a, rank, M, rank)
+                    var c = first.c
+                    first.b.withMatrix { weight in
+                        second.b.withMatrix { up in
+                            withWorkspace(kernel_gemm_workspace_bytes()) { workspace in
+                                for (from, to) in [(0, min(48, N)), (min(48, N), N)] {
+                                    kernel_fast_gemm_low_rank(
+                                        &c, N, accumulate ? 1 : 0, a, strides.a, weight, bTransposed ? 1 : 0, M, from,
+                                        to, K, u, strides.u, up, workspace)
+                                }
+                            }
+                        }
+                    }
+                    return c
+                }
+                expectBits(found, second.run(), "M \(M) N \(N) K \(K) rank \(rank)")
+            }
+        }
+
         @Test func smallShapesAreTheClasssChains() {
             for M in [1, 2, 3, 7, 8, 9, 17] {
                 for N in [1, 15, 16, 17, 31, 47, 48, 49, 97] {
@@ -171,12 +205,40 @@ extension KernelTests {
                 return halves.map { Float(bitPattern: UInt32($0) << 16) }
             }
             expectBits(found, x.map(Self.rounded) + [0])
-            let turned = sameBits {
-                var halves = [UInt16](repeating: 1, count: 4 * 17)
-                kernel_fast_columns(&halves, 4, x, 17, 3, 17)
-                return halves.map { Float(bitPattern: UInt32($0) << 16) }
+            let paired = sameBits {
+                var pairs = [UInt32](repeating: 1, count: 2 * 17)
+                kernel_fast_pairs(&pairs, x, 3, 17)
+                return pairs.flatMap { [Float(bitPattern: $0 << 16), Float(bitPattern: $0 & 0xffff_0000)] }
             }
-            expectBits(turned, (0..<17).flatMap { i in (0..<3).map { Self.rounded(x[$0 * 17 + i]) } + [0] })
+            let rows = (0..<4).map { row in (0..<17).map { row < 3 ? Self.rounded(x[row * 17 + $0]) : 0 } }
+            expectBits(paired, [0, 2].flatMap { row in (0..<17).flatMap { [rows[row][$0], rows[row + 1][$0]] } })
+        }
+
+        /// u^T y over rows, as gradients of adapters are, against the product that packs y and turns u.
+        @Test(arguments: [1, 2, 31, 335, 1024, 1025, 2300])
+        func productsOverRowsAreThoseOfTheGEMM(T: Int) {
+            for (rank, N) in [(1, 1), (3, 17), (8, 48), (16, 96), (21, 83), (32, 15)] {
+                let stride = (N + 1) / 2 * 2
+                let product = Product(M: rank, N: N, K: T, bTransposed: false, accumulate: true)
+                let expected = product.run()
+                let y = product.b.values()
+                let u = (0..<T * rank).map { product.a[$0 % rank * T + $0 / rank] }
+                for columns in [[0, N], [0, N / 2, N]] {
+                    let found = sameBits("T \(T) rank \(rank) N \(N)") {
+                        var pairs = [UInt32](repeating: 0, count: (T + 1) / 2 * rank)
+                        kernel_fast_pairs(&pairs, u, T, rank)
+                        // What stands behind the last column and the last row is none of its business.
+                        var halves = [UInt16](repeating: 0x7fc0, count: T * stride)
+                        kernel_fast_rows(&halves, stride, y, N, T, N)
+                        var c = product.c
+                        for (first, last) in zip(columns, columns.dropFirst()) {
+                            kernel_fast_cross(&c, N, pairs, rank, halves, stride, T, first, last)
+                        }
+                        return c
+                    }
+                    expectBits(found, expected, "T \(T) rank \(rank) N \(N)")
+                }
+            }
         }
     }
 }

@@ -3,8 +3,11 @@
 //   swift run -c release --package-path Benchmarks gemm [exact|fast] [THREADS] [ROWS]
 //
 // First the peak: fused multiply-adds (in fast numerics VDPBF16PS) on registers alone, on as many threads. Then every shape
-// of a step of ROWS tokens, its columns split over the threads as the engine does, median of nine; "a step" is the time of
-// all its calls.
+// of a step of ROWS tokens, split over the threads as the engine does, median of nine; "a step" is the time of all its calls.
+//
+// A product with few tasks shares a section with others in the engine, so it is run some times over in one section here, each
+// on its own operands, until there is work for all threads. What the engine multiplies while it is in the cache is so here:
+// y += u B^T follows y = x W^T on the same columns, and is given the columns that its thread has just written.
 #include <CKernels.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPEATS = 9, MOST_THREADS = 64, TASK_COLUMNS = 96, TASK_ROWS = 128 };
+enum { REPEATS = 9, MOST_THREADS = 64, TASK_COLUMNS = 96, TASK_ROWS = 128, FEWEST_TASKS = 12, WARM_TURNS = 8, WIDEST = 1536 };
 
 static double seconds(void) {
   struct timespec now;
@@ -36,26 +39,34 @@ static double median(double *values, int count) {
 typedef void (*task_function)(const void *work, long task, void *workspace);
 static int threads;
 static void *workspaces[MOST_THREADS];
-static atomic_long next_task;
+static atomic_long next_task, section, busy;
 static long task_count;
 static task_function task_body;
 static const void *task_work;
 
-static void *take_tasks(void *workspace) {
+static void take_tasks(void *workspace) {
   for (long task; (task = atomic_fetch_add(&next_task, 1)) < task_count;) task_body(task_work, task, workspace);
+}
+
+// Helpers look for the next section without a pause, as the engine's do while a step runs.
+static void *help(void *workspace) {
+  for (long seen = 0;; seen++) {
+    while (atomic_load(&section) == seen) __builtin_ia32_pause();
+    take_tasks(workspace);
+    atomic_fetch_sub(&busy, 1);
+  }
   return NULL;
 }
 
-// The threads are started anew each time: some tens of microseconds that every shape pays alike.
 static void run(long tasks, task_function body, const void *work) {
-  pthread_t helpers[MOST_THREADS];
   task_count = tasks;
   task_body = body;
   task_work = work;
   atomic_store(&next_task, 0);
-  for (int i = 1; i < threads; i++) pthread_create(&helpers[i], NULL, take_tasks, workspaces[i]);
+  atomic_store(&busy, threads - 1);
+  atomic_fetch_add(&section, 1);
   take_tasks(workspaces[0]);
-  for (int i = 1; i < threads; i++) pthread_join(helpers[i], NULL);
+  while (atomic_load(&busy) > 0) __builtin_ia32_pause();
 }
 
 // ---- The peak ----------------------------------------------------------------------------------------------------------------
@@ -111,34 +122,47 @@ typedef struct {
   int32_t type, transposed;
   int by_rows;       // split by rows of A, all columns each, as the engine does where there are few columns or a short K
   int turned;        // A is read transposed
+  int warm;          // C was just written by the same thread, or is its own block of rows
   double calls;      // in a step
 } shape;
 
 typedef struct {
-  const shape *shape;
-  int fast;
   kernel_matrix b;
   const float *a;
   const uint16_t *halves;
   float *c;
+} operands;
+
+typedef struct {
+  const shape *shape;
+  int fast;
+  const operands *copies;
 } product;
 
 static long tasks_of(const shape *s) {
   return s->by_rows ? (s->M + TASK_ROWS - 1) / TASK_ROWS : (s->N + TASK_COLUMNS - 1) / TASK_COLUMNS;
 }
 
+static long copies_of(const shape *s) { return (FEWEST_TASKS * threads + tasks_of(s) - 1) / tasks_of(s); }
+
 static void multiply(const void *work, long task, void *workspace) {
   const product *p = work;
   const shape *s = p->shape;
+  const operands *o = p->copies + task / tasks_of(s);
+  task %= tasks_of(s);
   const long row = s->by_rows ? task * TASK_ROWS : 0, column = s->by_rows ? 0 : task * TASK_COLUMNS;
   const long rows = s->by_rows && s->M - row > TASK_ROWS ? TASK_ROWS : s->M - row;
   const long last = s->by_rows || s->N - column < TASK_COLUMNS ? s->N : column + TASK_COLUMNS;
-  if (p->fast) {
-    kernel_fast_gemm(p->c + row * s->N, s->N, 1, p->halves + row * s->K, s->K, &p->b, s->transposed, rows, column, last,
-                     s->K, workspace);
-  } else {
-    kernel_gemm(p->c + row * s->N, s->N, 1, s->turned ? p->a : p->a + row * s->K, s->turned ? 1 : s->K,
-                s->turned ? s->M : 1, &p->b, s->transposed, rows, column, last, s->K, workspace);
+  float *c = s->warm && s->by_rows ? (float *)((char *)workspace + kernel_gemm_workspace_bytes()) : o->c + row * s->N;
+  for (int turn = 0; turn < (s->warm ? WARM_TURNS : 1); turn++) {
+    if (p->fast && s->turned) {
+      kernel_fast_cross(c, s->N, (const uint32_t *)(const void *)o->halves, s->M, o->b.data, s->N, s->K, column, last);
+    } else if (p->fast) {
+      kernel_fast_gemm(c, s->N, 1, o->halves + row * s->K, s->K, &o->b, s->transposed, rows, column, last, s->K, workspace);
+    } else {
+      kernel_gemm(c, s->N, 1, s->turned ? o->a : o->a + row * s->K, s->turned ? 1 : s->K, s->turned ? s->M : 1, &o->b,
+                  s->transposed, rows, column, last, s->K, workspace);
+    }
   }
 }
 
@@ -153,8 +177,7 @@ static long row_bytes(int32_t type, long columns) {
   }
 }
 
-// Seconds of one product.
-static double time_of(const shape *s, int fast) {
+static operands operands_of(const shape *s) {
   const long stored_rows = s->transposed ? s->N : s->K, stored_columns = s->transposed ? s->K : s->N;
   const long bytes = row_bytes(s->type, stored_columns);
   uint8_t *stored = memory(stored_rows * bytes);
@@ -163,16 +186,25 @@ static double time_of(const shape *s, int fast) {
   if (s->type == KERNEL_F32)
     for (long i = 0; i < stored_rows * stored_columns; i++) ((float *)stored)[i] = (float)(i % 13) * 0.01f;
   float *a = memory(4 * s->M * s->K), *c = memory(4 * s->M * s->N);
-  uint16_t *halves = memory(2 * s->M * s->K);
+  uint16_t *halves = memory(2 * s->M * (s->K + 1));
   for (long i = 0; i < s->M * s->K; i++) a[i] = (float)(i % 7) * 0.1f, halves[i] = 0x3c00;
-  const product work = {s, fast, {stored, stored_rows, stored_columns, bytes, s->type}, a, halves, c};
+  return (operands){{stored, stored_rows, stored_columns, bytes, s->type}, a, halves, c};
+}
+
+// Seconds of one product.
+static double time_of(const shape *s, int fast) {
+  operands copies[FEWEST_TASKS * MOST_THREADS];
+  const long count = copies_of(s);
+  for (long i = 0; i < count; i++) copies[i] = operands_of(s);
+  const product work = {s, fast, copies};
   double times[REPEATS];
   for (int i = 0; i < REPEATS; i++) {
     const double start = seconds();
-    run(tasks_of(s), multiply, &work);
-    times[i] = seconds() - start;
+    run(count * tasks_of(s), multiply, &work);
+    times[i] = (seconds() - start) / (double)count / (s->warm ? WARM_TURNS : 1);
   }
-  free(stored), free(a), free(c), free(halves);
+  for (long i = 0; i < count; i++)
+    free((void *)copies[i].b.data), free((void *)copies[i].a), free((void *)copies[i].halves), free(copies[i].c);
   return median(times, REPEATS);
 }
 
@@ -181,39 +213,45 @@ int main(int count, char **arguments) {
   threads = count > 2 ? atoi(arguments[2]) : 2;
   const long T = count > 3 ? atol(arguments[3]) : 1024, head = T < 341 ? T : 341;
   if (threads < 1 || threads > MOST_THREADS || T < 1) return fprintf(stderr, "threads 1 to 64, rows at least 1\n"), 2;
-  for (int i = 0; i < threads; i++) workspaces[i] = memory(kernel_gemm_workspace_bytes());
+  for (int i = 0; i < threads; i++)
+    workspaces[i] = memory(kernel_gemm_workspace_bytes() + TASK_ROWS * WIDEST * (long)sizeof(float));
+  for (int i = 1; i < threads; i++) {
+    pthread_t helper;
+    if (pthread_create(&helper, NULL, help, workspaces[i]) != 0) return fprintf(stderr, "no thread\n"), 1;
+    pthread_detach(helper);
+  }
   if (kernel_best_level() < (fast ? KERNEL_LEVEL_AVX512_BF16 : KERNEL_LEVEL_AVX512))
     return fprintf(stderr, "the peak is that of 512-bit registers, which this processor lacks\n"), 1;
   const double most = peak(fast);
   printf("%s, %d threads, %ld rows: register peak %.0f GFLOP/s\n", fast ? "fast" : "exact", threads, T, most);
   const int32_t W = KERNEL_Q4_1, F = KERNEL_F32, R = fast ? KERNEL_BF16 : KERNEL_F32, E = KERNEL_Q8_0;
   const shape shapes[] = {
-      {"1024 x 1536 x 576, float32 weight", 1024, 1536, 576, F, 1, 0, 0, 0},
-      {"q, o: x W^T", T, 576, 576, W, 1, 0, 0, 60},
-      {"k, v: x W^T", T, 192, 576, W, 1, 0, 0, 60},
-      {"gate, up: x W^T", T, 1536, 576, W, 1, 0, 0, 60},
-      {"down: x W^T", T, 576, 1536, W, 1, 0, 0, 30},
-      {"q, o: dy W", T, 576, 576, W, 0, 0, 0, 60},
-      {"k, v: dy W", T, 576, 192, W, 0, 0, 0, 60},
-      {"gate, up: dy W", T, 576, 1536, W, 0, 0, 0, 60},
-      {"down: dy W", T, 1536, 576, W, 0, 0, 0, 30},
-      {"head: x W^T", head, 49152, 576, E, 1, 0, 0, (double)T / (double)head},
-      {"head: dy W", head, 576, 49152, E, 0, 0, 0, (double)T / (double)head},
-      {"u = x A^T, 576", T, 16, 576, F, 1, 1, 0, 180},
-      {"u = x A^T, 1536", T, 16, 1536, F, 1, 1, 0, 30},
-      {"y += u B^T, 576", T, 576, 16, F, 0, 0, 0, 90},
-      {"y += u B^T, 192", T, 192, 16, F, 0, 0, 0, 60},
-      {"y += u B^T, 1536", T, 1536, 16, F, 0, 0, 0, 60},
-      {"du = dy B, 576", T, 16, 576, F, 1, 1, 0, 90},
-      {"du = dy B, 192", T, 16, 192, F, 1, 1, 0, 60},
-      {"du = dy B, 1536", T, 16, 1536, F, 1, 1, 0, 60},
-      {"dx += du A, 576", T, 576, 16, F, 0, 1, 0, 180},
-      {"dx += du A, 1536", T, 1536, 16, F, 0, 1, 0, 30},
-      {"dA = du^T x, 576", 16, 576, T, R, 0, 0, 1, 180},
-      {"dA = du^T x, 1536", 16, 1536, T, R, 0, 0, 1, 30},
-      {"dB = u^T dy, 576", 16, 576, T, R, 0, 0, 1, 90},
-      {"dB = u^T dy, 192", 16, 192, T, R, 0, 0, 1, 60},
-      {"dB = u^T dy, 1536", 16, 1536, T, R, 0, 0, 1, 60},
+      {"1024 x 1536 x 576, float32 weight", 1024, 1536, 576, F, 1, 0, 0, 0, 0},
+      {"q, o: x W^T", T, 576, 576, W, 1, 0, 0, 0, 60},
+      {"k, v: x W^T", T, 192, 576, W, 1, 0, 0, 0, 60},
+      {"gate, up: x W^T", T, 1536, 576, W, 1, 0, 0, 0, 60},
+      {"down: x W^T", T, 576, 1536, W, 1, 0, 0, 0, 30},
+      {"q, o: dy W", T, 576, 576, W, 0, 0, 0, 0, 60},
+      {"k, v: dy W", T, 576, 192, W, 0, 0, 0, 0, 60},
+      {"gate, up: dy W", T, 576, 1536, W, 0, 0, 0, 0, 60},
+      {"down: dy W", T, 1536, 576, W, 0, 0, 0, 0, 30},
+      {"head: x W^T", head, 49152, 576, E, 1, 0, 0, 0, (double)T / (double)head},
+      {"head: dy W", head, 576, 49152, E, 0, 0, 0, 0, (double)T / (double)head},
+      {"u = x A^T, 576", T, 16, 576, F, 1, 1, 0, 0, 180},
+      {"u = x A^T, 1536", T, 16, 1536, F, 1, 1, 0, 0, 30},
+      {"y += u B^T, 576", T, 576, 16, F, 0, 0, 0, 1, 90},
+      {"y += u B^T, 192", T, 192, 16, F, 0, 0, 0, 1, 60},
+      {"y += u B^T, 1536", T, 1536, 16, F, 0, 0, 0, 1, 60},
+      {"du = dy B, 576", T, 16, 576, F, 1, 1, 0, 0, 90},
+      {"du = dy B, 192", T, 16, 192, F, 1, 1, 0, 0, 60},
+      {"du = dy B, 1536", T, 16, 1536, F, 1, 1, 0, 0, 60},
+      {"dx += du A, 576", T, 576, 16, F, 0, 1, 0, 1, 180},
+      {"dx += du A, 1536", T, 1536, 16, F, 0, 1, 0, 1, 30},
+      {"dA = du^T x, 576", 16, 576, T, R, 0, 0, 1, 0, 180},
+      {"dA = du^T x, 1536", 16, 1536, T, R, 0, 0, 1, 0, 30},
+      {"dB = u^T dy, 576", 16, 576, T, R, 0, 0, 1, 0, 90},
+      {"dB = u^T dy, 192", 16, 192, T, R, 0, 0, 1, 0, 60},
+      {"dB = u^T dy, 1536", 16, 1536, T, R, 0, 0, 1, 0, 60},
   };
   double total = 0, work = 0;
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {

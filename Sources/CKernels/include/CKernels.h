@@ -67,11 +67,18 @@ ptrdiff_t kernel_gemm_workspace_bytes(void);
 // c[m, n] stands at c[m * c_row + n]. Columns are absolute, so that threads may each take a range of them; ranges that
 // start at multiples of 48 are fastest. Results do not depend on how M and N are split. K is at most the stored extent of
 // b, which is why a quantised row longer than K is no error. c overlaps neither a nor the workspace; a workspace belongs
-// to one call at a time (about 2.2 MB a thread).
+// to one call at a time (about 2.6 MB a thread).
 void kernel_gemm(float *c, ptrdiff_t c_row, int32_t accumulate,
                  const float *a, ptrdiff_t a_row, ptrdiff_t a_column,
                  const kernel_matrix *b, int32_t b_transposed,
                  ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace);
+
+// kernel_gemm with a[m, k] at a[m * a_row + k], then c += u up for the same columns: u [M, r] with rows u_row apart, up [r, N] as
+// stored. The bits of the two calls one after the other, in one pass over c.
+void kernel_gemm_low_rank(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
+                          const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
+                          ptrdiff_t last_column, ptrdiff_t K, const float *u, ptrdiff_t u_row, const kernel_matrix *up,
+                          void *workspace);
 
 // ---- GEMM of the fast numerics: bfloat16 inputs, float32 sums -------------------------------------------------------------
 
@@ -81,9 +88,9 @@ enum { KERNEL_FAST_K_BLOCK = 1024 };
 // Rows of out are out_row apart (an even number of elements, and out 4-byte aligned), as kernel_fast_gemm reads them.
 void kernel_fast_rows(uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows,
                       ptrdiff_t columns);
-// The same transposed: out[i, t] = bfloat16 of x[t, i]; an odd number of rows is followed by a zero in each row of out.
-void kernel_fast_columns(uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows,
-                         ptrdiff_t columns);
+// out[t / 2, i] = the bfloat16 of x[t, i] in the lower half, of x[t + 1, i] in the upper; x [rows, columns]. A last odd row is
+// paired with zero.
+void kernel_fast_pairs(uint32_t *out, const float *x, ptrdiff_t rows, ptrdiff_t columns);
 
 // As kernel_gemm, with a[m, k] at a[m * a_row + k] in bfloat16 and b rounded to it as it is packed. Pairs (k, k + 1) in
 // order, in blocks of KERNEL_FAST_K_BLOCK: fused multiply-add of the odd k, then of the even one (VDPBF16PS), denormals
@@ -92,6 +99,17 @@ void kernel_fast_columns(uint16_t *out, ptrdiff_t out_row, const float *x, ptrdi
 void kernel_fast_gemm(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
                       const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
                       ptrdiff_t last_column, ptrdiff_t K, void *workspace);
+
+// The same with u up after it, u in bfloat16 as a is: kernel_gemm_low_rank of the fast numerics.
+void kernel_fast_gemm_low_rank(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
+                               const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
+                               ptrdiff_t last_column, ptrdiff_t K, const uint16_t *u, ptrdiff_t u_row,
+                               const kernel_matrix *up, void *workspace);
+
+// c[:, columns first to last - 1] += u^T y with c [rank, >= last], u [T, rank] as kernel_fast_pairs makes it, y [T, >= last] in
+// bfloat16, its rows y_row apart: the bits that kernel_fast_gemm gives for u transposed.
+void kernel_fast_cross(float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t rank, const uint16_t *y, ptrdiff_t y_row,
+                       ptrdiff_t T, ptrdiff_t first_column, ptrdiff_t last_column);
 
 // ---- Norms, rotary embedding, activation -------------------------------------------------------------------------------
 
