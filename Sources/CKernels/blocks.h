@@ -6,7 +6,7 @@
 
 enum { BLOCK = 32 };
 
-INLINE ptrdiff_t block_bytes(int32_t type) {
+INLINE size_t block_bytes(int32_t type) {
   return type == KERNEL_Q4_0   ? 18
          : type == KERNEL_Q4_1 ? 20
          : type == KERNEL_Q5_0 ? 22
@@ -19,7 +19,7 @@ INLINE ptrdiff_t block_bytes(int32_t type) {
                                : 34;
 }
 
-INLINE ptrdiff_t block_elements(int32_t type) { return type < KERNEL_Q4_K ? BLOCK : type >= KERNEL_NF4 ? 64 : 256; }
+INLINE size_t block_elements(int32_t type) { return type < KERNEL_Q4_K ? BLOCK : type >= KERNEL_NF4 ? 64 : 256; }
 
 INLINE uint16_t half_at(const uint8_t *p) {
   uint16_t h;
@@ -57,68 +57,69 @@ INLINE void k_scale(const uint8_t *p, ptrdiff_t j, int *scale, int *minimum) {
   }
 }
 
-// Sixteen codes of eight bytes, the high nibble first.
-INLINE f32x16 nf4_lanes(const uint8_t *p) {
-  f32x16 x;
-  UNROLL for (int i = 0; i < 8; i++) {
-    x[2 * i] = nf4_codes[p[i] >> 4];
-    x[2 * i + 1] = nf4_codes[p[i] & 15];
-  }
-  return x;
-}
+// A block of 64 codes, the high nibble first. Where absmax is quantised, its product and sum are rounded.
+typedef struct {
+  float absmax;
+  const uint8_t *codes;
+} nf4_block;
 
-// Elements first .. first + 15 of a row of NF4 whose absmax is quantised: every product and sum is rounded.
-INLINE f32x16 nf4_double_lanes(const uint8_t *row, ptrdiff_t first) {
+// The block that holds element k of a row.
+INLINE nf4_block nf4_block_of(int32_t type, const uint8_t *row, size_t k) {
+  const size_t block = k / 64;
+  if (type == KERNEL_NF4) {
+    nf4_block found = {0, row + block * 36 + 4};
+    __builtin_memcpy(&found.absmax, found.codes - 4, sizeof found.absmax);
+    return found;
+  }
   float offset, scale;
   uint16_t before, groups;
   __builtin_memcpy(&offset, row, sizeof offset);
   __builtin_memcpy(&before, row + 4, sizeof before);
   __builtin_memcpy(&groups, row + 6, sizeof groups);
-  const ptrdiff_t block = first / 64;
   __builtin_memcpy(&scale, row + 8 + (before + block) / 256 * 4, sizeof scale);
   const uint8_t *p = row + 8 + groups * 4 + block * 33;
-  const f32x16 absmax = splat(nf4_second_code(p[0])) * splat(scale) + splat(offset);
-  return absmax * nf4_lanes(p + 1 + first % 64 / 2);
+  return (nf4_block){nf4_second_code(p[0]) * scale + offset, p + 1};
 }
 
-// Elements at .. at + 15 of a block with more in it than scale and nibbles. q5_0: d (q - 16); q5_1: d q + m;
-// q4_k and q5_k: (d s) q - (m t); q6_k: (d s) (q - 32); each product and sum is rounded. nf4: absmax times its code.
-INLINE f32x16 unpack_rich_lanes(int32_t type, const uint8_t *p, ptrdiff_t at) {
-  const ptrdiff_t upper = at % BLOCK / LANES;
-  if (type == KERNEL_NF4) {
-    float absmax;
-    __builtin_memcpy(&absmax, p, sizeof absmax);
-    return splat(absmax) * nf4_lanes(p + 4 + at / 2);
+// Whether a weight is a multiple of a scale and a minimum; without one the integer's middle is zero.
+INLINE int has_minimum(int32_t type) {
+  return type == KERNEL_Q4_1 || type == KERNEL_Q5_1 || type == KERNEL_Q4_K || type == KERNEL_Q5_K;
+}
+
+// Elements at .. at + 15 of a quantised block, or of a block of codes, at a multiple of 16, as the unsigned integers of their
+// bits; of q8_0 the signed bytes plus 128.
+INLINE i32x16 block_integers(int32_t type, const uint8_t *p, size_t at) {
+  const size_t upper = at % BLOCK / LANES;
+  if (type >= KERNEL_NF4) {
+    u8x16 pairs = {0};
+    __builtin_memcpy(&pairs, p + at / 2, 8);
+    return __builtin_convertvector(__builtin_shufflevector(pairs >> 4, pairs & 15, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                                                           21, 6, 22, 7, 23),
+                                   i32x16);
   }
+  if (type == KERNEL_Q4_0 || type == KERNEL_Q4_1)
+    return wide_bytes(p + (type == KERNEL_Q4_1 ? 4 : 2)) >> (int32_t)(upper * 4) & 15;
+  if (type == KERNEL_Q8_0) return wide_bytes(p + 2 + at) ^ 128;
   if (type == KERNEL_Q5_0 || type == KERNEL_Q5_1) {
     const ptrdiff_t head = type == KERNEL_Q5_0 ? 2 : 4;
     uint32_t high;
     __builtin_memcpy(&high, p + head, sizeof high);
-    const i32x16 q =
-        (wide_bytes(p + head + 4) >> (int32_t)(upper * 4) & 15) | spread_bits(high >> (upper * LANES)) << 4;
-    const f32x16 d = splat_f16(half_at(p));
-    if (type == KERNEL_Q5_0) return d * __builtin_convertvector(q - 16, f32x16);
-    return d * __builtin_convertvector(q, f32x16) + splat_f16(half_at(p + 2));
+    return (wide_bytes(p + head + 4) >> (int32_t)(upper * 4) & 15) | spread_bits(high >> (upper * LANES)) << 4;
   }
   if (type == KERNEL_Q6_K) {
-    const ptrdiff_t half = at / 128, quarter = at % 128 / BLOCK, l = at % BLOCK;
+    const size_t half = at / 128, quarter = at % 128 / BLOCK, l = at % BLOCK;
     const i32x16 low = wide_bytes(p + half * 64 + quarter % 2 * 32 + l) >> (int32_t)(quarter / 2 * 4) & 15;
-    const i32x16 high = wide_bytes(p + 128 + half * 32 + l) >> (int32_t)(quarter * 2) & 3;
-    const f32x16 d = splat_f16(half_at(p + 208)) * splat((float)(int8_t)p[192 + at / LANES]);
-    return d * __builtin_convertvector((low | high << 4) - 32, f32x16);
+    return low | (wide_bytes(p + 128 + half * 32 + l) >> (int32_t)(quarter * 2) & 3) << 4;
   }
-  const ptrdiff_t j = at / BLOCK, l = at % BLOCK;
-  int scale, minimum;
-  k_scale(p + 4, j, &scale, &minimum);
-  i32x16 q = wide_bytes(p + (type == KERNEL_Q5_K ? 48 : 16) + j / 2 * 32 + l) >> (int32_t)(j % 2 * 4) & 15;
-  if (type == KERNEL_Q5_K) q |= (wide_bytes(p + 16 + l) >> (int32_t)j & 1) << 4;
-  const f32x16 d = splat_f16(half_at(p)) * splat((float)scale), m = splat_f16(half_at(p + 2)) * splat((float)minimum);
-  return d * __builtin_convertvector(q, f32x16) - m;
+  const size_t j = at / BLOCK, l = at % BLOCK;
+  const i32x16 q = wide_bytes(p + (type == KERNEL_Q5_K ? 48 : 16) + j / 2 * 32 + l) >> (int32_t)(j % 2 * 4) & 15;
+  return type == KERNEL_Q5_K ? q | (wide_bytes(p + 16 + l) >> (int32_t)j & 1) << 4 : q;
 }
 
-// Elements first .. first + 15 of a stored row; of a quantised one, first is a multiple of 16.
-// q4_0: d (q - 8); q4_1: d q, rounded, + m; q8_0: d q.
-INLINE f32x16 unpack_lanes(int32_t type, const uint8_t *row, ptrdiff_t first) {
+// Elements first .. first + 15 of a stored row; of a quantised one, first is a multiple of 16. With the stored integer q:
+// q4_0: d (q - 8); q5_0: d (q - 16); q4_1, q5_1: d q + m; q8_0: d q; q4_k, q5_k: (d s) q - (m t); q6_k: (d s) (q - 32);
+// nf4: absmax times its code. Each product and sum is rounded.
+INLINE f32x16 unpack_lanes(int32_t type, const uint8_t *row, size_t first) {
   if (type == KERNEL_F32) {
     f32x16 x;
     __builtin_memcpy(&x, row + first * 4, sizeof x);
@@ -129,22 +130,30 @@ INLINE f32x16 unpack_lanes(int32_t type, const uint8_t *row, ptrdiff_t first) {
     __builtin_memcpy(&half, row + first * 2, sizeof half);
     return type == KERNEL_F16 ? from_f16(half) : from_bf16(half);
   }
-  if (type == KERNEL_NF4_DOUBLE) return nf4_double_lanes(row, first);
-  const ptrdiff_t elements = block_elements(type);
-  const uint8_t *p = row + first / elements * block_bytes(type);
-  if (type > KERNEL_Q8_0) return unpack_rich_lanes(type, p, first % elements);
-  const f32x16 d = splat_f16(half_at(p));
-  const ptrdiff_t upper = first % BLOCK / LANES;
+  if (type >= KERNEL_NF4) {
+    const nf4_block block = nf4_block_of(type, row, first);
+    return splat(block.absmax) * looked_up(nf4_codes, (u32x16)block_integers(type, block.codes, first % 64));
+  }
+  const uint8_t *p = row + first / block_elements(type) * block_bytes(type);
+  const size_t at = first % block_elements(type);
   if (type == KERNEL_Q8_0) {
     i8x16 q;
-    __builtin_memcpy(&q, p + 2 + upper * LANES, sizeof q);
-    return d * __builtin_convertvector(__builtin_convertvector(q, i32x16), f32x16);
+    __builtin_memcpy(&q, p + 2 + at, sizeof q);
+    return splat_f16(half_at(p)) * __builtin_convertvector(__builtin_convertvector(q, i32x16), f32x16);
   }
-  u8x16 q;
-  __builtin_memcpy(&q, p + (type == KERNEL_Q4_1 ? 4 : 2), sizeof q);
-  const i32x16 nibbles = (__builtin_convertvector(q, i32x16) >> (int32_t)(upper * 4)) & 15;
-  if (type == KERNEL_Q4_0) return d * __builtin_convertvector(nibbles - 8, f32x16);
-  return d * __builtin_convertvector(nibbles, f32x16) + splat_f16(half_at(p + 2));
+  const i32x16 q = block_integers(type, p, at);
+  if (type == KERNEL_Q6_K) {
+    const f32x16 d = splat_f16(half_at(p + 208)) * splat((float)(int8_t)p[192 + at / LANES]);
+    return d * __builtin_convertvector(q - 32, f32x16);
+  }
+  const f32x16 d = splat_f16(half_at(p));
+  if (type == KERNEL_Q4_0 || type == KERNEL_Q5_0)
+    return d * __builtin_convertvector(q - (type == KERNEL_Q4_0 ? 8 : 16), f32x16);
+  const f32x16 m = splat_f16(half_at(p + 2)), x = __builtin_convertvector(q, f32x16);
+  if (type == KERNEL_Q4_1 || type == KERNEL_Q5_1) return d * x + m;
+  int scale, minimum;
+  k_scale(p + 4, at / BLOCK, &scale, &minimum);
+  return d * splat((float)scale) * x - m * splat((float)minimum);
 }
 
 // Elements first .. first + count - 1 of a stored row.

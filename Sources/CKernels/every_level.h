@@ -20,6 +20,8 @@
 
 #include "fast.h"
 
+#include "regroup.h"
+
 #include "grouped.h"
 
 #include "cached.h"

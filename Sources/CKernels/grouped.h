@@ -1,12 +1,9 @@
-// Products of few rows with grouped weights: sixteen stored rows side by side, still in their stored form, so that k runs
-// in order, every lane is one output and nothing is transposed on the way. The bits are GEMM's.
-//
-// A group holds sixteen rows, those beyond the last all zero. Within a group, by type:
-//   f32, f16, bf16   [k][16] elements
-//   q4_0, q4_1       per block of 32 k: 16 f16 d, (q4_1: 16 f16 m,) [4][16] words; nibble j of word w holds k = 8 w + j
-//   q8_0             per block of 32 k: 16 f16 d, [8][16] words; byte j of word w holds k = 4 w + j
+// Products of few rows with grouped weights, which are read as grouped_layout.h has them: k runs in order, every lane is one
+// output and nothing is transposed on the way. The bits are GEMM's.
 #ifndef MEDROUNDS_GROUPED_H
 #define MEDROUNDS_GROUPED_H
+
+#include "grouped_layout.h"
 
 // Weights go straight from their stored form into the chains of a strip of rows: how many rows a strip may have, how many
 // strips before floats in a panel are cheaper, and how many groups a strip takes at a time.
@@ -22,134 +19,118 @@ enum { FUSED_ROWS = 2, FUSED_STRIPS = 2 };
 #endif
 enum { MOST_GROUPS = 4 };
 
-INLINE ptrdiff_t grouped_head_bytes(int32_t type) { return type == KERNEL_Q4_1 ? 64 : type >= KERNEL_Q4_0 ? 32 : 0; }
+// What the lanes of one part share: scale, scale times minus what stands over a weight's integer, and minimum.
+typedef struct {
+  f32x16 d, shift, m;
+} grouped_scales;
 
-// Bytes of a block of 32 k, of quantised types, or of 32 k's of floats.
-INLINE ptrdiff_t grouped_block_bytes(int32_t type) {
-  switch (type) {
-    case KERNEL_F32: return BLOCK * LANES * 4;
-    case KERNEL_F16: case KERNEL_BF16: return BLOCK * LANES * 2;
-    case KERNEL_Q8_0: return 32 + 8 * LANES * 4;
-    default: return grouped_head_bytes(type) + 4 * LANES * 4;
-  }
-}
-
-INLINE ptrdiff_t grouped_group_bytes(int32_t type, ptrdiff_t columns) {
-  return (columns + BLOCK - 1) / BLOCK * grouped_block_bytes(type);
-}
-
-static void group_rows_level(void *out, const kernel_matrix *b, ptrdiff_t first_row, ptrdiff_t last_row) {
-  const int32_t type = b->type;
-  const ptrdiff_t blocks = (b->columns + BLOCK - 1) / BLOCK, bytes = grouped_block_bytes(type);
-  for (ptrdiff_t row = first_row; row < last_row; row++) {
-    const uint8_t *from = (const uint8_t *)b->data + row * b->row_bytes;
-    uint8_t *to = (uint8_t *)out + row / LANES * blocks * bytes;
-    const ptrdiff_t lane = row % LANES;
-    if (type < KERNEL_Q4_0) {
-      const ptrdiff_t size = type == KERNEL_F32 ? 4 : 2;
-      for (ptrdiff_t k = 0; k < b->columns; k++)
-        __builtin_memcpy(to + (k * LANES + lane) * size, from + k * size, (size_t)size);
-      continue;
-    }
-    for (ptrdiff_t block = 0; block < blocks; block++, from += block_bytes(type), to += bytes) {
-      const uint8_t *q = from + (type == KERNEL_Q4_1 ? 4 : 2);
-      uint8_t *words = to + grouped_head_bytes(type) + lane * 4;
-      __builtin_memcpy(to + lane * 2, from, 2);
-      if (type == KERNEL_Q4_1) __builtin_memcpy(to + 32 + lane * 2, from + 2, 2);
-      if (type == KERNEL_Q8_0) {
-        for (int word = 0; word < 8; word++) __builtin_memcpy(words + word * 64, q + word * 4, 4);
-        continue;
-      }
-      for (int word = 0; word < 4; word++) {
-        uint64_t x;
-        __builtin_memcpy(&x, q + word % 2 * 8, sizeof x);
-        x = (word < 2 ? x : x >> 4) & 0x0f0f0f0f0f0f0f0f;  // eight bytes of a nibble each, to eight nibbles
-        x = (x | x >> 4) & 0x00ff00ff00ff00ff;
-        x = (x | x >> 8) & 0x0000ffff0000ffff;
-        const uint32_t nibbles = (uint32_t)(x | x >> 16);
-        __builtin_memcpy(words + word * 64, &nibbles, sizeof nibbles);
-      }
-    }
-  }
-}
-
-// What the lanes of one block share: scale, scale times minus the number that makes an integer a float, and offset.
-typedef struct { f32x16 d, shift, m; } grouped_scales;
-
-INLINE grouped_scales scales_at(int32_t type, const uint8_t *p) {
-  grouped_scales s = {splat(0), splat(0), splat(0)};
-  if (type < KERNEL_Q4_0) return s;
+INLINE f32x16 halves_at(const uint8_t *p) {
   u16x16 halves;
   __builtin_memcpy(&halves, p, sizeof halves);
-  s.d = from_f16(halves);
-  s.shift = s.d * splat(type == KERNEL_Q4_1 ? -0x1p23f : -0x1.8p23f);
-  if (type == KERNEL_Q4_1) {
-    __builtin_memcpy(&halves, p + 32, sizeof halves);
-    s.m = from_f16(halves);
+  return from_f16(halves);
+}
+
+// Scales of the part of a group that holds k.
+INLINE grouped_scales scales_at(int32_t type, const uint8_t *group, ptrdiff_t k) {
+  grouped_scales s = {splat(0), splat(0), splat(0)};
+  if (type < KERNEL_Q4_0) return s;
+  const uint8_t *unit = group + grouped_unit_at(type, k), *part = group + grouped_part_at(type, k);
+  if (type >= KERNEL_NF4) {
+    s.d = load((const float *)(const void *)part);
+    return s;
   }
+  if (type == KERNEL_Q4_K || type == KERNEL_Q5_K) {
+    s.d = halves_at(unit) * __builtin_convertvector(wide_bytes(part), f32x16);
+    s.m = -(halves_at(unit + 32) * __builtin_convertvector(wide_bytes(part + LANES), f32x16));
+  } else if (type == KERNEL_Q6_K) {
+    i8x16 scales;
+    __builtin_memcpy(&scales, part, sizeof scales);
+    s.d = halves_at(unit) * __builtin_convertvector(__builtin_convertvector(scales, i32x16), f32x16);
+  } else {
+    s.d = halves_at(part);
+    if (has_minimum(type)) s.m = halves_at(part + 32);
+  }
+  s.shift = s.d * splat(-(has_minimum(type) ? 1.0f : 1.5f) * (float)(1 << grouped_layout_of(type).bits));
   return s;
 }
 
-// How many k's of a block are unrolled: those that share a word.
+// How many k's of a part are unrolled: those that share a word.
 #define GROUPED_STEP(type) ((type) == KERNEL_Q8_0 ? 4 : 8)
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")
 
-// The sixteen weights of one k of a block. An integer n < 2^22 with the exponent of 2^23 put over it is the float
-// 2^23 + n; d times that minus d 2^23, by one fused multiply-add, is d n with one rounding: what d * (float)n gives. (Only
-// the sign of a zero may differ, which a chain that begins at +0 cannot tell.)
-INLINE f32x16 grouped_weights(int32_t type, const uint8_t *p, ptrdiff_t first, int i, const grouped_scales *s) {
-  if (type == KERNEL_F32) return load((const float *)(const void *)p + (first + i) * LANES);
+// The sixteen weights of k = first + i of a part. An integer n of b bits at the top of a float's fraction, under the exponent
+// of 2^b, is the float 2^b + n. That times d minus d (2^b + z), by one fused multiply-add, is d (n - z) with one rounding:
+// what d * (float)(n - z) gives, since d has so few bits that d (2^b + z) is exact. (Only the sign of a zero may differ,
+// which a chain that begins at +0 cannot tell.)
+INLINE f32x16 grouped_weights(int32_t type, const uint8_t *part, ptrdiff_t first, int i, const grouped_scales *s) {
+  if (type == KERNEL_F32) return load((const float *)(const void *)part + (first + i) * LANES);
   if (type < KERNEL_Q4_0) {
     u16x16 half;
-    __builtin_memcpy(&half, p + (first + i) * LANES * 2, sizeof half);
+    __builtin_memcpy(&half, part + (first + i) * LANES * 2, sizeof half);
     return type == KERNEL_F16 ? from_f16(half) : from_bf16(half);
   }
-  u32x16 words;
-  __builtin_memcpy(&words, p + grouped_head_bytes(type) + first / GROUPED_STEP(type) * 64, sizeof words);
-  if (type == KERNEL_Q8_0) {
-    // The byte is signed: 2^23 + 2^22 + q has q added to its bits.
-    i32x16 q = (i32x16)(words << (uint32_t)(24 - i * 8)) >> 24;
-    return fused(from_bits(q + 0x4b400000), s->d, s->shift);
+  const grouped_layout layout = grouped_layout_of(type);
+  const int bits = (int)layout.bits;
+  u32x16 q;
+  __builtin_memcpy(&q, part + layout.head + first / GROUPED_STEP(type) * 64, sizeof q);
+  if (type >= KERNEL_NF4) return s->d * looked_up(nf4_codes, q >> (uint32_t)(i * 4));
+  int at = type == KERNEL_Q8_0 ? i * 8 : i * 4;
+  if (bits == 5 || bits == 6) {  // four k's at once, a byte each
+    u32x16 plane;
+    __builtin_memcpy(&plane, part + layout.head + layout.part / 8 * 64, sizeof plane);
+    const uint32_t place = (uint32_t)((first / 4 + i % 2) * (bits - 4));
+    q = (q >> (uint32_t)(i % 2 * 4) & 0x0f0f0f0f) | (plane >> place << 4 & 0xf0f0f0f0);
+    at = i / 2 * 8;
   }
-  const f32x16 q = (f32x16)(((words >> (uint32_t)(i * 4)) & 15) | 0x4b000000);
-  if (type == KERNEL_Q4_1) return fused(q, s->d, s->shift) + s->m;
-  // d (2^23 + 8) needs more bits than a float has, so here the eight goes first: both steps but the last are exact.
-  return (q - splat(0x1.00001p23f)) * s->d;
+  const int up = 23 - bits - at;
+  q = up >= 0 ? q << (uint32_t)up : q >> (uint32_t)-up;
+  const f32x16 x = (f32x16)((q & ((1u << bits) - 1) << (23 - bits)) | (uint32_t)(127 + bits) << 23);
+  const f32x16 w = fused(x, s->d, s->shift);
+  return has_minimum(type) ? w + s->m : w;
 }
 
-// One block of k of a strip: chains over k in registers, then into c.
+// Asks for what the part after `ahead` bytes holds from k = first on, as far as a step reaches.
+INLINE void ask_for_step(int32_t type, const uint8_t *part, ptrdiff_t ahead, ptrdiff_t first) {
+  if (type < KERNEL_Q4_0) return;
+  const ptrdiff_t step = GROUPED_STEP(type), bytes = grouped_part_bytes(type) * step / grouped_layout_of(type).part;
+  UNROLL for (ptrdiff_t i = 0; i < bytes; i += 64) __builtin_prefetch(part + ahead + first / step * bytes + i, 0, 2);
+}
+
+// k first .. last - 1 of a strip: chains over k in registers, then into c.
 INLINE void fused_block(const int32_t type, const int rows, const int groups, float *c, ptrdiff_t c_row,
-                        ptrdiff_t columns, int add, const float *a, ptrdiff_t a_row, const uint8_t *p, ptrdiff_t group_bytes,
-                        ptrdiff_t depth) {
+                        ptrdiff_t columns, int add, const float *a, ptrdiff_t a_row, const uint8_t *p,
+                        ptrdiff_t group_bytes, ptrdiff_t first, ptrdiff_t last) {
+  const int part = (int)grouped_layout_of(type).part, step = GROUPED_STEP(type);
   f32x16 sum[FUSED_ROWS][MOST_GROUPS];
-  const uint8_t *at[MOST_GROUPS];
+  const uint8_t *group[MOST_GROUPS];
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int g = 0; g < groups; g++) sum[r][g] = splat(0);
   // Groups beyond the last column repeat the last one.
-  UNROLL for (int g = 0; g < groups; g++) at[g] = p + (g * LANES < columns ? g : (columns - 1) / LANES) * group_bytes;
-  for (; depth >= BLOCK; depth -= BLOCK, a += BLOCK) {
+  UNROLL for (int g = 0; g < groups; g++) group[g] = p + (g * LANES < columns ? g : (columns - 1) / LANES) * group_bytes;
+  ptrdiff_t k = first;
+  for (; k + part <= last; k += part) {
     grouped_scales s[MOST_GROUPS];
-    UNROLL for (int g = 0; g < groups; g++) s[g] = scales_at(type, at[g]);
-    NO_UNROLL for (int first = 0; first < BLOCK; first += GROUPED_STEP(type)) {
-      // What the next groups hold at this place is asked for, a line a group and word.
-      if (type >= KERNEL_Q4_0)
-        UNROLL for (int g = 0; g < groups; g++)
-          __builtin_prefetch(at[g] + groups * group_bytes + first / GROUPED_STEP(type) * 80, 0, 2);
-      UNROLL for (int i = 0; i < GROUPED_STEP(type); i++) {
+    const uint8_t *at[MOST_GROUPS];
+    UNROLL for (int g = 0; g < groups; g++) {
+      s[g] = scales_at(type, group[g], k);
+      at[g] = group[g] + grouped_part_at(type, k);
+    }
+    NO_UNROLL for (int begin = 0; begin < part; begin += step) {
+      UNROLL for (int g = 0; g < groups; g++) ask_for_step(type, at[g], groups * group_bytes, begin);
+      UNROLL for (int i = 0; i < step; i++) {
         f32x16 w[MOST_GROUPS];
-        UNROLL for (int g = 0; g < groups; g++) w[g] = grouped_weights(type, at[g], first, i, &s[g]);
+        UNROLL for (int g = 0; g < groups; g++) w[g] = grouped_weights(type, at[g], begin, i, &s[g]);
         UNROLL for (int r = 0; r < rows; r++) {
-          const f32x16 x = splat(a[r * a_row + first + i]);
+          const f32x16 x = splat(a[r * a_row + k + begin + i]);
           UNROLL for (int g = 0; g < groups; g++) sum[r][g] = fused(x, w[g], sum[r][g]);
         }
       }
     }
-    UNROLL for (int g = 0; g < groups; g++) at[g] += grouped_block_bytes(type);
   }
-  const int step = GROUPED_STEP(type);
-  for (int k = 0; k < depth; k++) {
+  for (; k < last; k++) {
+    const int i = (int)(k % part);
     UNROLL for (int g = 0; g < groups; g++) {
-      const grouped_scales s = scales_at(type, at[g]);
-      const f32x16 w = grouped_weights(type, at[g], k / step * step, k % step, &s);
+      const grouped_scales s = scales_at(type, group[g], k);
+      const f32x16 w = grouped_weights(type, group[g] + grouped_part_at(type, k), i / step * step, i % step, &s);
       UNROLL for (int r = 0; r < rows; r++) sum[r][g] = fused(splat(a[r * a_row + k]), w, sum[r][g]);
     }
   }
@@ -163,13 +144,13 @@ INLINE void fused_block(const int32_t type, const int rows, const int groups, fl
   }
 }
 
-typedef void (*fused_function)(float *c, ptrdiff_t c_row, ptrdiff_t columns, int add, const float *a, ptrdiff_t a_row,
-                               const uint8_t *p, ptrdiff_t group_bytes, ptrdiff_t depth);
+#define FUSED_PARAMETERS                                                                                               \
+  float *c, ptrdiff_t c_row, ptrdiff_t columns, int add, const float *a, ptrdiff_t a_row, const uint8_t *p,            \
+      ptrdiff_t group_bytes, ptrdiff_t first, ptrdiff_t last
+typedef void (*fused_function)(FUSED_PARAMETERS);
 #define FUSED(type, rows)                                                                                              \
-  static __attribute__((noinline)) void fused_##type##_##rows(float *c, ptrdiff_t c_row, ptrdiff_t columns, int add,   \
-                                                              const float *a, ptrdiff_t a_row, const uint8_t *p,       \
-                                                              ptrdiff_t group_bytes, ptrdiff_t depth) {                \
-    fused_block(KERNEL_##type, rows, FUSED_GROUPS(rows), c, c_row, columns, add, a, a_row, p, group_bytes, depth);     \
+  static __attribute__((noinline)) void fused_##type##_##rows(FUSED_PARAMETERS) {                                     \
+    fused_block(KERNEL_##type, rows, FUSED_GROUPS(rows), c, c_row, columns, add, a, a_row, p, group_bytes, first, last); \
   }
 #if LEVEL >= 2
 #define FUSED_TYPE(type) \
@@ -189,50 +170,64 @@ FUSED_TYPE(BF16)
 FUSED_TYPE(Q4_0)
 FUSED_TYPE(Q4_1)
 FUSED_TYPE(Q8_0)
-static const fused_function fused_functions[6][FUSED_ROWS] = {
+FUSED_TYPE(Q5_0)
+FUSED_TYPE(Q5_1)
+FUSED_TYPE(Q4_K)
+FUSED_TYPE(Q5_K)
+FUSED_TYPE(Q6_K)
+FUSED_TYPE(NF4)
+static const fused_function fused_functions[][FUSED_ROWS] = {
     [KERNEL_F32] = FUSED_LIST(F32),   [KERNEL_F16] = FUSED_LIST(F16),   [KERNEL_BF16] = FUSED_LIST(BF16),
     [KERNEL_Q4_0] = FUSED_LIST(Q4_0), [KERNEL_Q4_1] = FUSED_LIST(Q4_1), [KERNEL_Q8_0] = FUSED_LIST(Q8_0),
+    [KERNEL_Q5_0] = FUSED_LIST(Q5_0), [KERNEL_Q5_1] = FUSED_LIST(Q5_1), [KERNEL_Q4_K] = FUSED_LIST(Q4_K),
+    [KERNEL_Q5_K] = FUSED_LIST(Q5_K), [KERNEL_Q6_K] = FUSED_LIST(Q6_K), [KERNEL_NF4] = FUSED_LIST(NF4),
+    [KERNEL_NF4_DOUBLE] = FUSED_LIST(NF4),
 };
 
-// One group's k of a block of KERNEL_K_BLOCK as floats into a panel [depth][PANEL].
-INLINE void unpack_group(float *out, int32_t type, const uint8_t *p, ptrdiff_t ahead, ptrdiff_t depth) {
-  const int step = GROUPED_STEP(type);
-  for (; depth > 0; depth -= BLOCK, p += grouped_block_bytes(type), out += BLOCK * PANEL) {
-    const grouped_scales s = scales_at(type, p);
-    if (depth >= BLOCK) {
-      NO_UNROLL for (int first = 0; first < BLOCK; first += step) {
-        if (type >= KERNEL_Q4_0) __builtin_prefetch(p + ahead + first / step * 80, 0, 2);
-        UNROLL for (int i = 0; i < step; i++) store(out + (first + i) * PANEL, grouped_weights(type, p, first, i, &s));
+// k first .. last - 1 of one group as floats into a panel [last - first][PANEL].
+INLINE void unpack_group(float *out, int32_t type, const uint8_t *group, ptrdiff_t ahead, ptrdiff_t first,
+                         ptrdiff_t last) {
+  const int part = (int)grouped_layout_of(type).part, step = GROUPED_STEP(type);
+  for (ptrdiff_t k = first; k < last; k += part, out += part * PANEL) {
+    const grouped_scales s = scales_at(type, group, k);
+    const uint8_t *at = group + grouped_part_at(type, k);
+    if (last - k >= part) {
+      NO_UNROLL for (int begin = 0; begin < part; begin += step) {
+        ask_for_step(type, at, ahead, begin);
+        UNROLL for (int i = 0; i < step; i++)
+          store(out + (begin + i) * PANEL, grouped_weights(type, at, begin, i, &s));
       }
     } else {
-      for (int k = 0; k < depth; k++) store(out + k * PANEL, grouped_weights(type, p, k / step * step, k % step, &s));
+      for (int i = 0; i < last - k; i++)
+        store(out + i * PANEL, grouped_weights(type, at, i / step * step, i % step, &s));
     }
   }
 }
 
 static __attribute__((noinline)) void unpack_groups(float *panel, int32_t type, const uint8_t *p,
-                                                    ptrdiff_t group_bytes, ptrdiff_t columns, ptrdiff_t depth) {
-#define UNPACK(type) unpack_group(panel + n, type, p + n / LANES * group_bytes, PANEL / LANES * group_bytes, depth)
+                                                    ptrdiff_t group_bytes, ptrdiff_t columns, ptrdiff_t first,
+                                                    ptrdiff_t last) {
+#define UNPACK(type) unpack_group(panel + n, type, p + n / LANES * group_bytes, PANEL / LANES * group_bytes, first, last)
   for (ptrdiff_t n = 0; n < columns; n += LANES) EVERY_TYPE(type, UNPACK)
 #undef UNPACK
 }
 
 // Up to so many rows, panels are unpacked in pieces that stay in the first cache, and the chains of a block of k go
-// through a buffer from piece to piece.
+// through a buffer from piece to piece. A piece is whole parts.
 enum { PIECE_ROWS = 64, PIECE_DEPTH = 64 };
 
 static __attribute__((noinline)) void piecewise_block(float *c, ptrdiff_t c_row, ptrdiff_t columns, int add,
                                                       const float *a, ptrdiff_t a_row, ptrdiff_t M, int32_t type,
-                                                      const uint8_t *p, ptrdiff_t group_bytes, ptrdiff_t depth,
-                                                      float *panel) {
+                                                      const uint8_t *p, ptrdiff_t group_bytes, ptrdiff_t first,
+                                                      ptrdiff_t last, float *panel) {
   float *sums = panel + PIECE_DEPTH * PANEL;
   const ptrdiff_t padded = (columns + LANES - 1) / LANES * LANES;
-  for (ptrdiff_t k = 0; k < depth; k += PIECE_DEPTH, p += PIECE_DEPTH / BLOCK * grouped_block_bytes(type)) {
-    const ptrdiff_t piece = least(depth - k, PIECE_DEPTH);
-    unpack_groups(panel, type, p, group_bytes, columns, piece);
+  for (ptrdiff_t k = first; k < last; k += PIECE_DEPTH) {
+    const ptrdiff_t piece = least(last - k, PIECE_DEPTH);
+    unpack_groups(panel, type, p, group_bytes, columns, k, k + piece);
     for (ptrdiff_t m = 0; m < M; m += STRIP) {
       tile_task task = {a + m * a_row + k, a_row, 1, panel, PANEL, piece, sums + m * PANEL, PANEL,
-                        k == 0 ? TILE_BEGIN : TILE_CONTINUE};
+                        k == first ? TILE_BEGIN : TILE_CONTINUE};
       strip_times_panel(task, least(M - m, STRIP), padded);
     }
   }
@@ -256,23 +251,22 @@ static void grouped_product_level(float *c, ptrdiff_t c_row, int32_t accumulate,
   for (ptrdiff_t n = first_column; n < last_column; n += step) {
     const ptrdiff_t columns = least(last_column - n, step);
     const uint8_t *p = (const uint8_t *)b->data + n / LANES * group_bytes;
-    const ptrdiff_t block_bytes = KERNEL_K_BLOCK / BLOCK * grouped_block_bytes(b->type);
-    for (ptrdiff_t block = 0; block < K; block += KERNEL_K_BLOCK, p += block_bytes) {
-      const ptrdiff_t depth = least(K - block, KERNEL_K_BLOCK);
-      const int add = block > 0 || accumulate;
+    for (ptrdiff_t first = 0; first < K; first += KERNEL_K_BLOCK) {
+      const ptrdiff_t last = least(K, first + KERNEL_K_BLOCK);
+      const int add = first > 0 || accumulate;
       for (ptrdiff_t m = 0; strips && m < M; m += height) {
         const ptrdiff_t rows = least(M - m, height);
-        fused_functions[b->type][rows - 1](c + m * c_row + n, c_row, columns, add, a + m * a_row + block, a_row, p,
-                                           group_bytes, depth);
+        fused_functions[b->type][rows - 1](c + m * c_row + n, c_row, columns, add, a + m * a_row, a_row, p, group_bytes,
+                                           first, last);
       }
       if (strips) continue;
       if (M <= PIECE_ROWS) {
-        piecewise_block(c + n, c_row, columns, add, a + block, a_row, M, b->type, p, group_bytes, depth, workspace);
+        piecewise_block(c + n, c_row, columns, add, a, a_row, M, b->type, p, group_bytes, first, last, workspace);
         continue;
       }
-      unpack_groups(workspace, b->type, p, group_bytes, columns, depth);
+      unpack_groups(workspace, b->type, p, group_bytes, columns, first, last);
       for (ptrdiff_t m = 0; m < M; m += STRIP) {
-        tile_task task = {a + m * a_row + block, a_row, 1, workspace, PANEL, depth, c + m * c_row + n, c_row,
+        tile_task task = {a + m * a_row + first, a_row, 1, workspace, PANEL, last - first, c + m * c_row + n, c_row,
                           add ? TILE_ADD : TILE_REPLACE};
         strip_times_panel(task, least(M - m, STRIP), columns);
       }

@@ -18,6 +18,7 @@ typedef _Float16 f16x16 __attribute__((vector_size(32)));
 #endif
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
 typedef int8_t i8x16 __attribute__((vector_size(16)));
+typedef int32_t i32x8 __attribute__((vector_size(32)));
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
 typedef uint64_t u64x8 __attribute__((vector_size(64)));
 
@@ -110,6 +111,30 @@ INLINE f32x16 from_f16(u16x16 half) {
 
 INLINE f32x16 splat_f16(uint16_t h) {
   return from_f16((u16x16){h, h, h, h, h, h, h, h, h, h, h, h, h, h, h, h});
+}
+
+// table[index mod 16] of each lane.
+INLINE f32x16 looked_up(const float table[LANES], u32x16 index) {
+#if LEVEL >= 2
+  return __builtin_ia32_permvarsf512(load(table), (i32x16)index);
+#elif LEVEL == 1
+  f32x8 low, high;
+  __builtin_memcpy(&low, table, sizeof low);
+  __builtin_memcpy(&high, table + 8, sizeof high);
+  i32x8 part[2] = {(i32x8)__builtin_shufflevector(index, index, 0, 1, 2, 3, 4, 5, 6, 7),
+                   (i32x8)__builtin_shufflevector(index, index, 8, 9, 10, 11, 12, 13, 14, 15)};
+  f32x8 found[2];
+  UNROLL for (int i = 0; i < 2; i++) {
+    const i32x8 upper = (part[i] & 8) != 0;
+    found[i] = (f32x8)((upper & (i32x8)__builtin_ia32_permvarsf256(high, part[i])) |
+                       (~upper & (i32x8)__builtin_ia32_permvarsf256(low, part[i])));
+  }
+  return __builtin_shufflevector(found[0], found[1], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+  f32x16 found;
+  UNROLL for (int i = 0; i < LANES; i++) found[i] = table[index[i] & 15];
+  return found;
+#endif
 }
 
 INLINE f32x16 from_bf16(u16x16 half) { return (f32x16)(__builtin_convertvector(half, u32x16) << 16); }

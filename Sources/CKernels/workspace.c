@@ -1,4 +1,5 @@
 // How much scratch memory the kernels need; the same at every level.
+#include "grouped_layout.h"
 #include "table.h"
 
 ptrdiff_t kernel_gemm_workspace_bytes(void) {
@@ -13,12 +14,7 @@ ptrdiff_t kernel_attention_scratch_bytes(ptrdiff_t D) {
 }
 
 ptrdiff_t kernel_grouped_bytes(int32_t type, ptrdiff_t rows, ptrdiff_t columns) {
-  const ptrdiff_t block = type == KERNEL_F32                            ? 2048
-                          : type == KERNEL_F16 || type == KERNEL_BF16 ? 1024
-                          : type == KERNEL_Q8_0                         ? 544
-                          : type == KERNEL_Q4_1                         ? 320
-                                                                        : 288;
-  return (rows + 15) / 16 * ((columns + 31) / 32) * block;
+  return (rows + 15) / 16 * grouped_group_bytes(type, columns);
 }
 
 ptrdiff_t kernel_cache_floats(ptrdiff_t keys, ptrdiff_t D) {

@@ -20,9 +20,7 @@ final class GroupedWeights: @unchecked Sendable {
         var sources: [kernel_matrix] = []
         var groups: [kernel_grouped] = []
         func grouped(_ matrix: kernel_matrix) -> kernel_grouped {
-            // Forms that the kernels of few rows do not read are held in float32.
-            let type = matrix.type > Int32(KERNEL_Q8_0.rawValue) ? Int32(KERNEL_F32.rawValue) : matrix.type
-            let grouped = arena.grouped(type: type, rows: matrix.rows, columns: matrix.columns)
+            let grouped = arena.grouped(type: matrix.type, rows: matrix.rows, columns: matrix.columns)
             sources.append(matrix)
             groups.append(grouped)
             return grouped
@@ -37,11 +35,7 @@ final class GroupedWeights: @unchecked Sendable {
         }
         workers.run(tasks.count) { task, _ in
             let (place, rows) = tasks[task]
-            if groups[place].type == sources[place].type {
-                regroup(groups[place], from: sources[place], rows)
-            } else {
-                regroupUnpacked(groups[place], from: sources[place], rows)
-            }
+            regroup(groups[place], from: sources[place], rows)
         }
     }
 }
@@ -152,21 +146,5 @@ func product(
     withUnsafePointer(to: b) { b in
         kernel_grouped_product(
             c, row, accumulate ? 1 : 0, a, aRow, b, M, columns.lowerBound, columns.upperBound, workspace)
-    }
-}
-
-/// Rows of a form that kernel_grouped does not have, unpacked one by one.
-private func regroupUnpacked(_ grouped: kernel_grouped, from source: kernel_matrix, _ rows: Range<Int>) {
-    let columns = source.columns
-    let unpacked = UnsafeMutablePointer<Float>.allocate(capacity: columns)
-    defer { unpacked.deallocate() }
-    withUnsafePointer(to: source) { source in
-        for row in rows {
-            kernel_matrix_row(unpacked, source, row)
-            // The kernel counts rows from the matrix's first; a row of zero bytes puts every row at this one.
-            var one = matrix(unpacked, rows: row + 1, columns: columns)
-            one.row_bytes = 0
-            kernel_group_rows(UnsafeMutableRawPointer(mutating: grouped.data), &one, row, row + 1)
-        }
     }
 }

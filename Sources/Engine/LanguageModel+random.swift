@@ -1,28 +1,47 @@
-// Random models of a shape, with weights of four bits in memory: for measuring what a model costs without having it.
+// Random models of a shape, quantised, in memory: for measuring what a model costs without having it.
 
 import CKernels
 import Federation
 import ModelFiles
 
 extension LanguageModel {
-    /// Bytes and elements of a Q4_0 block, and of it what is no scale.
-    private static let blockBytes = 18
-    private static let blockWidth = 32
-
-    /// A matrix [rows, columns] of Q4_0 blocks: words of Philox, with a scale that gives weights of about ±0.02.
-    static func randomMatrix(rows: Int, columns: Int, place: Int, in arena: Arena) -> kernel_matrix {
-        let rowBytes = (columns + blockWidth - 1) / blockWidth * blockBytes
+    /// A matrix [rows, columns] of a quantised type: words of Philox, with scales that give weights of about ±0.02.
+    static func randomMatrix(
+        rows: Int, columns: Int, type: StoredType, place: Int, in arena: Arena
+    ) -> kernel_matrix {
+        let rowBytes = (columns + type.blockElements - 1) / type.blockElements * type.blockBytes
         let words = (rows * rowBytes + 3) / 4
         let memory = arena.bytes(words * 4)
         let random = Seeds.random(seed: 0, purpose: .randomModel, stream: (place, 0))
         kernel_random_words(memory.bindMemory(to: UInt32.self, capacity: words), random, 0, words)
-        let scale = Float16(0.02 / 4.6).bitPattern
-        for start in stride(from: 0, to: rows * rowBytes, by: blockBytes) {
-            memory.storeBytes(of: scale.littleEndian, toByteOffset: start, as: UInt16.self)
+        let scales = scales(type)
+        for start in stride(from: 0, to: rows * rowBytes, by: type.blockBytes) {
+            for (offset, bytes) in scales {
+                (memory + start + offset).copyMemory(from: bytes, byteCount: bytes.count)
+            }
         }
         return kernel_matrix(
-            data: UnsafeRawPointer(memory), rows: rows, columns: columns, row_bytes: rowBytes,
-            type: Int32(KERNEL_Q4_0.rawValue))
+            data: UnsafeRawPointer(memory), rows: rows, columns: columns, row_bytes: rowBytes, type: type.rawValue)
+    }
+
+    /// What is not random in a block, and where: the scales that belong to integers, or codes, all equally frequent.
+    private static func scales(_ type: StoredType) -> [(offset: Int, bytes: [UInt8])] {
+        func half(_ value: Double) -> [UInt8] {
+            withUnsafeBytes(of: Float16(value).bitPattern.littleEndian) { Array($0) }
+        }
+        switch type {
+        case .f32, .f16, .bf16: preconditionFailure("\(type) is not quantised")
+        case .q4_0: return [(0, half(0.02 / 4.6))]
+        case .q4_1: return [(0, half(0.02 / 4.6)), (2, half(-0.02 / 4.6 * 7.5))]
+        case .q5_0: return [(0, half(0.02 / 9.2))]
+        case .q5_1: return [(0, half(0.02 / 9.2)), (2, half(-0.02 / 9.2 * 15.5))]
+        case .q8_0: return [(0, half(0.02 / 74))]
+        // The scales of parts of a block are random, up to 63 or within ±127.
+        case .q4_k: return [(0, half(0.02 / 4.6 / 36)), (2, half(0.02 / 4.6 / 36 * 7.5))]
+        case .q5_k: return [(0, half(0.02 / 9.2 / 36)), (2, half(0.02 / 9.2 / 36 * 15.5))]
+        case .q6_k: return [(208, half(0.02 / 18.5 / 74))]
+        case .nf4: return [(0, withUnsafeBytes(of: Float(0.04)) { Array($0) })]
+        }
     }
 
     /// A norm's weight: ones.

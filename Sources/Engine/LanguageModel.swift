@@ -86,8 +86,8 @@ public final class LanguageModel: @unchecked Sendable {
         self.layers = layers
     }
 
-    /// A model of a shape with random weights in Q4_0. Faults: engine.model-setting.
-    public init(random shape: ModelShape, numerics: Numerics) throws(Fault) {
+    /// A model of a shape with random weights of a quantised type. Faults: engine.model-setting.
+    public init(random shape: ModelShape, type: StoredType, numerics: Numerics) throws(Fault) {
         try Self.check(shape)
         let arena = Arena()
         let H = shape.hiddenSize
@@ -96,16 +96,17 @@ public final class LanguageModel: @unchecked Sendable {
         file = nil
         quantised = nil
         norms = arena
-        embedding = Self.randomMatrix(rows: shape.vocabularySize, columns: H, place: 0, in: arena)
+        embedding = Self.randomMatrix(rows: shape.vocabularySize, columns: H, type: type, place: 0, in: arena)
         head =
             shape.tiedHead
-            ? embedding : Self.randomMatrix(rows: shape.vocabularySize, columns: H, place: 1, in: arena)
+            ? embedding
+            : Self.randomMatrix(rows: shape.vocabularySize, columns: H, type: type, place: 1, in: arena)
         finalNorm = Self.ones(H, in: arena)
         layers = (0..<shape.layerCount).map { layer in
             LayerWeights(
                 maps: LinearMap.allCases.map { map in
                     Self.randomMatrix(
-                        rows: shape.outputs(of: map), columns: shape.inputs(of: map),
+                        rows: shape.outputs(of: map), columns: shape.inputs(of: map), type: type,
                         place: 2 + layer * LinearMap.allCases.count + map.place, in: arena)
                 },
                 inputNorm: Self.ones(H, in: arena), postAttentionNorm: Self.ones(H, in: arena),

@@ -58,7 +58,7 @@ public struct ShapeBenchmark: Sendable {
         let whole = name.shape
         var shape = whole
         shape.layerCount = layers
-        let model = try LanguageModel(random: shape, numerics: numerics)
+        let model = try LanguageModel(random: shape, type: .q4_0, numerics: numerics)
         let lora = LoRAConfiguration(rank: 16, alpha: 64, dropout: dropout, targets: LinearMap.allCases)
         let configuration = TrainingConfiguration(
             epochs: steps + 1, batchSize: batch, learningRate: 2e-4, warmupRatio: 0.05, schedule: .cosine,

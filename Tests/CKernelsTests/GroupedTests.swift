@@ -45,8 +45,7 @@ extension KernelTests {
 
         @Test(arguments: [true, false])
         func everyTypeAndCountOfRowsHasTheBitsOfGEMM(accumulate: Bool) {
-            // Other stored forms have no grouped one: the engine hands them over in float32.
-            for type in StoredMatrix.types where type.rawValue <= KERNEL_Q8_0.rawValue {
+            for type in StoredMatrix.types {
                 let quantised = StoredMatrix.isQuantised(type)
                 for M in Array(1...14) + [23, 24, 35, 36, 37, 64, 65, 83] {
                     let many = M > 14
@@ -67,6 +66,18 @@ extension KernelTests {
                         expectBits(found, expected, "GEMM, type \(type) M \(M) N \(N) K \(K)")
                     }
                 }
+            }
+        }
+
+        /// The scales of parts of a block take a byte where they are stored in six bits.
+        @Test func isAsSmallAsTheStoredForm() {
+            let bits: [(kernel_type, Double)] = [
+                (KERNEL_F32, 32), (KERNEL_F16, 16), (KERNEL_BF16, 16), (KERNEL_Q4_0, 4.5), (KERNEL_Q4_1, 5),
+                (KERNEL_Q8_0, 8.5), (KERNEL_Q5_0, 5.5), (KERNEL_Q5_1, 6), (KERNEL_Q4_K, 4.625), (KERNEL_Q5_K, 5.625),
+                (KERNEL_Q6_K, 6.5625), (KERNEL_NF4, 4.5), (KERNEL_NF4_DOUBLE, 4.5),
+            ]
+            for (type, bits) in bits {
+                #expect(Double(kernel_grouped_bytes(Int32(type.rawValue), 32, 2048)) * 8 == bits * 32 * 2048)
             }
         }
 

@@ -72,7 +72,7 @@ private let roundingOfHalves = 0.03
         shape.hiddenSize = 32
         shape.feedForwardSize = 64
         shape.layerCount = 3
-        let model = try LanguageModel(random: shape, numerics: .fast)
+        let model = try LanguageModel(random: shape, type: .q4_0, numerics: .fast)
         #expect(model.storedBytes > model.outerBytes)
         #expect(model.cut(to: 2).shape.layerCount == 2)
         #expect((model.storedBytes - model.outerBytes) % 3 == 0)

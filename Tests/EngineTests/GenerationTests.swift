@@ -3,6 +3,7 @@
 import Engine
 import Faults
 import Federation
+import ModelFiles
 import Synchronization
 import Testing
 
@@ -115,8 +116,27 @@ private final class Counter: Sendable {
 
     @Test func meetsTheLargestLogitStepByStep() throws {
         let model = try TinyModel.make(tied: false)
-        let adapter = try TinyModel.adapter(model)
-        let prompts = Array(Self.prompts(prefix: 20).prefix(3))
+        try Self.meetsTheLargestLogit(model, adapter: TinyModel.adapter(model))
+    }
+
+    /// The pass that decodes reads its own form of every type, the one that `probe` runs the stored one.
+    @Test(arguments: StoredType.allCases.filter { $0.rawValue >= StoredType.q4_0.rawValue })
+    func meetsTheLargestLogitInEveryQuantisedType(type: StoredType) throws {
+        var shape = try TinyModel.make(tied: false).shape
+        (shape.hiddenSize, shape.feedForwardSize) = (256, 512)
+        (shape.headCount, shape.keyValueHeadCount, shape.headDimension) = (4, 2, 64)
+        let model = try LanguageModel(random: shape, type: type, numerics: .exact)
+        try Self.meetsTheLargestLogit(model, adapter: TinyModel.adapter(model))
+    }
+
+    @Test func meetsTheLargestLogitInNF4WithQuantisedScales() throws {
+        let model = try TinyModel.make(tied: false, hidden: 64, weights: .nf4)
+        try Self.meetsTheLargestLogit(model, adapter: TinyModel.adapter(model))
+    }
+
+    /// In passes of single rows, and of several rows with right and wrong guesses.
+    private static func meetsTheLargestLogit(_ model: LanguageModel, adapter: Adapter) throws {
+        let prompts = Array(prompts(prefix: 20).prefix(3))
         let found = try generate(
             model, adapter: adapter, prompts: prompts, maxNewTokens: 12, stop: [], batchSize: 2, threads: 2)
         for (prompt, generation) in zip(prompts, found) {
@@ -127,6 +147,12 @@ private final class Counter: Sendable {
             }
             #expect(generation.ending == .length)
         }
+        let guessed = try generate(
+            model, adapter: adapter, prompts: prompts, maxNewTokens: 12, stop: [], batchSize: 1, threads: 2,
+            draft: { prompt, written, limit in
+                found[prompt].tokens.dropFirst(written.count).prefix(limit).enumerated().map { $0 == 2 ? 99 - $1 : $1 }
+            })
+        #expect(guessed == found)
     }
 
     @Test func endsAtStopTokensAndAtTheContext() throws {

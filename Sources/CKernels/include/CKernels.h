@@ -162,7 +162,7 @@ void kernel_attention_backward(float *dq, ptrdiff_t dq_row, float *dprefix_keys,
 
 // ---- Decoding: few rows at a time ----------------------------------------------------------------------------------------
 
-// A weight [rows, columns] with sixteen rows side by side, in its stored form (grouped.h has the layout); all of K.
+// A weight [rows, columns] with sixteen rows side by side, in its stored form (grouped_layout.h has the layout); all of K.
 typedef struct {
   const void *data;  // 64-byte aligned
   ptrdiff_t rows, columns;
