@@ -2,6 +2,7 @@
 //
 //   swift run -c release --package-path Benchmarks decode [--threads N] [--repeats N]
 //       Without notes: 256 random prompt tokens and 64 new ones, batch 1, no adapter.
+//   ... decode --shape NAME --type TYPE: the same with random weights of a shape of `medrounds bench`, such as q4_k.
 //   ... decode --notes FOLDER --adapter PEFT_FOLDER [--template FILE] [--records N] [--batch N] [--tokens N] [--draft 0|1]
 //       The NER records of annotated notes, drawn by a fixed seed. --write FILE leaves prompts and answers (token ids, text of
 //       the notes!) as JSON for Benchmarks/peers/decode.py.
@@ -28,8 +29,14 @@ let threads = number("threads", ProcessInfo.processInfo.activeProcessorCount)
 let repeats = number("repeats", 5)
 let variables = ProcessInfo.processInfo.environment
 let path = variables["MEDROUNDS_MODEL"] ?? NSHomeDirectory() + "/.cache/medrounds/SmolLM2-135M-Instruct.Q4_1.gguf"
-let file = try ModelFile.open(path: path)
-let model = try LanguageModel(file)
+func opened() throws -> LanguageModel {
+    guard let name = text("shape") else { return try LanguageModel(ModelFile.open(path: path)) }
+    guard let shape = BenchmarkShape(rawValue: name)?.shape,
+        let type = StoredType.allCases.first(where: { "\($0)" == text("type") })
+    else { fatalError("no shape \(name) or no type \(text("type") ?? "given")") }
+    return try LanguageModel(random: shape, type: type, numerics: .exact)
+}
+let model = try opened()
 let clock = ContinuousClock()
 
 /// Seconds of processor time that this process has used.
@@ -38,6 +45,13 @@ func processor() -> Double {
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
     return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+/// The largest resident set of this process, in bytes.
+func peakMemory() -> Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss * 1024
 }
 
 func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
@@ -95,6 +109,7 @@ func timed(
 }
 
 if let notes = text("notes") {
+    let file = try ModelFile.open(path: path)
     let templatePath = text("template") ?? "workflows/templates/clinical-extraction.yaml"
     let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: templatePath)))
     let node = try YAMLReader.read(bytes: bytes, file: templatePath)
@@ -156,5 +171,6 @@ if let notes = text("notes") {
     print(
         "threads \(threads), batch 1: prompt \(median(Array(promptRates.dropFirst()))) tokens/s, "
             + "decoding \(median(Array(rates.dropFirst()))) tokens/s, "
-            + "\(median(Array(processorRates.dropFirst()))) tokens per processor second, first run \(rates[0])")
+            + "\(median(Array(processorRates.dropFirst()))) tokens per processor second, first run \(rates[0]), "
+            + "\(peakMemory() / 1_000_000) MB at the peak")
 }
