@@ -291,7 +291,7 @@ INLINE void pair_tile(float *c, ptrdiff_t c_row, const uint32_t *const *a, const
     row[r] = a[r];
     UNROLL for (int v = 0; v < vectors; v++) {
       sum[r][v] = (tile_vector){0};
-      if (add) __builtin_prefetch(c + r * c_row + v * TILE_LANES);
+      __builtin_prefetch(c + r * c_row + v * TILE_LANES, 1);  // the next term may read what this one writes
     }
   }
   for (ptrdiff_t k = 0; k < depth; k++, b += PANEL) {
@@ -449,7 +449,7 @@ static void fast_gemm_low_rank_level(float *c, ptrdiff_t c_row, int32_t accumula
 
 // Each vector of y's rows serves as many rows of c as a level has registers for, straight from where it stands: packed, it
 // would be read that often again. Rows of y asked for in advance: they are too far apart for the processor to foresee.
-enum { CROSS_ROWS = LEVEL >= 2 ? 16 : 8, CROSS_AHEAD = 16 };
+enum { CROSS_ROWS = LEVEL >= 2 ? 16 : 8, CROSS_AHEAD = 32 };
 
 // One vector of columns of c: its first `rows` rows gain the sums over y's rows first .. last - 1. y stands at row `first`.
 INLINE void cross_tile(float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t u_row, const uint16_t *y, ptrdiff_t y_row,

@@ -43,7 +43,7 @@ INLINE void tile(const tile_task *t, const int rows, const int vectors, const in
     UNROLL for (int v = 0; v < vectors; v++) {
       if (t->mode & TILE_CONTINUE) __builtin_memcpy(&sum[r][v], c + r * c_row + v * TILE_LANES, sizeof(tile_vector));
       else sum[r][v] = (tile_vector){0};
-      if (t->mode & TILE_ADD) __builtin_prefetch(c + r * c_row + v * TILE_LANES);
+      __builtin_prefetch(c + r * c_row + v * TILE_LANES, 1);  // the next term may read what this one writes
     }
   }
   const float *a = t->a, *b = t->b;
