@@ -7,11 +7,10 @@ import Federation
 final class Decoder {
     /// Rows of a pass beyond which no further prompt joins it.
     private static let passRows = 512
-    /// Rows of a pass up to which guesses join it, and how long the guess of one record may be. Every row costs the same
-    /// arithmetic once there are some tens of them, and a guess that fails is a row for nothing.
+    /// Rows of a pass up to which guesses join it, and how long the guess of one record may be. Up to six rows are one strip of
+    /// the kernels, which unpack the weights once for it; the seventh costs as much as four of those.
     private static let guessRows = 48
-    private static let longestGuess = 10
-    private static let firstGuess = 5
+    private static let longestGuess = 4
 
     private struct Slot {
         var record: Int
@@ -19,8 +18,6 @@ final class Decoder {
         var pending: [Int32]
         /// The guess after `pending`.
         var guess: ArraySlice<Int32> = []
-        /// How long a guess this record is worth.
-        var reach = Decoder.firstGuess
         /// Own keys in the cache.
         var stored: Int
         var new: [Int32] = []
@@ -90,7 +87,7 @@ final class Decoder {
         var headRows: [Int] = []
         for index in atWork {
             guard var slot = slots[index] else { continue }
-            slot.guess = draft.map { guess(slot, min(slot.reach, share, left), $0) } ?? []
+            slot.guess = draft.map { guess(slot, min(Self.longestGuess, share, left), $0) } ?? []
             left -= slot.guess.count
             slots[index] = slot
             let first = ids.count
@@ -153,11 +150,6 @@ final class Decoder {
             guard right < guess.count, guess[guess.startIndex + right] == choice.token else { break }
             right += 1
             slot.stored += 1
-        }
-        if right < guess.count {
-            slot.reach = max(2, (slot.reach + right) / 2)
-        } else if !guess.isEmpty {
-            slot.reach = min(Self.longestGuess, slot.reach + 2)
         }
         slots[index] = slot
     }
