@@ -97,8 +97,8 @@ INLINE void store_halves(uint16_t *p, ptrdiff_t left, f32x16 x) {
   __builtin_memcpy(p, part, (size_t)left * sizeof *p);
 }
 
-static void fast_dropout_masked_level(uint16_t *out, uint16_t *mask, const float *x, kernel_random random,
-                                      uint64_t first, ptrdiff_t count, float probability) {
+static void fast_dropout_level(uint16_t *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
+                               ptrdiff_t count, float probability) {
   const float scale = 1.0f / (1.0f - probability);
   FOR_RANDOM_GROUPS(for (ptrdiff_t i = 0; i < length; i += LANES) {
     const i32x16 keep = unit_interval(words + offset + i) >= splat(probability);
@@ -284,7 +284,7 @@ INLINE tile_vector dot_pairs(tile_vector sum, pair_vector a, pair_vector b) {
 
 // Rows of A start at a[0 .. rows - 1]; the tile takes `depth` pairs of each against b's, and replaces c or adds to it.
 INLINE void pair_tile(float *c, ptrdiff_t c_row, const uint32_t *const *a, const uint32_t *b, ptrdiff_t depth, int add,
-                      const int rows, const int vectors) {
+                      const tile_mask *mask, const int rows, const int vectors) {
   tile_vector sum[TILE_ROWS][TILE_VECTORS];
   const uint32_t *row[TILE_ROWS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -308,6 +308,7 @@ INLINE void pair_tile(float *c, ptrdiff_t c_row, const uint32_t *const *a, const
     UNROLL for (int v = 0; v < vectors; v++) {
       float *p = c + r * c_row + v * TILE_LANES;
       tile_vector before;
+      if (mask) sum[r][v] = flushed(counted(sum[r][v], mask, mask->bit + r * mask->row + v * TILE_LANES));
       if (add) {
         __builtin_memcpy(&before, p, sizeof before);
         sum[r][v] = flushed(flushed(before) + sum[r][v]);
@@ -317,12 +318,13 @@ INLINE void pair_tile(float *c, ptrdiff_t c_row, const uint32_t *const *a, const
   }
 }
 
-#define PAIR_TILE(rows)                                                                                                 \
-  static __attribute__((noinline)) void pair_tile_##rows(float *c, ptrdiff_t c_row, const uint32_t *const *a,           \
-                                                         const uint32_t *b, ptrdiff_t depth, int add, int vectors) {    \
-    if (vectors == TILE_VECTORS) pair_tile(c, c_row, a, b, depth, add, rows, TILE_VECTORS);                             \
-    else if (TILE_VECTORS > 2 && vectors == 2) pair_tile(c, c_row, a, b, depth, add, rows, 2);                          \
-    else pair_tile(c, c_row, a, b, depth, add, rows, 1);                                                                \
+#define PAIR_TILE(rows)                                                                                                \
+  static __attribute__((noinline)) void pair_tile_##rows(float *c, ptrdiff_t c_row, const uint32_t *const *a,          \
+                                                         const uint32_t *b, ptrdiff_t depth, int add,                  \
+                                                         const tile_mask *mask, int vectors) {                         \
+    if (vectors == TILE_VECTORS) pair_tile(c, c_row, a, b, depth, add, mask, rows, TILE_VECTORS);                      \
+    else if (TILE_VECTORS > 2 && vectors == 2) pair_tile(c, c_row, a, b, depth, add, mask, rows, 2);                   \
+    else pair_tile(c, c_row, a, b, depth, add, mask, rows, 1);                                                         \
   }
 PAIR_TILE(1)
 PAIR_TILE(2)
@@ -335,7 +337,8 @@ PAIR_TILE(7)
 PAIR_TILE(8)
 #endif
 
-typedef void (*pair_tile_function)(float *, ptrdiff_t, const uint32_t *const *, const uint32_t *, ptrdiff_t, int, int);
+typedef void (*pair_tile_function)(float *, ptrdiff_t, const uint32_t *const *, const uint32_t *, ptrdiff_t, int,
+                                   const tile_mask *, int);
 static const pair_tile_function pair_tiles[] = {
     pair_tile_1, pair_tile_2, pair_tile_3, pair_tile_4,
 #if LEVEL >= 2
@@ -347,17 +350,19 @@ static const pair_tile_function pair_tiles[] = {
 
 // Up to TILE_ROWS rows times a panel, by tiles.
 INLINE void rows_times_panel(float *c, ptrdiff_t c_row, const uint32_t *const *a, ptrdiff_t rows, const uint32_t *panel,
-                             ptrdiff_t columns, ptrdiff_t depth, int add) {
+                             ptrdiff_t columns, ptrdiff_t depth, int add, const tile_mask *mask) {
   for (ptrdiff_t n = 0; n < columns; n += TILE_COLUMNS) {
     const ptrdiff_t width = least(columns - n, TILE_COLUMNS);
     const int vectors = (int)((width + TILE_LANES - 1) / TILE_LANES);
+    tile_mask here;
+    if (mask) here = *mask, here.bit += n;
     if (width == vectors * TILE_LANES) {
-      pair_tiles[rows - 1](c + n, c_row, a, panel + n, depth, add, vectors);
+      pair_tiles[rows - 1](c + n, c_row, a, panel + n, depth, add, mask ? &here : 0, vectors);
       continue;
     }
     // The last vector hangs over: through a buffer.
     float buffer[TILE_ROWS * TILE_COLUMNS];
-    pair_tiles[rows - 1](buffer, TILE_COLUMNS, a, panel + n, depth, 0, vectors);
+    pair_tiles[rows - 1](buffer, TILE_COLUMNS, a, panel + n, depth, 0, mask ? &here : 0, vectors);
     for (ptrdiff_t r = 0; r < rows; r++)
       for (ptrdiff_t i = 0; i < width; i++) {
         float *p = c + r * c_row + n + i;
@@ -366,64 +371,34 @@ INLINE void rows_times_panel(float *c, ptrdiff_t c_row, const uint32_t *const *a
   }
 }
 
-// What is added to c after the product: u up, with u [M, r] in bfloat16 and up [r, N] as stored.
-typedef struct {
-  const uint16_t *u;
-  ptrdiff_t u_row;
-  const kernel_matrix *up;
-} fast_low_rank;
-
-// A term of c while a tile is at hand: rows of A and a packed panel.
-typedef struct {
-  const uint16_t *a;
-  ptrdiff_t a_row;
-  const uint32_t *panel;
-  ptrdiff_t depth;
-  int add;
-} pair_term;
-
 static __attribute__((noinline)) void fast_gemm_products(float *c, ptrdiff_t c_row, int32_t accumulate,
-                                                         const uint16_t *a, ptrdiff_t a_row, const kernel_matrix *b,
-                                                         int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
-                                                         ptrdiff_t last_column, ptrdiff_t K, const fast_low_rank *then,
-                                                         void *workspace) {
-  enum { PANEL_PAIRS = KERNEL_FAST_K_BLOCK / 2 * PANEL };
+                                                         const kernel_term *terms, ptrdiff_t count, ptrdiff_t M,
+                                                         ptrdiff_t first_column, ptrdiff_t last_column, void *workspace) {
   uint32_t *panels = workspace;
-  if (then && (K <= 0 || then->up->rows > KERNEL_FAST_K_BLOCK)) {
-    fast_gemm_products(c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, 0, workspace);
-    fast_gemm_products(c, c_row, 1, then->u, then->u_row, then->up, 0, M, first_column, last_column, then->up->rows, 0,
-                       workspace);
-    return;
-  }
-  if (K <= 0 && !accumulate)
-    for (ptrdiff_t m = 0; m < M; m++)
-      for (ptrdiff_t n = first_column; n < last_column; n++) c[m * c_row + n] = 0;
-  const ptrdiff_t together = K <= GEMM_BLOCKS * KERNEL_FAST_K_BLOCK ? GEMM_BLOCKS : 1;
-  for (ptrdiff_t start = 0; start < K; start += together * KERNEL_FAST_K_BLOCK) {
-    const ptrdiff_t end = least(K, start + together * KERNEL_FAST_K_BLOCK);
+  clear_empty_sum(c, c_row, accumulate, terms, count, M, first_column, last_column);
+  const int most = most_pieces(terms, count, KERNEL_FAST_K_BLOCK);
+  gemm_piece pieces[GEMM_PIECES];
+  gemm_place at = {0, 0, accumulate};
+  for (int found; (found = next_pieces(pieces, &at, terms, count, most, KERNEL_FAST_K_BLOCK, sizeof(uint16_t))) > 0;) {
     for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
       const ptrdiff_t columns = least(last_column - n, PANEL);
-      pair_term terms[GEMM_PANELS];
-      int count = 0;
-      for (ptrdiff_t block = start; block < end; block += KERNEL_FAST_K_BLOCK, count++) {
-        const ptrdiff_t last = least(end, block + KERNEL_FAST_K_BLOCK);
-        uint32_t *panel = panels + count * PANEL_PAIRS;
-        pack_pairs(panel, b, b_transposed, n, columns, block, last);
-        terms[count] = (pair_term){a + block, a_row, panel, (last - block + 1) / 2, block > 0 || accumulate};
-      }
-      if (then && end == K) {
-        uint32_t *panel = panels + count * PANEL_PAIRS;
-        pack_pairs(panel, then->up, 0, n, columns, 0, then->up->rows);
-        terms[count++] = (pair_term){then->u, then->u_row, panel, (then->up->rows + 1) / 2, 1};
+      for (int i = 0; i < found; i++) {
+        const gemm_piece *piece = &pieces[i];
+        pack_pairs(panels + piece->panel, &piece->term->b, piece->term->b_transposed, n, columns, piece->first,
+                   piece->first + piece->depth);
       }
       const uint32_t before = denormals_off();  // not while packing: float16 may pass through denormals
       for (ptrdiff_t m = 0; m < M; m += TILE_ROWS) {
         const ptrdiff_t rows = least(M - m, TILE_ROWS);
-        for (int i = 0; i < count; i++) {
-          const pair_term *term = &terms[i];
+        for (int i = 0; i < found; i++) {
+          const gemm_piece *piece = &pieces[i];
+          const kernel_term *term = piece->term;
           const uint32_t *row[TILE_ROWS];
-          for (ptrdiff_t r = 0; r < rows; r++) row[r] = (const uint32_t *)(const void *)(term->a + (m + r) * term->a_row);
-          rows_times_panel(c + m * c_row + n, c_row, row, rows, term->panel, columns, term->depth, term->add);
+          for (ptrdiff_t r = 0; r < rows; r++)
+            row[r] = (const uint32_t *)(const void *)((const uint16_t *)term->a + (m + r) * term->a_row + piece->first);
+          const tile_mask mask = {term->mask, term->mask_row, m * term->mask_row + n, term->scale};
+          rows_times_panel(c + m * c_row + n, c_row, row, rows, panels + piece->panel, columns, (piece->depth + 1) / 2,
+                           piece->add, term->mask ? &mask : 0);
         }
       }
       denormals_back(before);
@@ -434,15 +409,13 @@ static __attribute__((noinline)) void fast_gemm_products(float *c, ptrdiff_t c_r
 static void fast_gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
                             const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
                             ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
-  fast_gemm_products(c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, 0, workspace);
+  const kernel_term term = {a, a_row, K, *b, b_transposed, 1, 0, 0};
+  fast_gemm_products(c, c_row, accumulate, &term, 1, M, first_column, last_column, workspace);
 }
 
-static void fast_gemm_low_rank_level(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
-                                     const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
-                                     ptrdiff_t last_column, ptrdiff_t K, const uint16_t *u, ptrdiff_t u_row,
-                                     const kernel_matrix *up, void *workspace) {
-  const fast_low_rank then = {u, u_row, up};
-  fast_gemm_products(c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, &then, workspace);
+static void fast_gemm_sum_level(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
+                                ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, void *workspace) {
+  fast_gemm_products(c, c_row, accumulate, terms, count, M, first_column, last_column, workspace);
 }
 
 // ---- Products over rows: u^T y ---------------------------------------------------------------------------------------------

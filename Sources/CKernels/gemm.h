@@ -1,5 +1,5 @@
 // GEMM: blocks of k in order, panels of B packed once a call, strips of A against each panel. The panels of several blocks lie
-// ready together, so that a tile of c takes block after block, and the low-rank product after them, while it is at hand.
+// ready together, so that a tile of c takes block after block, and term after term, while it is at hand.
 #ifndef MEDROUNDS_GEMM_H
 #define MEDROUNDS_GEMM_H
 
@@ -11,9 +11,10 @@
 enum { M_BLOCK = GEMM_M_BLOCK, SMALL_M = 8, SMALL_DEPTH = 64 };
 
 // At most eight rows (decoding): chains of the whole block of k go through a buffer from piece to piece.
-INLINE void gemm_few_rows(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
-                          ptrdiff_t a_column, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M,
-                          ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, float *panel) {
+INLINE void gemm_few_rows(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *term, ptrdiff_t a_column,
+                          ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, float *panel) {
+  const float *a = term->a;
+  const ptrdiff_t K = term->K, a_row = term->a_row;
   for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
     const ptrdiff_t columns = least(last_column - n, PANEL), padded = (columns + LANES - 1) / LANES * LANES;
     for (ptrdiff_t block = 0; block < K; block += KERNEL_K_BLOCK) {
@@ -21,9 +22,10 @@ INLINE void gemm_few_rows(float *c, ptrdiff_t c_row, int32_t accumulate, const f
       float sums[SMALL_M * PANEL];
       for (ptrdiff_t k = block; k < end; k += SMALL_DEPTH) {
         const ptrdiff_t last = least(end, k + SMALL_DEPTH);
-        pack_panel(panel, b, b_transposed, n, columns, k, last);
+        const tile_mask mask = {term->mask, term->mask_row, n, term->scale};
+        pack_panel(panel, &term->b, term->b_transposed, n, columns, k, last);
         tile_task task = {a + k * a_column, a_row, a_column, panel, PANEL, last - k, sums, PANEL,
-                          k == block ? TILE_BEGIN : TILE_CONTINUE};
+                          k == block ? TILE_BEGIN : TILE_CONTINUE, last == end && term->mask ? &mask : 0};
         strip_times_panel(task, M, padded);
       }
       for (ptrdiff_t m = 0; m < M; m++)
@@ -35,71 +37,110 @@ INLINE void gemm_few_rows(float *c, ptrdiff_t c_row, int32_t accumulate, const f
   }
 }
 
-// What is added to c after the product: u up, with u [M, r] and up [r, N] as stored.
+// A block of k of a term, and where the panel packed of it begins in the workspace, in floats.
 typedef struct {
-  const float *u;
-  ptrdiff_t u_row;
-  const kernel_matrix *up;
-} low_rank;
+  const kernel_term *term;
+  ptrdiff_t first, depth, panel;
+  int add;
+} gemm_piece;
 
-static __attribute__((noinline)) void gemm_products(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a,
-                                                    ptrdiff_t a_row, ptrdiff_t a_column, const kernel_matrix *b,
-                                                    int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
-                                                    ptrdiff_t last_column, ptrdiff_t K, const low_rank *then,
-                                                    void *workspace) {
-  float *panels = workspace, *strips = panels + GEMM_PANELS * KERNEL_K_BLOCK * PANEL;
-  if (then && (M <= SMALL_M || K <= 0 || then->up->rows > KERNEL_K_BLOCK)) {
-    gemm_products(c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, 0, workspace);
-    gemm_products(c, c_row, 1, then->u, then->u_row, 1, then->up, 0, M, first_column, last_column, then->up->rows, 0,
-                  workspace);
-    return;
+// How far into a sum the pieces go that were taken from it, and whether the next is added to c.
+typedef struct {
+  ptrdiff_t term, first;
+  int add;
+} gemm_place;
+
+// The next pieces of a sum, at most `most`, whose panels lie in the workspace together. `block` is how deep a piece may be,
+// `bytes` what an element of a panel takes.
+INLINE int next_pieces(gemm_piece *pieces, gemm_place *at, const kernel_term *terms, ptrdiff_t count, int most,
+                       ptrdiff_t block, ptrdiff_t bytes) {
+  ptrdiff_t used = 0;
+  int found = 0;
+  while (at->term < count && found < most) {
+    const kernel_term *term = &terms[at->term];
+    const ptrdiff_t depth = least(term->K - at->first, block);
+    if (depth > 0) {
+      if (used + depth > GEMM_DEPTH) break;
+      pieces[found++] = (gemm_piece){term, at->first, depth, used * bytes / (ptrdiff_t)sizeof(float) * PANEL, at->add};
+      used += (depth + 1) / 2 * 2;
+      at->add = 1;
+    }
+    at->first += block;
+    if (at->first >= term->K) at->term++, at->first = 0;
   }
-  if (K <= 0 && !accumulate)
-    for (ptrdiff_t m = 0; m < M; m++)
-      for (ptrdiff_t n = first_column; n < last_column; n++) c[m * c_row + n] = 0;
+  return found;
+}
+
+// How many pieces of a sum may wait together: one of a very deep one, whose c is the smaller part of what moves.
+INLINE int most_pieces(const kernel_term *terms, ptrdiff_t count, ptrdiff_t block) {
+  ptrdiff_t depth = 0;
+  for (ptrdiff_t i = 0; i < count; i++) depth += terms[i].K;
+  return depth <= 8 * block ? GEMM_PIECES : 1;
+}
+
+// c = 0 where no term has any k.
+INLINE void clear_empty_sum(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
+                            ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column) {
+  if (accumulate) return;
+  for (ptrdiff_t i = 0; i < count; i++)
+    if (terms[i].K > 0) return;
+  for (ptrdiff_t m = 0; m < M; m++)
+    for (ptrdiff_t n = first_column; n < last_column; n++) c[m * c_row + n] = 0;
+}
+
+static __attribute__((noinline)) void gemm_products(float *c, ptrdiff_t c_row, int32_t accumulate,
+                                                    const kernel_term *terms, ptrdiff_t count, ptrdiff_t a_column,
+                                                    ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column,
+                                                    void *workspace) {
+  float *panels = workspace, *strips = panels + GEMM_DEPTH * PANEL;
+  clear_empty_sum(c, c_row, accumulate, terms, count, M, first_column, last_column);
   if (M <= SMALL_M) {
-    gemm_few_rows(c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, panels);
+    for (ptrdiff_t i = 0; i < count; i++) {
+      gemm_few_rows(c, c_row, accumulate, &terms[i], a_column, M, first_column, last_column, panels);
+      accumulate |= terms[i].K > 0;
+    }
     return;
   }
   // Where A is read in few passes, as it stands is cheaper than packed.
   const int pack_a = a_column != 1 || last_column - first_column > 2 * PANEL;
-  const int b_floats = b->type == KERNEL_F32 && !b_transposed && M <= 4 * STRIP;
-  const ptrdiff_t together = !pack_a && K <= GEMM_BLOCKS * KERNEL_K_BLOCK ? GEMM_BLOCKS : 1;
+  const int most = pack_a ? 1 : most_pieces(terms, count, KERNEL_K_BLOCK);
   for (ptrdiff_t top = 0; top < M; top += M_BLOCK) {
     const ptrdiff_t height = least(M - top, M_BLOCK);
-    for (ptrdiff_t start = 0; start < K; start += together * KERNEL_K_BLOCK) {
-      const ptrdiff_t end = least(K, start + together * KERNEL_K_BLOCK);
-      const float *corner = a + top * a_row + start * a_column;
-      if (pack_a) pack_strips(strips, corner, a_row, a_column, height, end - start);
+    gemm_piece pieces[GEMM_PIECES];
+    gemm_place at = {0, 0, accumulate};
+    for (int found; (found = next_pieces(pieces, &at, terms, count, most, KERNEL_K_BLOCK, sizeof(float))) > 0;) {
+      if (pack_a) {
+        const kernel_term *term = pieces[0].term;
+        pack_strips(strips, (const float *)term->a + top * term->a_row + pieces[0].first * a_column, term->a_row, a_column, height,
+                    pieces[0].depth);
+      }
       for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
         const ptrdiff_t columns = least(last_column - n, PANEL);
-        tile_task terms[GEMM_PANELS];
-        int count = 0;
-        for (ptrdiff_t block = start; block < end; block += KERNEL_K_BLOCK, count++) {
-          float *panel = panels + count * KERNEL_K_BLOCK * PANEL;
-          const ptrdiff_t depth = least(end - block, KERNEL_K_BLOCK);
-          const int mode = block > 0 || accumulate ? TILE_ADD : TILE_REPLACE;
-          terms[count] = (tile_task){corner + (block - start) * a_column, a_row, a_column, panel, PANEL, depth, 0, c_row, mode};
-          if (pack_a) terms[count].a = strips, terms[count].a_row = 1, terms[count].a_step = STRIP;
-          if (b_floats && columns % LANES == 0) {
-            terms[count].b = (const float *)b->data + block * (b->row_bytes / 4) + n;
-            terms[count].b_step = b->row_bytes / 4;
+        tile_task tasks[GEMM_PIECES];
+        tile_mask masks[GEMM_PIECES];
+        for (int i = 0; i < found; i++) {
+          const gemm_piece *piece = &pieces[i];
+          const kernel_term *term = piece->term;
+          const kernel_matrix *b = &term->b;
+          float *panel = panels + piece->panel;
+          tasks[i] = (tile_task){(const float *)term->a + top * term->a_row + piece->first, term->a_row, 1, panel, PANEL,
+                                 piece->depth, 0, c_row, piece->add ? TILE_ADD : TILE_REPLACE, 0};
+          if (pack_a) tasks[i].a = strips, tasks[i].a_row = 1, tasks[i].a_step = STRIP;
+          masks[i] = (tile_mask){term->mask, term->mask_row, 0, term->scale};
+          if (term->mask) tasks[i].mask = &masks[i];
+          if (b->type == KERNEL_F32 && !term->b_transposed && M <= 4 * STRIP && columns % LANES == 0) {
+            tasks[i].b = (const float *)b->data + piece->first * (b->row_bytes / 4) + n;
+            tasks[i].b_step = b->row_bytes / 4;
           } else {
-            pack_panel(panel, b, b_transposed, n, columns, block, block + depth);
+            pack_panel(panel, b, term->b_transposed, n, columns, piece->first, piece->first + piece->depth);
           }
         }
-        const int blocks = count;
-        if (then && end == K) {
-          float *panel = panels + count * KERNEL_K_BLOCK * PANEL;
-          pack_panel(panel, then->up, 0, n, columns, 0, then->up->rows);
-          terms[count++] =
-              (tile_task){then->u + top * then->u_row, then->u_row, 1, panel, PANEL, then->up->rows, 0, c_row, TILE_ADD};
-        }
         for (ptrdiff_t m = 0; m < height; m += STRIP)
-          for (int i = 0; i < count; i++) {
-            tile_task task = terms[i];
-            task.a += m * (pack_a && i < blocks ? task.depth : task.a_row);
+          for (int i = 0; i < found; i++) {
+            tile_task task = tasks[i];
+            task.a += m * (pack_a ? task.depth : task.a_row);
             task.c = c + (top + m) * c_row + n;
+            masks[i].bit = (top + m) * masks[i].row + n;
             strip_times_panel(task, least(height - m, STRIP), columns);
           }
       }
@@ -110,15 +151,13 @@ static __attribute__((noinline)) void gemm_products(float *c, ptrdiff_t c_row, i
 static void gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
                        ptrdiff_t a_column, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M,
                        ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
-  gemm_products(c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, 0, workspace);
+  const kernel_term term = {a, a_row, K, *b, b_transposed, 1, 0, 0};
+  gemm_products(c, c_row, accumulate, &term, 1, a_column, M, first_column, last_column, workspace);
 }
 
-static void gemm_low_rank_level(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
-                                const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
-                                ptrdiff_t last_column, ptrdiff_t K, const float *u, ptrdiff_t u_row,
-                                const kernel_matrix *up, void *workspace) {
-  const low_rank then = {u, u_row, up};
-  gemm_products(c, c_row, accumulate, a, a_row, 1, b, b_transposed, M, first_column, last_column, K, &then, workspace);
+static void gemm_sum_level(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
+                           ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, void *workspace) {
+  gemm_products(c, c_row, accumulate, terms, count, 1, M, first_column, last_column, workspace);
 }
 
 #endif

@@ -61,24 +61,6 @@ static void random_uniform_level(float *out, kernel_random random, uint64_t firs
                       store_some(out + done + i, length - i, splat(low) + unit_interval(words + offset + i) * width))
 }
 
-// Elements of x times scale where their word keeps them, else 0.
-INLINE f32x16 kept(const float *x, ptrdiff_t left, const uint32_t *words, float probability, float scale) {
-  const i32x16 keep = unit_interval(words) >= splat(probability);
-  return from_bits(bits(load_some(x, left, 0) * splat(scale)) & keep);
-}
-
-static void dropout_level(float *out, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,
-                          float probability) {
-  if (probability == 0) {
-    if (out != x) __builtin_memmove(out, x, (size_t)count * sizeof *out);
-    return;
-  }
-  const float scale = 1.0f / (1.0f - probability);
-  FOR_RANDOM_GROUPS(for (ptrdiff_t i = 0; i < length; i += LANES)
-                      store_some(out + done + i, length - i,
-                                 kept(x + done + i, length - i, words + offset + i, probability, scale)))
-}
-
 // ---- Masks kept from the forward pass: bit i of word j belongs to element 16 j + i -----------------------------------------
 
 INLINE uint16_t bits_of(i32x16 mask) {
@@ -96,7 +78,7 @@ INLINE i32x16 mask_of(uint16_t word) {
   return ((i32x16){0} + (int32_t)word & bit) != 0;
 }
 
-static void dropout_masked_level(float *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
+static void dropout_level(float *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
                                  ptrdiff_t count, float probability) {
   const float scale = 1.0f / (1.0f - probability);
   FOR_RANDOM_GROUPS(for (ptrdiff_t i = 0; i < length; i += LANES) {
@@ -111,28 +93,6 @@ static void dropout_again_level(float *out, const uint16_t *mask, const float *x
   for (ptrdiff_t i = 0; i < count; i += LANES)
     store_some(out + i, count - i,
                from_bits(bits(load_some(x + i, count - i, 0) * splat(scale)) & mask_of(mask[i / LANES])));
-}
-
-static void dropout_again_add_level(float *y, const uint16_t *mask, const float *x, ptrdiff_t count,
-                                    float probability) {
-  const float scale = 1.0f / (1.0f - probability);
-  for (ptrdiff_t i = 0; i < count; i += LANES)
-    store_some(y + i, count - i,
-               load_some(y + i, count - i, 0) +
-                   from_bits(bits(load_some(x + i, count - i, 0) * splat(scale)) & mask_of(mask[i / LANES])));
-}
-
-static void dropout_add_level(float *y, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,
-                              float probability) {
-  if (probability == 0) {
-    add_level(y, x, count);
-    return;
-  }
-  const float scale = 1.0f / (1.0f - probability);
-  FOR_RANDOM_GROUPS(for (ptrdiff_t i = 0; i < length; i += LANES)
-                      store_some(y + done + i, length - i,
-                                 load_some(y + done + i, length - i, 0) +
-                                     kept(x + done + i, length - i, words + offset + i, probability, scale)))
 }
 
 #endif

@@ -15,11 +15,10 @@
      const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column,         \
      ptrdiff_t K, void *workspace),                                                                                    \
     (c, c_row, accumulate, a, a_row, a_column, b, b_transposed, M, first_column, last_column, K, workspace))           \
-  X(void, gemm_low_rank,                                                                                               \
-    (float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row, const kernel_matrix *b,           \
-     int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, const float *u,    \
-     ptrdiff_t u_row, const kernel_matrix *up, void *workspace),                                                       \
-    (c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, u, u_row, up, workspace))       \
+  X(void, gemm_sum,                                                                                                    \
+    (float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count, ptrdiff_t M,            \
+     ptrdiff_t first_column, ptrdiff_t last_column, void *workspace),                                                  \
+    (c, c_row, accumulate, terms, count, M, first_column, last_column, workspace))                                     \
   X(void, fast_rows,                                                                                                   \
     (uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns),            \
     (out, out_row, x, x_row, rows, columns))                                                                           \
@@ -32,11 +31,10 @@
     (float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row, const kernel_matrix *b,        \
      int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace),  \
     (c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, workspace))                     \
-  X(void, fast_gemm_low_rank,                                                                                          \
-    (float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row, const kernel_matrix *b,        \
-     int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, const uint16_t *u, \
-     ptrdiff_t u_row, const kernel_matrix *up, void *workspace),                                                       \
-    (c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, u, u_row, up, workspace))       \
+  X(void, fast_gemm_sum,                                                                                               \
+    (float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count, ptrdiff_t M,            \
+     ptrdiff_t first_column, ptrdiff_t last_column, void *workspace),                                                  \
+    (c, c_row, accumulate, terms, count, M, first_column, last_column, workspace))                                     \
   X(void, rmsnorm_forward,                                                                                             \
     (float *out, float *inverse_rms, const float *x, const float *weight, float epsilon, ptrdiff_t rows,               \
      ptrdiff_t columns),                                                                                               \
@@ -97,22 +95,13 @@
     (float *out, kernel_random random, uint64_t first, ptrdiff_t count, float low, float high),                        \
     (out, random, first, count, low, high))                                                                            \
   X(void, dropout,                                                                                                     \
-    (float *out, const float *x, kernel_random random, uint64_t first, ptrdiff_t count, float probability),            \
-    (out, x, random, first, count, probability))                                                                       \
-  X(void, dropout_add,                                                                                                 \
-    (float *y, const float *x, kernel_random random, uint64_t first, ptrdiff_t count, float probability),              \
-    (y, x, random, first, count, probability))                                                                         \
-  X(void, dropout_masked,                                                                                              \
     (float *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,                \
      float probability),                                                                                               \
     (out, mask, x, random, first, count, probability))                                                                 \
   X(void, dropout_again,                                                                                               \
     (float *out, const uint16_t *mask, const float *x, ptrdiff_t count, float probability),                            \
     (out, mask, x, count, probability))                                                                                \
-  X(void, dropout_again_add,                                                                                           \
-    (float *y, const uint16_t *mask, const float *x, ptrdiff_t count, float probability),                              \
-    (y, mask, x, count, probability))                                                                                  \
-  X(void, fast_dropout_masked,                                                                                         \
+  X(void, fast_dropout,                                                                                                \
     (uint16_t *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,             \
      float probability),                                                                                               \
     (out, mask, x, random, first, count, probability))                                                                 \
@@ -125,8 +114,9 @@
   X(void, exp, (float *out, const float *x, ptrdiff_t count), (out, x, count))                                         \
   X(void, log, (float *out, const float *x, ptrdiff_t count), (out, x, count))
 
-// Rows of A that GEMM packs at once; blocks of k whose panels lie ready together, and the low-rank product's panel beside them.
-enum { GEMM_M_BLOCK = 1024, GEMM_BLOCKS = 4, GEMM_PANELS = GEMM_BLOCKS + 1 };
+// Rows of A that GEMM packs at once; how deep the pieces of a sum are at most whose panels wait together, so that the rows of A
+// which they read stay near; how many they are at most.
+enum { GEMM_M_BLOCK = 1024, GEMM_DEPTH = 2048, GEMM_PIECES = 16 };
 // Attention takes keys in blocks aligned within each span, and queries in chunks of whole strips.
 enum { ATTENTION_KEYS = 96, ATTENTION_QUERIES = 64 };
 

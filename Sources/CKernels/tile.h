@@ -24,6 +24,31 @@ enum { TILE_LANES = sizeof(tile_vector) / 4, TILE_COLUMNS = TILE_LANES * TILE_VE
 enum { TILE_BEGIN = 0, TILE_CONTINUE = 1 };
 enum { TILE_REPLACE = 0, TILE_ADD = 2 };
 
+// Bits of elements that count `scale` times while others do not count: of [r, n] bit r * row + n after `bit`.
+typedef struct {
+  const uint16_t *words;
+  ptrdiff_t row, bit;
+  float scale;
+} tile_mask;
+
+// The lanes of a sum that count, from the mask's bit `bit` on.
+INLINE tile_vector counted(tile_vector sum, const tile_mask *mask, ptrdiff_t bit) {
+#if LEVEL >= 2
+  typedef i32x16 lane_vector;
+  const lane_vector lane = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
+#elif LEVEL == 1
+  typedef i32x8 lane_vector;
+  const lane_vector lane = {1, 2, 4, 8, 16, 32, 64, 128};
+#else
+  typedef int32_t lane_vector __attribute__((vector_size(16)));
+  const lane_vector lane = {1, 2, 4, 8};
+#endif
+  const uint16_t *words = mask->words + (bit >> 4);
+  const int32_t both = (int32_t)((words[0] | (uint32_t)words[1] << 16) >> (bit & 15));
+  const lane_vector keep = ((lane_vector){0} + both & lane) != 0;
+  return (tile_vector)((lane_vector)(sum * TILE_SPLAT(mask->scale)) & keep);
+}
+
 // a[r, k] stands at a[r * a_row + k * a_step], b[k, n] at b[k * b_step + n].
 typedef struct {
   const float *a;
@@ -33,6 +58,7 @@ typedef struct {
   float *c;
   ptrdiff_t c_row;
   int mode;
+  const tile_mask *mask;  // or none
 } tile_task;
 
 INLINE void tile(const tile_task *t, const int rows, const int vectors, const int packed) {
@@ -63,6 +89,7 @@ INLINE void tile(const tile_task *t, const int rows, const int vectors, const in
     UNROLL for (int v = 0; v < vectors; v++) {
       float *p = c + r * c_row + v * TILE_LANES;
       tile_vector before;
+      if (t->mask) sum[r][v] = counted(sum[r][v], t->mask, t->mask->bit + r * t->mask->row + v * TILE_LANES);
       if (t->mode & TILE_ADD) {
         __builtin_memcpy(&before, p, sizeof before);
         sum[r][v] = before + sum[r][v];
@@ -102,6 +129,8 @@ static const tile_function tiles[] = {
 // rows times columns of c, by tiles. b must be readable up to the next whole vector; c is written only where it is.
 INLINE void strip_times_panel(tile_task task, ptrdiff_t rows, ptrdiff_t columns) {
   const tile_task whole = task;
+  tile_mask mask = {0};
+  if (whole.mask) mask = *whole.mask, task.mask = &mask;
   for (ptrdiff_t n = 0; n < columns; n += TILE_COLUMNS) {
     const ptrdiff_t width = columns - n < TILE_COLUMNS ? columns - n : TILE_COLUMNS;
     const int vectors = (int)((width + TILE_LANES - 1) / TILE_LANES);
@@ -110,6 +139,7 @@ INLINE void strip_times_panel(tile_task task, ptrdiff_t rows, ptrdiff_t columns)
       task.a = whole.a + m * whole.a_row;
       task.b = whole.b + n;
       float *c = whole.c + m * whole.c_row + n;
+      if (whole.mask) mask.bit = whole.mask->bit + m * mask.row + n;
       if (width == vectors * TILE_LANES) {
         task.c = c;
         tiles[height - 1](&task, vectors);

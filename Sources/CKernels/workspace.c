@@ -3,7 +3,7 @@
 #include "table.h"
 
 ptrdiff_t kernel_gemm_workspace_bytes(void) {
-  return (ptrdiff_t)sizeof(float) * KERNEL_K_BLOCK * (GEMM_PANELS * 48 + GEMM_M_BLOCK);
+  return (ptrdiff_t)sizeof(float) * (GEMM_DEPTH * 48 + KERNEL_K_BLOCK * GEMM_M_BLOCK);
 }
 
 // Two packed blocks of keys or values, two blocks and two chunks of rows as they stand, two chunks of scores.

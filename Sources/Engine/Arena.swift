@@ -25,7 +25,7 @@ package final class Arena {
     }
 
     /// A zeroed buffer of at least `count` bfloat16 numbers, 64-byte aligned.
-    func halves(_ count: Int) -> UnsafeMutablePointer<UInt16> {
+    package func halves(_ count: Int) -> UnsafeMutablePointer<UInt16> {
         zeroed(max(count, 32) * MemoryLayout<UInt16>.stride).assumingMemoryBound(to: UInt16.self)
     }
 

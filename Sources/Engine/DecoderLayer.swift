@@ -60,10 +60,8 @@ package struct GradientScratch {
     let dq: UnsafeMutablePointer<Float>  // [T, Q]
     let dk: UnsafeMutablePointer<Float>  // [T, KV]
     let dv: UnsafeMutablePointer<Float>  // [T, KV]
-    let du: UnsafeMutablePointer<Float>  // [T, r]
-    let dropped: UnsafeMutablePointer<Float>  // [T, widest input]
+    let maps: MapScratch
 
-    /// Fast numerics keep `dropped` in halves.
     package init(_ shape: ModelShape, rank: Int, rows: Int, numerics: Numerics = .exact, arena: Arena) {
         let Q = shape.headCount * shape.headDimension
         let KV = shape.keyValueHeadCount * shape.headDimension
@@ -73,8 +71,7 @@ package struct GradientScratch {
         dq = arena.floats(rows * Q)
         dk = arena.floats(rows * KV)
         dv = arena.floats(rows * KV)
-        du = arena.floats(rows * rank)
-        dropped = arena.floats(numerics == .exact ? rows * shape.widestRow : 0)
+        maps = MapScratch(shape, rank: rank, rows: rows, exact: numerics == .exact, arena: arena)
     }
 }
 
@@ -198,22 +195,22 @@ package enum DecoderLayer {
         let shape = layer.attention
         let normed = scratch.normed
         let dnormed = gradients.dnormed
-        // `others` are the maps of the same input that went before: the first replaces the input's gradient.
         func backward(
-            _ map: LinearMap, after others: [LinearMap] = [], _ dinput: UnsafeMutablePointer<Float>?,
-            dy: UnsafePointer<Float>, x: UnsafePointer<Float>
+            _ maps: [(map: LinearMap, dy: UnsafeMutablePointer<Float>)], _ dinput: UnsafeMutablePointer<Float>?,
+            x: UnsafePointer<Float>
         ) {
             LoRALinear.backward(
-                dinput, gradients.du, gradients.dropped, replaces: others.isEmpty,
-                isRounded: others.contains { layer[$0].low?.da != nil }, dy: dy, x: x, u: saved.u[map.place],
-                map: layer[map], T: T, halves: scratch.halves, workers: workers)
+                dinput,
+                maps: maps.map { LoRALinear.OutputGradient(map: layer[$0.map], dy: $0.dy, u: saved.u[$0.map.place]) },
+                x: x,
+                T: T, scratch: gradients.maps, halves: scratch.halves, workers: workers)
         }
 
         workers.rows(T) { block, _ in
             let at = block.lowerBound * F
             kernel_swiglu_forward(scratch.product + at, saved.gate + at, saved.up + at, block.count * F)
         }
-        backward(.down, gradients.dproduct, dy: dx, x: scratch.product)
+        backward([(.down, dx)], gradients.dproduct, x: scratch.product)
         workers.rows(T) { block, _ in
             let at = block.lowerBound * F
             kernel_swiglu_backward(
@@ -224,8 +221,7 @@ package enum DecoderLayer {
                 normed + hidden, saved.postInverseRMS + block.lowerBound, saved.h + hidden, layer.postAttentionNorm,
                 layer.epsilon, block.count, H)
         }
-        backward(.gate, dnormed, dy: saved.gate, x: normed)
-        backward(.up, after: [.gate], dnormed, dy: saved.up, x: normed)
+        backward([(.gate, saved.gate), (.up, saved.up)], dnormed, x: normed)
         workers.rows(T) { block, _ in
             let at = block.lowerBound * H
             kernel_rmsnorm_backward(
@@ -235,7 +231,7 @@ package enum DecoderLayer {
             (gradients.dk + block.lowerBound * shape.KV).update(repeating: 0, count: block.count * shape.KV)
             (gradients.dv + block.lowerBound * shape.KV).update(repeating: 0, count: block.count * shape.KV)
         }
-        backward(.o, gradients.dattention, dy: dx, x: saved.attention)
+        backward([(.o, dx)], gradients.dattention, x: saved.attention)
         Attention.backward(
             gradients.dq, gradients.dk, gradients.dv, dout: gradients.dattention, out: saved.attention, q: saved.q,
             keys: saved.k, values: saved.v, logSumExp: saved.logSumExp, segments: rows.segments, groups: groups,
@@ -248,9 +244,8 @@ package enum DecoderLayer {
                 normed + at, saved.inverseRMS + block.lowerBound, saved.x + at, layer.inputNorm, layer.epsilon,
                 block.count, H)
         }
-        backward(.q, needsInput ? dnormed : nil, dy: gradients.dq, x: normed)
-        backward(.k, after: [.q], needsInput ? dnormed : nil, dy: gradients.dk, x: normed)
-        backward(.v, after: [.q, .k], needsInput ? dnormed : nil, dy: gradients.dv, x: normed)
+        backward(
+            [(.q, gradients.dq), (.k, gradients.dk), (.v, gradients.dv)], needsInput ? dnormed : nil, x: normed)
         guard needsInput else { return }
         workers.rows(T) { block, _ in
             let at = block.lowerBound * H

@@ -56,15 +56,11 @@ package enum Head {
             scratch.normed, scratch.inverseRMS, scratch.x, head.norm, head.epsilon, rows.count, H)
         if let halves = scratch.halves { roundRows(halves, scratch.normed, rows: 0..<rows.count, width: H) }
         workers.columns([head.V]) { _, columns, worker in
-            if let halves = scratch.halves {
-                fastGEMM(
-                    scratch.logits, row: head.V, accumulate: false, halves, aRow: Halves.stride(of: H), head.weight,
-                    transposed: true, M: rows.count, columns: columns, K: H, workers.gemmWorkspace(worker))
-                return
-            }
+            let term = kernel_term(
+                scratch.normed, or: scratch.halves, width: H, times: head.weight, transposed: true)
             gemm(
-                scratch.logits, row: head.V, accumulate: false, scratch.normed, aRow: H, head.weight, transposed: true,
-                M: rows.count, columns: columns, K: H, workers.gemmWorkspace(worker))
+                scratch.logits, row: head.V, [term], M: rows.count, columns: columns, fast: scratch.halves != nil,
+                workers.gemmWorkspace(worker))
         }
     }
 
@@ -111,16 +107,14 @@ package enum Head {
             losses.append(contentsOf: UnsafeBufferPointer(start: scratch.losses, count: chunk.count))
             // dnormed takes the place of normed, which the norm's backward pass does not read.
             workers.columns([H]) { _, columns, worker in
-                if scratch.halves != nil {
-                    fastGEMM(
-                        scratch.normed, row: H, accumulate: false, Self.rounded(scratch.logits), aRow: 2 * V,
-                        head.weight, transposed: false, M: chunk.count, columns: columns, K: V,
-                        workers.gemmWorkspace(worker))
-                    return
-                }
+                let fast = scratch.halves != nil
+                var term = kernel_term(
+                    scratch.logits, or: fast ? Self.rounded(scratch.logits) : nil, width: V, times: head.weight,
+                    transposed: false)
+                if fast { term.a_row = 2 * V }
                 gemm(
-                    scratch.normed, row: H, accumulate: false, scratch.logits, aRow: V, head.weight, transposed: false,
-                    M: chunk.count, columns: columns, K: V, workers.gemmWorkspace(worker))
+                    scratch.normed, row: H, [term], M: chunk.count, columns: columns, fast: fast,
+                    workers.gemmWorkspace(worker))
             }
             scratch.dx.update(repeating: 0, count: chunk.count * H)
             kernel_rmsnorm_backward(

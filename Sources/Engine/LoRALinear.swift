@@ -22,14 +22,11 @@ package struct AdaptedMap {
         let b: UnsafeMutablePointer<Float>  // [r, out], B transposed
         let da: UnsafeMutablePointer<Float>?  // [r, in]
         let db: UnsafeMutablePointer<Float>?  // [r, out]
-        var dropout: Float
-        var random: kernel_random
-        /// One bit an element of [T, in], kept from the forward pass for the backward pass; nil where it is drawn again.
-        var mask: UnsafeMutablePointer<UInt16>?
+        let dropout: Dropout?
 
         package init(
             rank: Int, scale: Float, a: UnsafeMutablePointer<Float>, b: UnsafeMutablePointer<Float>,
-            da: UnsafeMutablePointer<Float>?, db: UnsafeMutablePointer<Float>?, dropout: Float, random: kernel_random
+            da: UnsafeMutablePointer<Float>?, db: UnsafeMutablePointer<Float>?, dropout: Dropout?
         ) {
             self.rank = rank
             self.scale = scale
@@ -38,77 +35,65 @@ package struct AdaptedMap {
             self.da = da
             self.db = db
             self.dropout = dropout
+        }
+    }
+
+    /// The dropout of what A reads. Blocks of rows begin at multiples of 16, so that each begins with a word of the mask.
+    package struct Dropout {
+        let probability: Float
+        let random: kernel_random
+        /// One bit an element of [T, in] and a word more, drawn in the forward pass and read in the backward pass.
+        let mask: UnsafeMutablePointer<UInt16>
+        /// What kept elements are multiplied by.
+        var scale: Float { 1 / (1 - probability) }
+
+        package init(probability: Float, random: kernel_random, mask: UnsafeMutablePointer<UInt16>) {
+            self.probability = probability
             self.random = random
+            self.mask = mask
         }
 
-        /// out [rows, in] = dropout(x) for whole blocks of rows, x and out standing at the block.
-        func drop(_ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int) {
+        /// The words of a mask for `elements` elements.
+        static func words(_ elements: Int) -> Int { (elements + 15) / 16 + 1 }
+
+        /// out [rows, in] = dropout(x), x and out standing at the block, in the forward pass.
+        func draw(_ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int) {
             let first = rows.lowerBound * inputs
-            let count = rows.count * inputs
-            if let mask {
-                kernel_dropout_masked(out, mask + first / 16, x, random, UInt64(first), count, dropout)
-            } else {
-                kernel_dropout(out, x, random, UInt64(first), count, dropout)
-            }
+            kernel_dropout(out, mask + first / 16, x, random, UInt64(first), rows.count * inputs, probability)
         }
 
         /// The same once more, in the backward pass.
-        func dropAgain(
-            _ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int
-        ) {
+        func again(_ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int) {
             let first = rows.lowerBound * inputs
-            let count = rows.count * inputs
-            if let mask {
-                kernel_dropout_again(out, mask + first / 16, x, count, dropout)
-            } else {
-                kernel_dropout(out, x, random, UInt64(first), count, dropout)
-            }
+            kernel_dropout_again(out, mask + first / 16, x, rows.count * inputs, probability)
         }
 
-        /// `drop` in bfloat16, out [rows, in] at the stride of halves; scratch for as many floats.
-        func drop(
+        /// `draw` in bfloat16, out [rows, in] at the stride of halves; scratch for as many floats.
+        func draw(
             _ out: UnsafeMutablePointer<UInt16>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int,
             scratch: UnsafeMutablePointer<Float>
         ) {
             let first = rows.lowerBound * inputs
-            if let mask, inputs % 2 == 0 {
-                kernel_fast_dropout_masked(
-                    out, mask + first / 16, x, random, UInt64(first), rows.count * inputs, dropout)
+            if inputs % 2 == 0 {
+                kernel_fast_dropout(
+                    out, mask + first / 16, x, random, UInt64(first), rows.count * inputs, probability)
             } else {
-                drop(scratch, x, rows, inputs)
+                draw(scratch, x, rows, inputs)
                 roundRows(out, scratch, rows: 0..<rows.count, width: inputs)
             }
         }
 
-        /// `dropAgain` in bfloat16, likewise.
-        func dropAgain(
+        /// `again` in bfloat16, likewise.
+        func again(
             _ out: UnsafeMutablePointer<UInt16>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int,
             scratch: UnsafeMutablePointer<Float>
         ) {
             let first = rows.lowerBound * inputs
-            if let mask, inputs % 2 == 0 {
-                kernel_fast_dropout_again(out, mask + first / 16, x, rows.count * inputs, dropout)
+            if inputs % 2 == 0 {
+                kernel_fast_dropout_again(out, mask + first / 16, x, rows.count * inputs, probability)
             } else {
-                dropAgain(scratch, x, rows, inputs)
+                again(scratch, x, rows, inputs)
                 roundRows(out, scratch, rows: 0..<rows.count, width: inputs)
-            }
-        }
-
-        /// y = or += the gradient of dropout: the same mask on x.
-        func dropBack(
-            _ y: UnsafeMutablePointer<Float>, replaces: Bool, _ x: UnsafePointer<Float>, _ rows: Range<Int>,
-            _ inputs: Int
-        ) {
-            if replaces {
-                dropAgain(y, x, rows, inputs)
-                return
-            }
-            let first = rows.lowerBound * inputs
-            let count = rows.count * inputs
-            if let mask {
-                kernel_dropout_again_add(y, mask + first / 16, x, count, dropout)
-            } else {
-                kernel_dropout_add(y, x, random, UInt64(first), count, dropout)
             }
         }
     }
@@ -145,34 +130,28 @@ package enum LoRALinear {
         halves: Halves?, worker: Int, workers: Workers
     ) {
         guard let low = map.low else { return }
-        let first = rows.lowerBound * map.inputs
-        var input = x + first
+        let inputs = map.inputs
+        let input = x + rows.lowerBound * inputs
         let out = u + rows.lowerBound * low.rank
-        if let halves {
-            let stride = Halves.stride(of: map.inputs)
-            var rounded = halves.x + rows.lowerBound * stride
-            if low.dropout > 0 {
+        var read = input
+        var rounded = halves.map { $0.x + rows.lowerBound * Halves.stride(of: inputs) }
+        if let dropout = low.dropout {
+            let scratch = workers.rowScratch(worker)
+            if halves == nil {
+                dropout.draw(scratch, input, rows, inputs)
+                read = UnsafePointer(scratch)
+            } else {
                 rounded = workers.halfScratch(worker)
-                low.drop(rounded, input, rows, map.inputs, scratch: workers.rowScratch(worker))
+                dropout.draw(workers.halfScratch(worker), input, rows, inputs, scratch: scratch)
             }
-            fastGEMM(
-                out, row: low.rank, accumulate: false, rounded, aRow: stride,
-                matrix(low.a, rows: low.rank, columns: map.inputs), transposed: true, M: rows.count,
-                columns: 0..<low.rank, K: map.inputs, workers.gemmWorkspace(worker))
-            kernel_scale(out, low.scale, rows.count * low.rank)
-            roundRows(halves.u[place], u, rows: rows, width: low.rank)
-            return
         }
-        if low.dropout > 0 {
-            let dropped = workers.rowScratch(worker)
-            low.drop(dropped, input, rows, map.inputs)
-            input = UnsafePointer(dropped)
-        }
+        let term = kernel_term(
+            read, or: rounded, width: inputs, times: matrix(low.a, rows: low.rank, columns: inputs), transposed: true)
         gemm(
-            out, row: low.rank, accumulate: false, input, aRow: map.inputs,
-            matrix(low.a, rows: low.rank, columns: map.inputs), transposed: true, M: rows.count, columns: 0..<low.rank,
-            K: map.inputs, workers.gemmWorkspace(worker))
+            out, row: low.rank, [term], M: rows.count, columns: 0..<low.rank, fast: halves != nil,
+            workers.gemmWorkspace(worker))
         kernel_scale(out, low.scale, rows.count * low.rank)
+        if let halves { roundRows(halves.u[place], u, rows: rows, width: low.rank) }
     }
 
     /// The columns of y: the other part of `forward`.
@@ -180,155 +159,58 @@ package enum LoRALinear {
         _ y: UnsafeMutablePointer<Float>, accumulate: Bool, _ u: UnsafePointer<Float>, x: UnsafePointer<Float>,
         map: AdaptedMap, place: Int, T: Int, columns: Range<Int>, halves: Halves?, workspace: UnsafeMutableRawPointer
     ) {
-        let up = map.low.map { matrix($0.b, rows: $0.rank, columns: map.outputs) }
-        if let halves {
-            let stride = Halves.stride(of: map.inputs)
-            if let up {
-                fastGEMM(
-                    y, row: map.outputs, accumulate: accumulate, halves.x, aRow: stride, map.weight, transposed: true,
-                    M: T, columns: columns, K: map.inputs, u: halves.u[place], up: up, workspace)
-            } else {
-                fastGEMM(
-                    y, row: map.outputs, accumulate: accumulate, halves.x, aRow: stride, map.weight, transposed: true,
-                    M: T, columns: columns, K: map.inputs, workspace)
-            }
-        } else if let up {
-            gemm(
-                y, row: map.outputs, accumulate: accumulate, x, aRow: map.inputs, map.weight, transposed: true, M: T,
-                columns: columns, K: map.inputs, u: u, up: up, workspace)
-        } else {
-            gemm(
-                y, row: map.outputs, accumulate: accumulate, x, aRow: map.inputs, map.weight, transposed: true, M: T,
-                columns: columns, K: map.inputs, workspace)
+        var terms = [kernel_term(x, or: halves?.x, width: map.inputs, times: map.weight, transposed: true)]
+        if let low = map.low {
+            terms.append(
+                kernel_term(
+                    u, or: halves?.u[place], width: low.rank,
+                    times: matrix(low.b, rows: low.rank, columns: map.outputs), transposed: false))
+        }
+        gemm(
+            y, row: map.outputs, accumulate: accumulate, terms, M: T, columns: columns, fast: halves != nil, workspace)
+    }
+
+    /// The gradient of a map's output, and what else its backward pass reads.
+    package struct OutputGradient {
+        let map: AdaptedMap
+        let dy: UnsafePointer<Float>  // [T, out]
+        let u: UnsafePointer<Float>  // [T, r]
+
+        package init(map: AdaptedMap, dy: UnsafePointer<Float>, u: UnsafePointer<Float>) {
+            self.map = map
+            self.dy = dy
+            self.u = u
         }
     }
 
-    /// Adds to dA, dB and, where it is given, dx:
-    /// du = scale * dy B;  dA += du^T dropout(x);  dB += dy^T u;  dx += dy W + dropout'(du A).
-    /// `du` [T, r] and `dropped` [T, in] are overwritten, or in fast numerics the halves. `replaces` sets dx instead of adding
-    /// to it. `isRounded` tells that halves.dropped already holds x without dropout, from another map of the same input.
+    /// For all maps that read x: adds to their dA and dB, and sets dx, where it is given, to the sum of their gradients:
+    /// du = scale * dy B;  dA += du^T dropout(x);  dB += dy^T u;  dx = sum of dropout'(du A) + dy W, in the order of the maps.
+    /// `scratch` and `halves` are overwritten.
     package static func backward(
-        _ dx: UnsafeMutablePointer<Float>?, _ du: UnsafeMutablePointer<Float>, _ dropped: UnsafeMutablePointer<Float>,
-        replaces: Bool = false, isRounded: Bool = false, dy: UnsafePointer<Float>, x: UnsafePointer<Float>,
-        u: UnsafePointer<Float>, map: AdaptedMap, T: Int,
+        _ dx: UnsafeMutablePointer<Float>?, maps: [OutputGradient], x: UnsafePointer<Float>, T: Int,
+        scratch: MapScratch,
         halves: Halves? = nil, workers: Workers
     ) {
-        if let halves {
-            fastBackward(
-                dx, du, replaces: replaces, isRounded: isRounded, dy: dy, x: x, u: u, map: map, T: T, halves: halves,
-                workers: workers)
-            return
-        }
-        let inputs = map.inputs
-        let outputs = map.outputs
-        var input = x
-        if let low = map.low {
-            if low.dropout > 0 { input = UnsafePointer(dropped) }
-            workers.rows(T) { rows, worker in
-                let workspace = workers.gemmWorkspace(worker)
-                let first = rows.lowerBound * inputs
-                let duRows = du + rows.lowerBound * low.rank
-                gemm(
-                    duRows, row: low.rank, accumulate: false, dy + rows.lowerBound * outputs, aRow: outputs,
-                    matrix(low.b, rows: low.rank, columns: outputs), transposed: true, M: rows.count,
-                    columns: 0..<low.rank, K: outputs, workspace)
-                kernel_scale(duRows, low.scale, rows.count * low.rank)
-                if low.dropout > 0 {
-                    low.dropAgain(dropped + first, x + first, rows, inputs)
-                }
-                guard let dx else { return }
-                let part = low.dropout > 0 ? workers.rowScratch(worker) : dx + first
-                gemm(
-                    part, row: inputs, accumulate: low.dropout == 0 && !replaces, duRows, aRow: low.rank,
-                    matrix(low.a, rows: low.rank, columns: inputs), transposed: false, M: rows.count,
-                    columns: 0..<inputs, K: low.rank, workspace)
-                if low.dropout > 0 { low.dropBack(dx + first, replaces: replaces, part, rows, inputs) }
-            }
-        }
-        let trains = map.low?.da != nil
-        workers.columns([dx == nil ? 0 : inputs, trains ? inputs : 0, trains ? outputs : 0]) {
-            part, columns, worker in
-            let workspace = workers.gemmWorkspace(worker)
-            if part == 0, let dx {
-                gemm(
-                    dx, row: inputs, accumulate: map.low != nil || !replaces, dy, aRow: outputs, map.weight,
-                    transposed: false, M: T,
-                    columns: columns, K: outputs, workspace)
-            } else if part == 1, let low = map.low, let da = low.da {
-                gemm(
-                    da, row: inputs, accumulate: true, du, aRow: 1, aColumn: low.rank,
-                    matrix(input, rows: T, columns: inputs), transposed: false, M: low.rank, columns: columns, K: T,
-                    workspace)
-            } else if let low = map.low, let db = low.db {
-                gemm(
-                    db, row: outputs, accumulate: true, u, aRow: 1, aColumn: low.rank,
-                    matrix(dy, rows: T, columns: outputs), transposed: false, M: low.rank, columns: columns, K: T,
-                    workspace)
-            }
-        }
-    }
-
-    /// The same in fast numerics: rows are rounded while they are at hand, products read the rounded ones.
-    private static func fastBackward(
-        _ dx: UnsafeMutablePointer<Float>?, _ du: UnsafeMutablePointer<Float>, replaces: Bool, isRounded: Bool,
-        dy: UnsafePointer<Float>, x: UnsafePointer<Float>, u: UnsafePointer<Float>, map: AdaptedMap, T: Int,
-        halves: Halves, workers: Workers
-    ) {
-        let inputs = map.inputs
-        let outputs = map.outputs
-        let inputStride = Halves.stride(of: inputs)
-        let outputStride = Halves.stride(of: outputs)
+        let inputs = maps[0].map.inputs
+        let parts = parts(of: maps, x: x, T: T, scratch: scratch, halves: halves)
         workers.rows(T) { rows, worker in
-            roundRows(halves.dy, dy, rows: rows, width: outputs)
-            guard let low = map.low else { return }
-            let workspace = workers.gemmWorkspace(worker)
-            let first = rows.lowerBound * inputs
-            let rank = low.rank
-            let duRows = du + rows.lowerBound * rank
-            fastGEMM(
-                duRows, row: rank, accumulate: false, halves.dy + rows.lowerBound * outputStride, aRow: outputStride,
-                matrix(low.b, rows: rank, columns: outputs), transposed: true, M: rows.count, columns: 0..<rank,
-                K: outputs, workspace)
-            kernel_scale(duRows, low.scale, rows.count * rank)
-            let scratch = workers.rowScratch(worker)
-            if low.da != nil {
-                // Blocks of rows begin at even ones, so each makes whole pairs.
-                let pairs = rows.lowerBound / 2 * rank
-                kernel_fast_pairs(halves.duPairs + pairs, duRows, rows.count, rank)
-                kernel_fast_pairs(halves.uPairs + pairs, u + rows.lowerBound * rank, rows.count, rank)
-                let rounded = halves.dropped + rows.lowerBound * inputStride
-                if low.dropout > 0 {
-                    low.dropAgain(rounded, x + first, rows, inputs, scratch: scratch)
-                } else if !isRounded {
-                    kernel_fast_rows(rounded, inputStride, x + first, inputs, rows.count, inputs)
-                }
-            }
-            guard let dx else { return }
-            roundRows(halves.du, du, rows: rows, width: rank)
-            fastGEMM(
-                low.dropout > 0 ? scratch : dx + first, row: inputs, accumulate: low.dropout == 0 && !replaces,
-                halves.du + rows.lowerBound * Halves.stride(of: rank), aRow: Halves.stride(of: rank),
-                matrix(low.a, rows: rank, columns: inputs), transposed: false, M: rows.count, columns: 0..<inputs,
-                K: rank, workspace)
-            if low.dropout > 0 { low.dropBack(dx + first, replaces: replaces, scratch, rows, inputs) }
+            for part in parts { part.prepare(rows, x: x, worker: worker, workers: workers) }
         }
-        let trains = map.low?.da != nil
-        workers.columns([dx == nil ? 0 : inputs, trains ? inputs : 0, trains ? outputs : 0]) {
-            part, columns, worker in
+        let widths = parts.flatMap { $0.trains ? [inputs, $0.output.map.outputs] : [0, 0] }
+        workers.columns([dx == nil ? 0 : inputs] + widths) { product, columns, worker in
             let workspace = workers.gemmWorkspace(worker)
-            if part == 0, let dx {
-                fastGEMM(
-                    dx, row: inputs, accumulate: map.low != nil || !replaces, halves.dy, aRow: outputStride, map.weight,
-                    transposed: false,
-                    M: T, columns: columns, K: outputs, workspace)
-            } else if part == 1, let low = map.low, let da = low.da {
-                kernel_fast_cross(
-                    da, inputs, halves.duPairs, low.rank, halves.dropped, inputStride, T, columns.lowerBound,
-                    columns.upperBound)
-            } else if let low = map.low, let db = low.db {
-                kernel_fast_cross(
-                    db, outputs, halves.uPairs, low.rank, halves.dy, outputStride, T, columns.lowerBound,
-                    columns.upperBound)
+            guard product > 0 else {
+                guard let dx else { return }
+                gemm(
+                    dx, row: inputs, parts.flatMap { $0.inputTerms() }, M: T, columns: columns, fast: halves != nil,
+                    workspace)
+                return
+            }
+            let part = parts[(product - 1) / 2]
+            if product % 2 == 1 {
+                part.addToA(columns, T: T, workspace)
+            } else {
+                part.addToB(columns, T: T, workspace)
             }
         }
     }

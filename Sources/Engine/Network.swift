@@ -50,10 +50,9 @@ final class Network {
         }
     }
 
-    /// The maps of every layer; `dropout` gives each its random numbers, nil leaves dropout out.
+    /// The maps of every layer; nil leaves dropout out.
     func layers(
-        dropout: ((_ layer: Int, _ map: LinearMap) -> kernel_random)? = nil,
-        mask: ((_ layer: Int, _ map: LinearMap) -> UnsafeMutablePointer<UInt16>?)? = nil
+        dropout: ((_ layer: Int, _ map: LinearMap) -> AdaptedMap.Dropout?)? = nil
     ) -> [LayerMaps] {
         let shape = model.shape
         var adapted = model.layers.map { $0.maps.map { AdaptedMap(weight: $0, low: nil) } }
@@ -62,9 +61,7 @@ final class Network {
             adapted[entry.layer][entry.map.place].low = AdaptedMap.LowRank(
                 rank: rank, scale: Float(configuration.scale), a: parameters + entry.a, b: parameters + entry.b,
                 da: gradient.map { $0 + entry.a }, db: gradient.map { $0 + entry.b },
-                dropout: dropout == nil ? 0 : Float(configuration.dropout),
-                random: dropout?(entry.layer, entry.map) ?? kernel_random())
-            adapted[entry.layer][entry.map.place].low?.mask = mask?(entry.layer, entry.map)
+                dropout: dropout?(entry.layer, entry.map))
         }
         return zip(model.layers, adapted).enumerated().map { index, pair in
             let (layer, maps) = pair
@@ -172,7 +169,7 @@ final class Differentiation {
             }
         }
         func masksOfALayer() -> [UnsafeMutablePointer<UInt16>] {
-            LinearMap.allCases.map { arena.halves((rows * shape.inputs(of: $0) + 15) / 16) }
+            LinearMap.allCases.map { arena.halves(AdaptedMap.Dropout.words(rows * shape.inputs(of: $0))) }
         }
         if (network.layout?.configuration.dropout ?? 0) == 0 {
             masks = []
@@ -194,8 +191,11 @@ final class Differentiation {
         let network = network
         let workers = network.workers
         let H = network.model.shape.hiddenSize
-        let layers = network.layers(dropout: dropout) { layer, map in
-            self.masks.isEmpty ? nil : self.masks[layer][map.place]
+        let probability = Float(network.layout?.configuration.dropout ?? 0)
+        let layers = network.layers { layer, map in
+            guard let random = dropout?(layer, map), !self.masks.isEmpty else { return nil }
+            return AdaptedMap.Dropout(
+                probability: probability, random: random, mask: self.masks[layer][map.place])
         }
         let rows = network.begin(saved[0].x, tokens: packing.tokens, segments: packing.segments)
         for (index, layer) in layers.enumerated() {

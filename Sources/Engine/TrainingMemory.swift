@@ -30,7 +30,9 @@ public struct TrainingMemory: Sendable, Equatable {
         for _ in 0..<keptLayers { _ = LayerActivations(shape, rank: lora.rank, rows: rows, arena: kept) }
         if lora.dropout > 0 {
             for _ in 0..<keptLayers {
-                for map in LinearMap.allCases { _ = kept.halves((rows * shape.inputs(of: map) + 15) / 16) }
+                for map in LinearMap.allCases {
+                    _ = kept.halves(AdaptedMap.Dropout.words(rows * shape.inputs(of: map)))
+                }
             }
         }
         if checkpointing {

@@ -86,31 +86,26 @@ package final class Workers {
     }
 }
 
-/// c[:, columns] (+)= a b, as kernel_gemm says; `a` is read at a[m * aRow + k * aColumn].
+/// c[:, columns] (+)= the sum of the terms, as kernel_gemm_sum says, or kernel_fast_gemm_sum.
 func gemm(
-    _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool, _ a: UnsafePointer<Float>, aRow: Int,
-    aColumn: Int = 1, _ b: kernel_matrix, transposed: Bool, M: Int, columns: Range<Int>, K: Int,
-    _ workspace: UnsafeMutableRawPointer
+    _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool = false, _ terms: [kernel_term], M: Int,
+    columns: Range<Int>, fast: Bool, _ workspace: UnsafeMutableRawPointer
 ) {
-    withUnsafePointer(to: b) { b in
-        kernel_gemm(
-            c, row, accumulate ? 1 : 0, a, aRow, aColumn, b, transposed ? 1 : 0, M, columns.lowerBound,
-            columns.upperBound, K, workspace)
-    }
+    let sum = fast ? kernel_fast_gemm_sum : kernel_gemm_sum
+    sum(c, row, accumulate ? 1 : 0, terms, terms.count, M, columns.lowerBound, columns.upperBound, workspace)
 }
 
-/// The same with u up after it, as kernel_gemm_low_rank says: u [M, r], up [r, N].
-func gemm(
-    _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool, _ a: UnsafePointer<Float>, aRow: Int,
-    _ b: kernel_matrix, transposed: Bool, M: Int, columns: Range<Int>, K: Int, u: UnsafePointer<Float>,
-    up: kernel_matrix, _ workspace: UnsafeMutableRawPointer
-) {
-    withUnsafePointer(to: b) { b in
-        withUnsafePointer(to: up) { up in
-            kernel_gemm_low_rank(
-                c, row, accumulate ? 1 : 0, a, aRow, b, transposed ? 1 : 0, M, columns.lowerBound, columns.upperBound,
-                K, u, up.pointee.rows, up, workspace)
-        }
+extension kernel_term {
+    /// a [M, width] times b, [width, N] or, where transposed, [N, width]: a in float32 for exact numerics, or else `rounded`, the
+    /// same in bfloat16 at the stride of halves.
+    init(
+        _ a: UnsafePointer<Float>, or rounded: UnsafePointer<UInt16>?, width: Int, times b: kernel_matrix,
+        transposed: Bool
+    ) {
+        self.init(
+            a: rounded.map { UnsafeRawPointer($0) } ?? UnsafeRawPointer(a),
+            a_row: rounded == nil ? width : Halves.stride(of: width), K: width, b: b, b_transposed: transposed ? 1 : 0,
+            scale: 1, mask: nil, mask_row: 0)
     }
 }
 

@@ -105,40 +105,6 @@ extension KernelTests {
             }
         }
 
-        /// A product with a low-rank one behind it, against the two one after the other.
-        @Test(arguments: [1, 9, 35, 1030], [16, 577, 2100, 4200])
-        func theLowRankProductFollowsInPlace(M: Int, K: Int) {
-            for (rank, N, bTransposed, accumulate) in [
-                (1, 17, true, false), (16, 96, true, true), (15, 97, false, true), (8, 150, true, false),
-                (1030, 48, false, false),
-            ] {
-                let first = Product(M: M, N: N, K: K, bTransposed: bTransposed, accumulate: accumulate)
-                var second = Product(M: M, N: N, K: rank, bTransposed: false, accumulate: true)
-                second.c = first.run()
-                let found = sameBits("M \(M) N \(N) K \(K) rank \(rank)") {
-                    let strides = (a: (K + 1) / 2 * 2, u: (rank + 1) / 2 * 2)
-                    var a = [UInt16](repeating: 0xffff, count: M * strides.a)
-                    var u = [UInt16](repeating: 0xffff, count: M * strides.u)
-                    kernel_fast_rows(&a, strides.a, first.a, K, M, K)
-                    kernel_fast_rows(&u, strides.u, second.a, rank, M, rank)
-                    var c = first.c
-                    first.b.withMatrix { weight in
-                        second.b.withMatrix { up in
-                            withWorkspace(kernel_gemm_workspace_bytes()) { workspace in
-                                for (from, to) in [(0, min(48, N)), (min(48, N), N)] {
-                                    kernel_fast_gemm_low_rank(
-                                        &c, N, accumulate ? 1 : 0, a, strides.a, weight, bTransposed ? 1 : 0, M, from,
-                                        to, K, u, strides.u, up, workspace)
-                                }
-                            }
-                        }
-                    }
-                    return c
-                }
-                expectBits(found, second.run(), "M \(M) N \(N) K \(K) rank \(rank)")
-            }
-        }
-
         @Test func smallShapesAreTheClasssChains() {
             for M in [1, 2, 3, 7, 8, 9, 17] {
                 for N in [1, 15, 16, 17, 31, 47, 48, 49, 97] {

@@ -84,36 +84,6 @@ extension KernelTests {
             }
         }
 
-        /// A product with a low-rank one behind it, against the two one after the other.
-        @Test(arguments: [1, 8, 9, 35, 1030], [16, 576, 1100, 2100])
-        func theLowRankProductFollowsInPlace(M: Int, K: Int) {
-            for (rank, N, bTransposed, accumulate) in [
-                (1, 17, true, false), (16, 96, true, true), (16, 97, false, true), (8, 150, true, false),
-                (520, 48, false, false),
-            ] {
-                let first = Product(
-                    M: M, N: N, K: K, bTransposed: bTransposed, accumulate: accumulate, seed: UInt64(M + K + N))
-                var second = Product(M: M, N: N, K: rank, bTransposed: false, accumulate: true, seed: UInt64(rank))
-                second.c = first.run()
-                let found = sameBits("M \(M) N \(N) K \(K) rank \(rank)") {
-                    var c = first.c
-                    first.b.withMatrix { weight in
-                        second.b.withMatrix { up in
-                            withWorkspace(kernel_gemm_workspace_bytes()) { workspace in
-                                for (from, to) in [(0, min(48, N)), (min(48, N), N)] {
-                                    kernel_gemm_low_rank(
-                                        &c, N, accumulate ? 1 : 0, first.a, K, weight, bTransposed ? 1 : 0, M, from,
-                                        to, K, second.a, rank, up, workspace)
-                                }
-                            }
-                        }
-                    }
-                    return c
-                }
-                expectBits(found, second.run(), "M \(M) N \(N) K \(K) rank \(rank)")
-            }
-        }
-
         @Test func smallShapesAreTheContractsChains() {
             for M in 1...18 {
                 for N in [1, 7, 15, 16, 17, 31, 47, 48, 49, 97] {

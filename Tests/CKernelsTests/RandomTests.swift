@@ -77,53 +77,37 @@ extension KernelTests {
             #expect(uniform.allSatisfy { $0 >= low && $0 < high })
         }
 
-        @Test(arguments: [0, 0.05, 0.5, 0.999] as [Float]) func dropout(probability: Float) {
+        @Test(arguments: [0.05, 0.5, 0.999] as [Float]) func dropout(probability: Float) {
             var numbers = Numbers(9)
-            let (x, y, first) = (numbers.floats(203), numbers.floats(203), UInt64(6))
+            let (x, first) = (numbers.floats(203), UInt64(48))
             let words = Self.words(Self.stream, first: first, count: 203)
             let scale = 1 / (1 - probability)
             let expected = zip(x, words).map { x, word in
                 Float(word >> 8) * 0x1p-24 >= probability ? x * scale : 0
             }
-            let out = sameBits {
+            let results = sameBits {
                 var out = [Float](repeating: .nan, count: 203)
+                var again = out
+                var mask = [UInt16](repeating: 0xaaaa, count: 13)
                 // In two calls: elements know their own place.
-                kernel_dropout(&out, x, Self.stream, first, 101, probability)
-                out.withUnsafeMutableBufferPointer { out in
-                    x.withUnsafeBufferPointer { x in
-                        guard let out = out.baseAddress, let x = x.baseAddress else { return }
-                        kernel_dropout(out + 101, x + 101, Self.stream, first + 101, 102, probability)
+                for range in [0..<96, 96..<203] {
+                    out.withUnsafeMutableBufferPointer { out in
+                        x.withUnsafeBufferPointer { x in
+                            mask.withUnsafeMutableBufferPointer { mask in
+                                guard let out = out.baseAddress, let x = x.baseAddress, let mask = mask.baseAddress
+                                else { return }
+                                let start = range.lowerBound
+                                kernel_dropout(
+                                    out + start, mask + start / 16, x + start, Self.stream, first + UInt64(start),
+                                    range.count, probability)
+                            }
+                        }
                     }
                 }
-                return out
+                kernel_dropout_again(&again, mask, x, 203, probability)
+                return out + again
             }
-            expectBits(out, expected)
-            let added = sameBits {
-                var y = y
-                kernel_dropout_add(&y, x, Self.stream, first, 203, probability)
-                return y
-            }
-            expectBits(added, zip(y, expected).map { $0 + $1 })
-        }
-
-        @Test(arguments: [0.05, 0.5] as [Float]) func keptMasksGiveTheSameBits(probability: Float) {
-            var numbers = Numbers(10)
-            let (x, y) = (numbers.floats(203), numbers.floats(203))
-            for first in [0, 96] as [UInt64] {
-                let results = sameBits {
-                    var mask = [UInt16](repeating: 0xaaaa, count: 13)
-                    var out = [Float](repeating: .nan, count: 203)
-                    var (again, added) = (out, y)
-                    kernel_dropout_masked(&out, &mask, x, Self.stream, first, 203, probability)
-                    kernel_dropout_again(&again, mask, x, 203, probability)
-                    kernel_dropout_again_add(&added, mask, x, 203, probability)
-                    return out + again + added
-                }
-                var (out, added) = (x, y)
-                kernel_dropout(&out, x, Self.stream, first, 203, probability)
-                kernel_dropout_add(&added, x, Self.stream, first, 203, probability)
-                expectBits(results, out + out + added)
-            }
+            expectBits(results, expected + expected)
         }
 
         @Test func dropoutIntoHalvesIsDropoutAndThenRounding() {
@@ -135,9 +119,9 @@ extension KernelTests {
                     var dropped = x
                     var halves = [UInt16](repeating: 0xaaaa, count: 203)
                     var (again, expected) = (halves, halves + [0])
-                    kernel_dropout_masked(&dropped, &sameMask, x, Self.stream, first, 203, 0.3)
+                    kernel_dropout(&dropped, &sameMask, x, Self.stream, first, 203, 0.3)
                     kernel_fast_rows(&expected, 204, dropped, 203, 1, 203)
-                    kernel_fast_dropout_masked(&halves, &mask, x, Self.stream, first, 203, 0.3)
+                    kernel_fast_dropout(&halves, &mask, x, Self.stream, first, 203, 0.3)
                     kernel_fast_dropout_again(&again, mask, x, 203, 0.3)
                     #expect(halves == Array(expected.dropLast()) && again == halves && mask == sameMask)
                     return halves.map(Float.init)
@@ -150,7 +134,8 @@ extension KernelTests {
             // 100,000 draws: five standard deviations are 0.0035.
             let x = [Float](repeating: 1, count: 100_000)
             var out = x
-            kernel_dropout(&out, x, Self.stream, 0, x.count, 0.05)
+            var mask = [UInt16](repeating: 0, count: x.count / 16)
+            kernel_dropout(&out, &mask, x, Self.stream, 0, x.count, 0.05)
             let kept = Double(out.filter { $0 != 0 }.count) / Double(x.count)
             #expect(abs(kept - 0.95) < 0.0035)
         }

@@ -48,6 +48,14 @@ private func weightedSum(_ y: UnsafePointer<Float>, _ weights: [Float]) -> Doubl
     return sum
 }
 
+/// Dropout with a mask of its own, nil for none.
+private func testDropout(_ probability: Double, stream: UInt32, elements: Int, _ arena: Arena) -> AdaptedMap.Dropout? {
+    guard probability > 0 else { return nil }
+    return AdaptedMap.Dropout(
+        probability: Float(probability), random: kernel_random(key: (1, 2), stream: (3, stream)),
+        mask: arena.halves((elements + 15) / 16 + 1))
+}
+
 @Suite struct LayerTests {
     @Test(arguments: [0, 0.4], [1, 2])
     func loraLinear(dropout: Double, threads: Int) {
@@ -63,7 +71,7 @@ private func weightedSum(_ y: UnsafePointer<Float>, _ weights: [Float]) -> Doubl
             weight: matrix(w.values, rows: outputs, columns: inputs),
             low: AdaptedMap.LowRank(
                 rank: rank, scale: 1.5, a: a.values, b: b.values, da: a.gradient, db: b.gradient,
-                dropout: Float(dropout), random: kernel_random(key: (1, 2), stream: (3, 4))))
+                dropout: testDropout(dropout, stream: 4, elements: T * inputs, arena)))
         let y = arena.floats(T * outputs)
         let u = arena.floats(T * rank)
         let dy = numbers.floats(T * outputs, scale: 0.1)
@@ -73,8 +81,8 @@ private func weightedSum(_ y: UnsafePointer<Float>, _ weights: [Float]) -> Doubl
         }
         _ = loss()
         LoRALinear.backward(
-            x.gradient, arena.floats(T * rank), arena.floats(T * inputs), dy: dy, x: x.values, u: u, map: map, T: T,
-            workers: workers)
+            x.gradient, maps: [LoRALinear.OutputGradient(map: map, dy: dy, u: u)], x: x.values, T: T,
+            scratch: MapScratch(maps: 1, inputs: inputs, rank: rank, rows: T, arena: arena), workers: workers)
         x.check("x", loss)
         a.check("A", loss)
         b.check("B", loss)
@@ -142,7 +150,7 @@ private func weightedSum(_ y: UnsafePointer<Float>, _ weights: [Float]) -> Doubl
                 weight: matrix(weight.values, rows: width.0, columns: width.1),
                 low: AdaptedMap.LowRank(
                     rank: rank, scale: 1.5, a: a.values, b: b.values, da: a.gradient, db: b.gradient,
-                    dropout: Float(dropout), random: kernel_random(key: (1, 2), stream: (3, UInt32(place)))))
+                    dropout: testDropout(dropout, stream: UInt32(place), elements: T * width.1, arena)))
         }
         let layer = LayerMaps(
             maps: maps, inputNorm: Variable(H, arena, &numbers, scale: 0.3, around: 1).values,

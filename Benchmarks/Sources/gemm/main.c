@@ -6,8 +6,9 @@
 // of a step of ROWS tokens, split over the threads as the engine does, median of nine; "a step" is the time of all its calls.
 //
 // A product with few tasks shares a section with others in the engine, so it is run some times over in one section here, each
-// on its own operands, until there is work for all threads. What the engine multiplies while it is in the cache is so here:
-// y += u B^T follows y = x W^T on the same columns, and is given the columns that its thread has just written.
+// on its own operands, until there is work for all threads. What the engine adds up in one pass over c is one line here: the
+// low-rank product to x W^T, and to an input's gradient those of all maps that read it. Rows that a task of the engine has just
+// made are in its cache here too.
 #include <CKernels.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPEATS = 9, MOST_THREADS = 64, TASK_COLUMNS = 96, TASK_ROWS = 128, FEWEST_TASKS = 12, WARM_TURNS = 8, WIDEST = 1536 };
+enum { REPEATS = 9, MOST_THREADS = 64, TASK_COLUMNS = 96, TASK_ROWS = 128, FEWEST_TASKS = 12, WARM_TURNS = 8 };
 
 static double seconds(void) {
   struct timespec now;
@@ -118,21 +119,28 @@ static double peak(int fast) {
 
 // ---- Shapes ------------------------------------------------------------------------------------------------------------------
 
+enum { MOST_TERMS = 6 };
+
+// The second factor of a term, [K, N] as stored, or [N, K] where transposed.
+typedef struct {
+  long K;
+  int32_t type, transposed;
+} factor;
+
 typedef struct {
   const char *name;
-  long M, N, K;
-  int32_t type, transposed;
-  int by_rows;       // split by rows of A, all columns each, as the engine does where there are few columns or a short K
-  int turned;        // A is read transposed
-  int warm;          // C was just written by the same thread, or is its own block of rows
-  double calls;      // in a step
+  long M, N;
+  factor terms[MOST_TERMS];
+  enum { BY_COLUMNS, BY_ROWS, OVER_ROWS } kind;  // ranges of columns; rows just made, all columns; A transposed, a sum over rows
+  double calls;                                  // in a step
 } shape;
 
 typedef struct {
-  kernel_matrix b;
-  const float *a;
-  const uint16_t *halves;
+  kernel_term terms[MOST_TERMS];
+  const float *a[MOST_TERMS];
+  const uint16_t *halves[MOST_TERMS];
   float *c;
+  int count;
 } operands;
 
 typedef struct {
@@ -142,29 +150,34 @@ typedef struct {
 } product;
 
 static long tasks_of(const shape *s) {
-  return s->by_rows ? (s->M + TASK_ROWS - 1) / TASK_ROWS : (s->N + TASK_COLUMNS - 1) / TASK_COLUMNS;
+  return s->kind == BY_ROWS ? (s->M + TASK_ROWS - 1) / TASK_ROWS : (s->N + TASK_COLUMNS - 1) / TASK_COLUMNS;
 }
 
 static long copies_of(const shape *s) { return (FEWEST_TASKS * threads + tasks_of(s) - 1) / tasks_of(s); }
+
+static long least(long a, long b) { return a < b ? a : b; }
 
 static void multiply(const void *work, long task, void *workspace) {
   const product *p = work;
   const shape *s = p->shape;
   const operands *o = p->copies + task / tasks_of(s);
   task %= tasks_of(s);
-  const long row = s->by_rows ? task * TASK_ROWS : 0, column = s->by_rows ? 0 : task * TASK_COLUMNS;
-  const long rows = s->by_rows && s->M - row > TASK_ROWS ? TASK_ROWS : s->M - row;
-  const long last = s->by_rows || s->N - column < TASK_COLUMNS ? s->N : column + TASK_COLUMNS;
-  float *c = s->warm && s->by_rows ? (float *)((char *)workspace + kernel_gemm_workspace_bytes()) : o->c + row * s->N;
-  for (int turn = 0; turn < (s->warm ? WARM_TURNS : 1); turn++) {
-    if (p->fast && s->turned) {
-      kernel_fast_cross(c, s->N, (const uint32_t *)(const void *)o->halves, s->M, o->b.data, s->N, s->K, column, last);
-    } else if (p->fast) {
-      kernel_fast_gemm(c, s->N, 1, o->halves + row * s->K, s->K, &o->b, s->transposed, rows, column, last, s->K, workspace);
-    } else {
-      kernel_gemm(c, s->N, 1, s->turned ? o->a : o->a + row * s->K, s->turned ? 1 : s->K, s->turned ? s->M : 1, &o->b,
-                  s->transposed, rows, column, last, s->K, workspace);
-    }
+  if (s->kind == BY_ROWS) {
+    const long row = task * TASK_ROWS, rows = least(s->M - row, TASK_ROWS);
+    kernel_term term = o->terms[0];
+    term.a = p->fast ? (const void *)(o->halves[0] + row * term.K) : (const void *)(o->a[0] + row * term.K);
+    for (int turn = 0; turn < WARM_TURNS; turn++)
+      (p->fast ? kernel_fast_gemm_sum : kernel_gemm_sum)(o->c + row * s->N, s->N, 0, &term, 1, rows, 0, s->N, workspace);
+    return;
+  }
+  const long first = task * TASK_COLUMNS, last = least(s->N, first + TASK_COLUMNS);
+  const kernel_term *term = o->terms;
+  if (s->kind == BY_COLUMNS) {
+    (p->fast ? kernel_fast_gemm_sum : kernel_gemm_sum)(o->c, s->N, 0, term, o->count, s->M, first, last, workspace);
+  } else if (p->fast) {
+    kernel_fast_cross(o->c, s->N, (const uint32_t *)(const void *)o->halves[0], s->M, term->b.data, s->N, term->K, first, last);
+  } else {
+    kernel_gemm(o->c, s->N, 1, o->a[0], 1, s->M, &term->b, 0, s->M, first, last, term->K, workspace);
   }
 }
 
@@ -179,34 +192,43 @@ static long row_bytes(int32_t type, long columns) {
   }
 }
 
-static operands operands_of(const shape *s) {
-  const long stored_rows = s->transposed ? s->N : s->K, stored_columns = s->transposed ? s->K : s->N;
-  const long bytes = row_bytes(s->type, stored_columns);
-  uint8_t *stored = memory(stored_rows * bytes);
-  // Scales of about 2^-7 and all kinds of integers; floats of about that size too.
-  for (long i = 0; i < stored_rows * bytes; i++) stored[i] = (uint8_t)(i % 2 ? 0x1c : i * 37 >> 2);
-  if (s->type == KERNEL_F32)
-    for (long i = 0; i < stored_rows * stored_columns; i++) ((float *)stored)[i] = (float)(i % 13) * 0.01f;
-  float *a = memory(4 * s->M * s->K), *c = memory(4 * s->M * s->N);
-  uint16_t *halves = memory(2 * s->M * (s->K + 1));
-  for (long i = 0; i < s->M * s->K; i++) a[i] = (float)(i % 7) * 0.1f, halves[i] = 0x3c00;
-  return (operands){{stored, stored_rows, stored_columns, bytes, s->type}, a, halves, c};
+static operands operands_of(const shape *s, int fast) {
+  operands o = {.c = memory(4 * s->M * s->N)};
+  for (; o.count < MOST_TERMS && s->terms[o.count].K > 0; o.count++) {
+    const factor *f = &s->terms[o.count];
+    const long rows = f->transposed ? s->N : f->K, columns = f->transposed ? f->K : s->N, bytes = row_bytes(f->type, columns);
+    uint8_t *stored = memory(rows * bytes);
+    // Scales of about 2^-7 and all kinds of integers; floats of about that size too.
+    for (long i = 0; i < rows * bytes; i++) stored[i] = (uint8_t)(i % 2 ? 0x1c : i * 37 >> 2);
+    if (f->type == KERNEL_F32)
+      for (long i = 0; i < rows * columns; i++) ((float *)stored)[i] = (float)(i % 13) * 0.01f;
+    float *a = memory(4 * s->M * f->K);
+    uint16_t *halves = memory(2 * s->M * (f->K + 1));
+    for (long i = 0; i < s->M * f->K; i++) a[i] = (float)(i % 7) * 0.1f, halves[i] = 0x3c00;
+    o.a[o.count] = a, o.halves[o.count] = halves;
+    o.terms[o.count] = (kernel_term){fast ? (const void *)halves : (const void *)a, f->K, f->K,
+                                     {stored, rows, columns, bytes, f->type}, f->transposed, 1, NULL, 0};
+  }
+  return o;
 }
 
 // Seconds of one product.
 static double time_of(const shape *s, int fast) {
   operands copies[FEWEST_TASKS * MOST_THREADS];
   const long count = copies_of(s);
-  for (long i = 0; i < count; i++) copies[i] = operands_of(s);
+  for (long i = 0; i < count; i++) copies[i] = operands_of(s, fast);
   const product work = {s, fast, copies};
   double times[REPEATS];
   for (int i = 0; i < REPEATS; i++) {
     const double start = seconds();
     run(count * tasks_of(s), multiply, &work);
-    times[i] = (seconds() - start) / (double)count / (s->warm ? WARM_TURNS : 1);
+    times[i] = (seconds() - start) / (double)count / (s->kind == BY_ROWS ? WARM_TURNS : 1);
   }
-  for (long i = 0; i < count; i++)
-    free((void *)copies[i].b.data), free((void *)copies[i].a), free((void *)copies[i].halves), free(copies[i].c);
+  for (long i = 0; i < count; i++) {
+    for (int t = 0; t < copies[i].count; t++)
+      free((void *)copies[i].terms[t].b.data), free((void *)copies[i].a[t]), free((void *)copies[i].halves[t]);
+    free(copies[i].c);
+  }
   return median(times, REPEATS);
 }
 
@@ -215,8 +237,7 @@ int main(int count, char **arguments) {
   threads = count > 2 ? atoi(arguments[2]) : 2;
   const long T = count > 3 ? atol(arguments[3]) : 1024, head = T < 341 ? T : 341;
   if (threads < 1 || threads > MOST_THREADS || T < 1) return fprintf(stderr, "threads 1 to 64, rows at least 1\n"), 2;
-  for (int i = 0; i < threads; i++)
-    workspaces[i] = memory(kernel_gemm_workspace_bytes() + TASK_ROWS * WIDEST * (long)sizeof(float));
+  for (int i = 0; i < threads; i++) workspaces[i] = memory(kernel_gemm_workspace_bytes());
   for (int i = 1; i < threads; i++) {
     pthread_t helper;
     if (pthread_create(&helper, NULL, help, workspaces[i]) != 0) return fprintf(stderr, "no thread\n"), 1;
@@ -227,38 +248,36 @@ int main(int count, char **arguments) {
   const double most = peak(fast);
   printf("%s, %d threads, %ld rows: register peak %.0f GFLOP/s\n", fast ? "fast" : "exact", threads, T, most);
   const int32_t W = KERNEL_Q4_1, F = KERNEL_F32, R = fast ? KERNEL_BF16 : KERNEL_F32, E = KERNEL_Q8_0;
+  const factor low = {16, F, 0};
   const shape shapes[] = {
-      {"1024 x 1536 x 576, float32 weight", 1024, 1536, 576, F, 1, 0, 0, 0, 0},
-      {"q, o: x W^T", T, 576, 576, W, 1, 0, 0, 0, 60},
-      {"k, v: x W^T", T, 192, 576, W, 1, 0, 0, 0, 60},
-      {"gate, up: x W^T", T, 1536, 576, W, 1, 0, 0, 0, 60},
-      {"down: x W^T", T, 576, 1536, W, 1, 0, 0, 0, 30},
-      {"q, o: dy W", T, 576, 576, W, 0, 0, 0, 0, 60},
-      {"k, v: dy W", T, 576, 192, W, 0, 0, 0, 0, 60},
-      {"gate, up: dy W", T, 576, 1536, W, 0, 0, 0, 0, 60},
-      {"down: dy W", T, 1536, 576, W, 0, 0, 0, 0, 30},
-      {"head: x W^T", head, 49152, 576, E, 1, 0, 0, 0, (double)T / (double)head},
-      {"head: dy W", head, 576, 49152, E, 0, 0, 0, 0, (double)T / (double)head},
-      {"u = x A^T, 576", T, 16, 576, F, 1, 1, 0, 0, 180},
-      {"u = x A^T, 1536", T, 16, 1536, F, 1, 1, 0, 0, 30},
-      {"y += u B^T, 576", T, 576, 16, F, 0, 0, 0, 1, 90},
-      {"y += u B^T, 192", T, 192, 16, F, 0, 0, 0, 1, 60},
-      {"y += u B^T, 1536", T, 1536, 16, F, 0, 0, 0, 1, 60},
-      {"du = dy B, 576", T, 16, 576, F, 1, 1, 0, 0, 90},
-      {"du = dy B, 192", T, 16, 192, F, 1, 1, 0, 0, 60},
-      {"du = dy B, 1536", T, 16, 1536, F, 1, 1, 0, 0, 60},
-      {"dx += du A, 576", T, 576, 16, F, 0, 1, 0, 1, 180},
-      {"dx += du A, 1536", T, 1536, 16, F, 0, 1, 0, 1, 30},
-      {"dA = du^T x, 576", 16, 576, T, R, 0, 0, 1, 0, 180},
-      {"dA = du^T x, 1536", 16, 1536, T, R, 0, 0, 1, 0, 30},
-      {"dB = u^T dy, 576", 16, 576, T, R, 0, 0, 1, 0, 90},
-      {"dB = u^T dy, 192", 16, 192, T, R, 0, 0, 1, 0, 60},
-      {"dB = u^T dy, 1536", 16, 1536, T, R, 0, 0, 1, 0, 60},
+      {"1024 x 1536 x 576, float32 weight", 1024, 1536, {{576, F, 1}}, BY_COLUMNS, 0},
+      {"q, o: x W^T + u B^T", T, 576, {{576, W, 1}, low}, BY_COLUMNS, 60},
+      {"k, v: x W^T + u B^T", T, 192, {{576, W, 1}, low}, BY_COLUMNS, 60},
+      {"gate, up: x W^T + u B^T", T, 1536, {{576, W, 1}, low}, BY_COLUMNS, 60},
+      {"down: x W^T + u B^T", T, 576, {{1536, W, 1}, low}, BY_COLUMNS, 30},
+      {"q, k and v: du A + dy W", T, 576, {low, {576, W, 0}, low, {192, W, 0}, low, {192, W, 0}}, BY_COLUMNS, 30},
+      {"o: du A + dy W", T, 576, {low, {576, W, 0}}, BY_COLUMNS, 30},
+      {"gate and up: du A + dy W", T, 576, {low, {1536, W, 0}, low, {1536, W, 0}}, BY_COLUMNS, 30},
+      {"down: du A + dy W", T, 1536, {low, {576, W, 0}}, BY_COLUMNS, 30},
+      {"head: x W^T", head, 49152, {{576, E, 1}}, BY_COLUMNS, (double)T / (double)head},
+      {"head: dy W", head, 576, {{49152, E, 0}}, BY_COLUMNS, (double)T / (double)head},
+      {"u = x A^T, 576", T, 16, {{576, F, 1}}, BY_ROWS, 180},
+      {"u = x A^T, 1536", T, 16, {{1536, F, 1}}, BY_ROWS, 30},
+      {"du = dy B, 576", T, 16, {{576, F, 1}}, BY_ROWS, 90},
+      {"du = dy B, 192", T, 16, {{192, F, 1}}, BY_ROWS, 60},
+      {"du = dy B, 1536", T, 16, {{1536, F, 1}}, BY_ROWS, 60},
+      {"dA = du^T x, 576", 16, 576, {{T, R, 0}}, OVER_ROWS, 180},
+      {"dA = du^T x, 1536", 16, 1536, {{T, R, 0}}, OVER_ROWS, 30},
+      {"dB = u^T dy, 576", 16, 576, {{T, R, 0}}, OVER_ROWS, 90},
+      {"dB = u^T dy, 192", 16, 192, {{T, R, 0}}, OVER_ROWS, 60},
+      {"dB = u^T dy, 1536", 16, 1536, {{T, R, 0}}, OVER_ROWS, 60},
   };
   double total = 0, work = 0;
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     const shape *s = &shapes[i];
-    const double time = time_of(s, fast), flops = 2.0 * (double)s->M * (double)s->N * (double)s->K;
+    const double time = time_of(s, fast);
+    double flops = 0;
+    for (int t = 0; t < MOST_TERMS; t++) flops += 2.0 * (double)s->M * (double)s->N * (double)s->terms[t].K;
     total += time * s->calls;
     work += flops * s->calls;
     printf("%-36s %6.0f GFLOP/s %4.0f%% %8.1f ms a step\n", s->name, flops / time / 1e9, flops / time / 1e7 / most,

@@ -73,12 +73,24 @@ void kernel_gemm(float *c, ptrdiff_t c_row, int32_t accumulate,
                  const kernel_matrix *b, int32_t b_transposed,
                  ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace);
 
-// kernel_gemm with a[m, k] at a[m * a_row + k], then c += u up for the same columns: u [M, r] with rows u_row apart, up [r, N] as
-// stored. The bits of the two calls one after the other, in one pass over c.
-void kernel_gemm_low_rank(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
-                          const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
-                          ptrdiff_t last_column, ptrdiff_t K, const float *u, ptrdiff_t u_row, const kernel_matrix *up,
-                          void *workspace);
+// A product of a sum: a [M, K], its rows a_row apart, times b, [K, N] as stored, or [N, K] as stored where b_transposed. a is
+// float in exact numerics, bfloat16 in fast. Where there is a mask, element [m, n] of each block of k counts `scale` times where
+// bit m * mask_row + n is set, and not at all elsewhere: so a dropout passes a gradient on. The lowest bit of a word is the first,
+// and one word more than the bits ask for must be readable.
+typedef struct {
+  const void *a;
+  ptrdiff_t a_row, K;
+  kernel_matrix b;
+  int32_t b_transposed;
+  float scale;
+  const uint16_t *mask;
+  ptrdiff_t mask_row;
+} kernel_term;
+
+// kernel_gemm of `count` terms, each added after the one before: the bits of as many calls, in as few passes over c as the
+// workspace allows.
+void kernel_gemm_sum(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count, ptrdiff_t M,
+                     ptrdiff_t first_column, ptrdiff_t last_column, void *workspace);
 
 // ---- GEMM of the fast numerics: bfloat16 inputs, float32 sums -------------------------------------------------------------
 
@@ -100,11 +112,9 @@ void kernel_fast_gemm(float *c, ptrdiff_t c_row, int32_t accumulate, const uint1
                       const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
                       ptrdiff_t last_column, ptrdiff_t K, void *workspace);
 
-// The same with u up after it, u in bfloat16 as a is: kernel_gemm_low_rank of the fast numerics.
-void kernel_fast_gemm_low_rank(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
-                               const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
-                               ptrdiff_t last_column, ptrdiff_t K, const uint16_t *u, ptrdiff_t u_row,
-                               const kernel_matrix *up, void *workspace);
+// kernel_fast_gemm of `count` terms, as kernel_gemm_sum.
+void kernel_fast_gemm_sum(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
+                          ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, void *workspace);
 
 // c[:, columns first to last - 1] += u^T y with c [rank, >= last], u [T, rank] as kernel_fast_pairs makes it, y [T, >= last] in
 // bfloat16, its rows y_row apart: the bits that kernel_fast_gemm gives for u transposed.
@@ -232,24 +242,17 @@ typedef struct { uint32_t key[2]; uint32_t stream[2]; } kernel_random;
 void kernel_random_words(uint32_t *out, kernel_random random, uint64_t first, ptrdiff_t count);
 // Uniform in [low, high): low + (word >> 8) * 2^-24 * (high - low).
 void kernel_random_uniform(float *out, kernel_random random, uint64_t first, ptrdiff_t count, float low, float high);
-// Inverted dropout of elements first .. first + count - 1: kept where (word >> 8) * 2^-24 >= probability, then times
-// 1 / (1 - probability). probability 0 copies.
-void kernel_dropout(float *out, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,
+// Inverted dropout of elements first .. first + count - 1, first a multiple of 16, probability above 0: kept where
+// (word >> 8) * 2^-24 >= probability, then times 1 / (1 - probability). Bit i of mask[j] tells whether element first + 16 j + i
+// was kept.
+void kernel_dropout(float *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,
                     float probability);
-// y += dropout mask and scale applied to x: the backward pass of kernel_dropout.
-void kernel_dropout_add(float *y, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,
-                        float probability);
-
-// kernel_dropout of elements from `first` (a multiple of 16) on, probability above 0, that keeps its mask: bit i of mask[j]
-// is element first + 16 j + i. The other two are kernel_dropout and kernel_dropout_add with such a mask: the same bits.
-void kernel_dropout_masked(float *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
-                           ptrdiff_t count, float probability);
+// The same once more, by its mask.
 void kernel_dropout_again(float *out, const uint16_t *mask, const float *x, ptrdiff_t count, float probability);
-void kernel_dropout_again_add(float *y, const uint16_t *mask, const float *x, ptrdiff_t count, float probability);
 
-// kernel_dropout_masked and kernel_dropout_again for fast numerics: out in bfloat16, rounded as kernel_fast_rows does.
-void kernel_fast_dropout_masked(uint16_t *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
-                                ptrdiff_t count, float probability);
+// Both for fast numerics: out in bfloat16, rounded as kernel_fast_rows does.
+void kernel_fast_dropout(uint16_t *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
+                         ptrdiff_t count, float probability);
 void kernel_fast_dropout_again(uint16_t *out, const uint16_t *mask, const float *x, ptrdiff_t count, float probability);
 
 // ---- Optimizer -------------------------------------------------------------------------------------------------------------
