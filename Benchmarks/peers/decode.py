@@ -6,7 +6,7 @@
     peers/bin/python Benchmarks/peers/decode.py peft FILE ADAPTER_FOLDER [RECORDS] [BATCH] [NEW_TOKENS]
         The prompts that `decode --write FILE` left, batch after batch, longest first within what is read, autocast to bfloat16.
 
-Prints wall-clock and processor seconds.
+Prints wall-clock and processor seconds, and in the last line a JSON object.
 """
 import json
 import os
@@ -42,6 +42,7 @@ def llama(repeats):
     print(f"llama.cpp: prompt {statistics.median(prompts[1:]):.1f} tokens/s, "
           f"decoding {statistics.median(rates[1:]):.1f} tokens/s, "
           f"{statistics.median(processor[1:]):.1f} tokens per processor second")
+    print(json.dumps({"threads": 2, "tokens_per_second": statistics.median(rates[1:])}))
 
 
 def peft(file, adapter, records, batch, new):
@@ -73,6 +74,7 @@ def peft(file, adapter, records, batch, new):
     print(f"transformers + PEFT, autocast bfloat16, batch {batch}: {len(work)} records in {seconds:.1f} s, "
           f"{len(work) / seconds:.3f} records/s, {len(work) / used:.3f} records per processor second; "
           f"{written} tokens, {same} answers begin like ours")
+    print(json.dumps({"threads": torch.get_num_threads(), "records_per_second": len(work) / seconds}))
 
 
 if sys.argv[1] == "llama":

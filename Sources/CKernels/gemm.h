@@ -101,7 +101,7 @@ static __attribute__((noinline)) void gemm_products(float *c, ptrdiff_t c_row, i
     }
     return;
   }
-  // Where A is read in few passes, as it stands is cheaper than packed.
+  // Where A is read in few passes, as it stands is cheaper than packed. Packed, it has room for one piece at a time.
   const int pack_a = a_column != 1 || last_column - first_column > 2 * PANEL;
   const int most = pack_a ? 1 : most_pieces(terms, count, KERNEL_K_BLOCK);
   for (ptrdiff_t top = 0; top < M; top += M_BLOCK) {

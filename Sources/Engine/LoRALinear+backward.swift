@@ -100,35 +100,33 @@ extension LoRALinear {
         /// dA[:, columns] += du^T dropout(x).
         func addToA(_ columns: Range<Int>, T: Int, _ workspace: UnsafeMutableRawPointer) {
             guard let low = map.low, let da = low.da else { return }
-            if let halves {
-                kernel_fast_cross(
-                    da, map.inputs, halves.duPairs, low.rank, halves.dropped, Halves.stride(of: map.inputs), T,
-                    columns.lowerBound, columns.upperBound)
-            } else {
-                addProductOverRows(da, du, input, low.rank, map.inputs, columns, T, workspace)
-            }
+            addProductOverRows(
+                da, (UnsafePointer(du), halves?.duPairs), (input, halves?.dropped), low.rank, map.inputs, columns, T,
+                workspace)
         }
 
         /// dB[:, columns] += u^T dy, B transposed.
         func addToB(_ columns: Range<Int>, T: Int, _ workspace: UnsafeMutableRawPointer) {
             guard let low = map.low, let db = low.db else { return }
-            if let halves {
-                kernel_fast_cross(
-                    db, map.outputs, halves.uPairs, low.rank, halves.dy, Halves.stride(of: map.outputs), T,
-                    columns.lowerBound, columns.upperBound)
-            } else {
-                addProductOverRows(db, output.u, output.dy, low.rank, map.outputs, columns, T, workspace)
-            }
+            addProductOverRows(
+                db, (output.u, halves?.uPairs), (output.dy, halves?.dy), low.rank, map.outputs, columns, T, workspace)
         }
 
-        /// c[:, columns] += u^T y, c [r, width], u [T, r], y [T, width].
+        /// c[:, columns] += u^T y, c [r, width], u [T, r], y [T, width]: in bfloat16 where both come in it too.
         private func addProductOverRows(
-            _ c: UnsafeMutablePointer<Float>, _ u: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ rank: Int,
-            _ width: Int, _ columns: Range<Int>, _ T: Int, _ workspace: UnsafeMutableRawPointer
+            _ c: UnsafeMutablePointer<Float>,
+            _ u: (floats: UnsafePointer<Float>, pairs: UnsafeMutablePointer<UInt32>?),
+            _ y: (floats: UnsafePointer<Float>, halves: UnsafeMutablePointer<UInt16>?), _ rank: Int, _ width: Int,
+            _ columns: Range<Int>, _ T: Int, _ workspace: UnsafeMutableRawPointer
         ) {
-            withUnsafePointer(to: matrix(y, rows: T, columns: width)) { y in
+            if let pairs = u.pairs, let halves = y.halves {
+                kernel_fast_cross(
+                    c, width, pairs, rank, halves, Halves.stride(of: width), T, columns.lowerBound, columns.upperBound)
+                return
+            }
+            withUnsafePointer(to: matrix(y.floats, rows: T, columns: width)) { y in
                 kernel_gemm(
-                    c, width, 1, u, 1, rank, y, 0, rank, columns.lowerBound, columns.upperBound, T, workspace)
+                    c, width, 1, u.floats, 1, rank, y, 0, rank, columns.lowerBound, columns.upperBound, T, workspace)
             }
         }
     }

@@ -188,8 +188,7 @@ package enum LoRALinear {
     /// `scratch` and `halves` are overwritten.
     package static func backward(
         _ dx: UnsafeMutablePointer<Float>?, maps: [OutputGradient], x: UnsafePointer<Float>, T: Int,
-        scratch: MapScratch,
-        halves: Halves? = nil, workers: Workers
+        scratch: MapScratch, halves: Halves? = nil, workers: Workers
     ) {
         let inputs = maps[0].map.inputs
         let parts = parts(of: maps, x: x, T: T, scratch: scratch, halves: halves)

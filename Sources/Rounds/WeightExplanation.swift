@@ -100,6 +100,7 @@ public struct WeightExplanation: Sendable {
                 .usage, "explain.no-site", "the site \(only) has no weight in round \(round)",
                 mend: "Name one of: \(weights.map(\.standing.site.name).joined(separator: ", ")).")
         }
+        let loss = try Self.validationLoss(context)
         for (weight, share) in zip(weights, shares) {
             let standing = weight.standing
             if let only, standing.site != only { continue }
@@ -115,15 +116,16 @@ public struct WeightExplanation: Sendable {
             }
             let others = uploads.filter { $0.standing.site != standing.site }
             if !others.isEmpty {
-                row.without = try Self.without(others, rule, plan, global, context)
+                row.without = try Self.without(others, rule, plan, global, loss)
             }
             rows.append(row)
         }
-        if let context { loss = try Self.loss(global, context) }
+        self.loss = try loss(global)
     }
 
     private static func without(
-        _ others: [ReceivedUpload], _ rule: AggregationRule, _ plan: Plan, _ global: Adapter, _ context: RunContext?
+        _ others: [ReceivedUpload], _ rule: AggregationRule, _ plan: Plan, _ global: Adapter,
+        _ loss: (Adapter) throws(Fault) -> Double?
     ) throws(Fault) -> Without {
         let weights = try rule.weights(of: others.map(\.standing))
         let ordered = others.sorted { $0.standing.site < $1.standing.site }
@@ -133,17 +135,22 @@ public struct WeightExplanation: Sendable {
             AdapterFile.bytes(of: mean, precision: plan.declaration.uploadPrecision), sizes: plan.inputs.model.sizes,
             configuration: plan.declaration.adapter, path: StepPaths.global)
         let norms = Adapter.norms(global, rounded)
-        var loss: Double?
-        if let context { loss = try Self.loss(rounded, context) }
         return Without(
-            weights: weights.map { ($0.standing.site, $0.weight) }, norm: (norms.left, norms.difference), loss: loss)
+            weights: weights.map { ($0.standing.site, $0.weight) }, norm: (norms.left, norms.difference),
+            loss: try loss(rounded))
     }
 
-    private static func loss(_ adapter: Adapter, _ context: RunContext) throws(Fault) -> Double {
-        try context.checkInterruption()
-        return try Engine.score(
-            context.model(), adapter: adapter, sequences: context.validation().sequences, threads: context.threads
-        ).mean
+    /// The validation loss of base + an adapter, all on one packed set of records; nil without a context.
+    private static func validationLoss(
+        _ context: RunContext?
+    ) throws(Fault) -> (Adapter) throws(Fault) -> Double? {
+        guard let context else { return { (_: Adapter) throws(Fault) in nil } }
+        let scorer = try Scorer(
+            context.model(), sequences: context.validation().sequences, threads: context.threads)
+        return { (adapter: Adapter) throws(Fault) in
+            try context.checkInterruption()
+            return try scorer.score(adapter).mean
+        }
     }
 
     private static func noRound(_ run: RunName, _ round: Int) -> Fault {

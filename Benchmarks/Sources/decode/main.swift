@@ -6,6 +6,8 @@
 //   ... decode --notes FOLDER --adapter PEFT_FOLDER [--template FILE] [--records N] [--batch N] [--tokens N] [--draft 0|1]
 //       The NER records of annotated notes, drawn by a fixed seed. --write FILE leaves prompts and answers (token ids, text of
 //       the notes!) as JSON for Benchmarks/peers/decode.py.
+//
+// The last line is a JSON object of the medians; tokens a second are without the passes that compute prompts.
 
 import Engine
 import Extraction
@@ -127,6 +129,7 @@ if let notes = text("notes") {
     let new = number("tokens", 192)
     let copy = CopyDraft(tokenizer: tokenizer, records: records[...])
     var times: [Double] = []
+    var ratesAfterPrompts: [Double] = []
     var answers: [Generation] = []
     for _ in 0..<repeats {
         let drafts = number("draft", 1) == 1
@@ -144,9 +147,11 @@ if let notes = text("notes") {
         if batch == 1 {
             let some = run.withoutPrompts
             print("  after the prompts: \(some.tokens) tokens, \(Double(some.tokens) / some.seconds) tokens/s")
+            ratesAfterPrompts.append(Double(some.tokens) / some.seconds)
         }
     }
-    print("median \(Double(records.count) / median(times)) records/s")
+    let afterPrompts = ratesAfterPrompts.isEmpty ? "" : ", \"tokens_per_second\": \(median(ratesAfterPrompts))"
+    print("{\"threads\": \(threads), \"records_per_second\": \(Double(records.count) / median(times))\(afterPrompts)}")
     if let output = text("write") {
         let rows = zip(prompts, answers).map { prompt, answer in
             "{\"prompt\": \(prompt), \"answer\": \(answer.tokens)}"
@@ -173,4 +178,5 @@ if let notes = text("notes") {
             + "decoding \(median(Array(rates.dropFirst()))) tokens/s, "
             + "\(median(Array(processorRates.dropFirst()))) tokens per processor second, first run \(rates[0]), "
             + "\(peakMemory() / 1_000_000) MB at the peak")
+    print("{\"threads\": \(threads), \"tokens_per_second\": \(median(Array(rates.dropFirst())))}")
 }
