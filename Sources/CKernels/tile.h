@@ -61,7 +61,10 @@ typedef struct {
   const tile_mask *mask;  // or none
 } tile_task;
 
-INLINE void tile(const tile_task *t, const int rows, const int vectors, const int packed) {
+// Rows of b that stand far apart are asked for in advance: the processor does not foresee them.
+enum { FAR_ROWS = 16 };
+
+INLINE void tile(const tile_task *t, const int rows, const int vectors, const int packed, const int far) {
   tile_vector sum[TILE_ROWS][TILE_VECTORS];
   float *c = t->c;
   const ptrdiff_t c_row = t->c_row;
@@ -77,6 +80,7 @@ INLINE void tile(const tile_task *t, const int rows, const int vectors, const in
   for (ptrdiff_t k = t->depth; k > 0; k--) {
     tile_vector column[TILE_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) __builtin_memcpy(&column[v], b + v * TILE_LANES, sizeof(tile_vector));
+    if (far) UNROLL for (int v = 0; v < vectors; v++) __builtin_prefetch(b + FAR_ROWS * b_step + v * TILE_LANES);
     UNROLL for (int r = 0; r < rows; r++) {
       const float scalar = a[r * a_row];
       const tile_vector element = TILE_SPLAT(scalar);
@@ -99,13 +103,14 @@ INLINE void tile(const tile_task *t, const int rows, const int vectors, const in
   }
 }
 
-#define TILE(rows)                                                                   \
-  static __attribute__((noinline)) void tile_##rows(const tile_task *t, int vectors) { \
-    const int packed = t->a_row == 1 && t->a_step == STRIP;                          \
-    if (vectors == TILE_VECTORS && packed) tile(t, rows, TILE_VECTORS, 1);           \
-    else if (vectors == TILE_VECTORS) tile(t, rows, TILE_VECTORS, 0);                \
-    else if (TILE_VECTORS > 2 && vectors == 2) tile(t, rows, 2, 0);                  \
-    else tile(t, rows, 1, 0);                                                        \
+#define TILE(rows)                                                                    \
+  static __attribute__((noinline)) void tile_##rows(const tile_task *t, int vectors) {\
+    const int packed = t->a_row == 1 && t->a_step == STRIP, far = t->b_step > 2 * PANEL;\
+    if (vectors == TILE_VECTORS && packed && far) tile(t, rows, TILE_VECTORS, 1, 1);  \
+    else if (vectors == TILE_VECTORS && packed) tile(t, rows, TILE_VECTORS, 1, 0);    \
+    else if (vectors == TILE_VECTORS) tile(t, rows, TILE_VECTORS, 0, 0);              \
+    else if (TILE_VECTORS > 2 && vectors == 2) tile(t, rows, 2, 0, 0);                \
+    else tile(t, rows, 1, 0, 0);                                                      \
   }
 TILE(1)
 TILE(2)
