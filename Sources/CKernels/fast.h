@@ -371,9 +371,8 @@ INLINE void rows_times_panel(float *c, ptrdiff_t c_row, const uint32_t *const *a
   }
 }
 
-static __attribute__((noinline)) void fast_gemm_products(float *c, ptrdiff_t c_row, int32_t accumulate,
-                                                         const kernel_term *terms, ptrdiff_t count, ptrdiff_t M,
-                                                         ptrdiff_t first_column, ptrdiff_t last_column, void *workspace) {
+static void fast_gemm_sum_level(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
+                                ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, void *workspace) {
   uint32_t *panels = workspace;
   clear_empty_sum(c, c_row, accumulate, terms, count, M, first_column, last_column);
   const int most = most_pieces(terms, count, KERNEL_FAST_K_BLOCK);
@@ -404,18 +403,6 @@ static __attribute__((noinline)) void fast_gemm_products(float *c, ptrdiff_t c_r
       denormals_back(before);
     }
   }
-}
-
-static void fast_gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
-                            const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
-                            ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
-  const kernel_term term = {a, a_row, K, *b, b_transposed, 1, 0, 0};
-  fast_gemm_products(c, c_row, accumulate, &term, 1, M, first_column, last_column, workspace);
-}
-
-static void fast_gemm_sum_level(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
-                                ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, void *workspace) {
-  fast_gemm_products(c, c_row, accumulate, terms, count, M, first_column, last_column, workspace);
 }
 
 // ---- Products over rows: u^T y ---------------------------------------------------------------------------------------------

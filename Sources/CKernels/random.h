@@ -79,7 +79,7 @@ INLINE i32x16 mask_of(uint16_t word) {
 }
 
 static void dropout_level(float *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first,
-                                 ptrdiff_t count, float probability) {
+                          ptrdiff_t count, float probability) {
   const float scale = 1.0f / (1.0f - probability);
   FOR_RANDOM_GROUPS(for (ptrdiff_t i = 0; i < length; i += LANES) {
     const i32x16 keep = unit_interval(words + offset + i) >= splat(probability);

@@ -27,10 +27,6 @@
     (float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t rank, const uint16_t *y, ptrdiff_t y_row, ptrdiff_t T,    \
      ptrdiff_t first_column, ptrdiff_t last_column),                                                                   \
     (c, c_row, u, rank, y, y_row, T, first_column, last_column))                                                       \
-  X(void, fast_gemm,                                                                                                   \
-    (float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row, const kernel_matrix *b,        \
-     int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace),  \
-    (c, c_row, accumulate, a, a_row, b, b_transposed, M, first_column, last_column, K, workspace))                     \
   X(void, fast_gemm_sum,                                                                                               \
     (float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count, ptrdiff_t M,            \
      ptrdiff_t first_column, ptrdiff_t last_column, void *workspace),                                                  \

@@ -202,8 +202,7 @@ package enum DecoderLayer {
             LoRALinear.backward(
                 dinput,
                 maps: maps.map { LoRALinear.OutputGradient(map: layer[$0.map], dy: $0.dy, u: saved.u[$0.map.place]) },
-                x: x,
-                T: T, scratch: gradients.maps, halves: scratch.halves, workers: workers)
+                x: x, T: T, scratch: gradients.maps, halves: scratch.halves, workers: workers)
         }
 
         workers.rows(T) { block, _ in

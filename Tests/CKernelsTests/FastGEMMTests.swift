@@ -49,9 +49,12 @@ extension KernelTests {
                                 let columns = [0] + cuts + [N]
                                 for (top, bottom) in zip(rows, rows.dropFirst()) {
                                     for (first, last) in zip(columns, columns.dropFirst()) {
-                                        kernel_fast_gemm(
-                                            c + top * N, N, accumulate ? 1 : 0, a + top * stride, stride, matrix,
-                                            bTransposed ? 1 : 0, bottom - top, first, last, K, workspace)
+                                        var term = kernel_term(
+                                            a: a + top * stride, a_row: stride, K: K, b: matrix.pointee,
+                                            b_transposed: bTransposed ? 1 : 0, scale: 1, mask: nil, mask_row: 0)
+                                        kernel_fast_gemm_sum(
+                                            c + top * N, N, accumulate ? 1 : 0, &term, 1, bottom - top, first, last,
+                                            workspace)
                                     }
                                 }
                             }

@@ -58,12 +58,15 @@ extension KernelTests {
                 let adds: Int32 = mask == nil && accumulate ? 1 : 0
                 b.withMatrix { matrix in
                     withWorkspace(kernel_gemm_workspace_bytes()) { workspace in
-                        let transposed: Int32 = bTransposed ? 1 : 0
                         if fast {
-                            kernel_fast_gemm(
-                                &product, N, adds, halves, stride, matrix, transposed, M, 0, N, K, workspace)
+                            with(fast: true, N: N) { term in
+                                var term = term
+                                term.mask = nil
+                                kernel_fast_gemm_sum(&product, N, adds, &term, 1, M, 0, N, workspace)
+                            }
                         } else {
-                            kernel_gemm(&product, N, adds, a, K, 1, matrix, transposed, M, 0, N, K, workspace)
+                            kernel_gemm(
+                                &product, N, adds, a, K, 1, matrix, bTransposed ? 1 : 0, M, 0, N, K, workspace)
                         }
                     }
                 }

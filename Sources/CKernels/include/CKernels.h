@@ -97,27 +97,21 @@ void kernel_gemm_sum(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel
 enum { KERNEL_FAST_K_BLOCK = 1024 };
 
 // out[t, :] = bfloat16 of x[t, :], to nearest even, denormals to zero. A row of odd length is followed by one zero.
-// Rows of out are out_row apart (an even number of elements, and out 4-byte aligned), as kernel_fast_gemm reads them.
+// Rows of out are out_row apart (an even number of elements, and out 4-byte aligned), as kernel_fast_gemm_sum reads them.
 void kernel_fast_rows(uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows,
                       ptrdiff_t columns);
 // out[t / 2, i] = the bfloat16 of x[t, i] in the lower half, of x[t + 1, i] in the upper; x [rows, columns]. A last odd row is
 // paired with zero.
 void kernel_fast_pairs(uint32_t *out, const float *x, ptrdiff_t rows, ptrdiff_t columns);
 
-// As kernel_gemm, with a[m, k] at a[m * a_row + k] in bfloat16 and b rounded to it as it is packed. Pairs (k, k + 1) in
-// order, in blocks of KERNEL_FAST_K_BLOCK: fused multiply-add of the odd k, then of the even one (VDPBF16PS), denormals
-// read and written as zero. Block sums are added in order. Where K is odd, a has a zero after each row. The same bits at
-// every level and for every split.
-void kernel_fast_gemm(float *c, ptrdiff_t c_row, int32_t accumulate, const uint16_t *a, ptrdiff_t a_row,
-                      const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M, ptrdiff_t first_column,
-                      ptrdiff_t last_column, ptrdiff_t K, void *workspace);
-
-// kernel_fast_gemm of `count` terms, as kernel_gemm_sum.
+// As kernel_gemm_sum, with a in bfloat16 and b rounded to it as it is packed. Pairs (k, k + 1) in order, in blocks of
+// KERNEL_FAST_K_BLOCK: fused multiply-add of the odd k, then of the even one (VDPBF16PS), denormals read and written as zero.
+// Block sums are added in order. Where K is odd, a has a zero after each row. The same bits at every level and for every split.
 void kernel_fast_gemm_sum(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
                           ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, void *workspace);
 
 // c[:, columns first to last - 1] += u^T y with c [rank, >= last], u [T, rank] as kernel_fast_pairs makes it, y [T, >= last] in
-// bfloat16, its rows y_row apart: the bits that kernel_fast_gemm gives for u transposed.
+// bfloat16, its rows y_row apart: the bits that kernel_fast_gemm_sum gives for u transposed.
 void kernel_fast_cross(float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t rank, const uint16_t *y, ptrdiff_t y_row,
                        ptrdiff_t T, ptrdiff_t first_column, ptrdiff_t last_column);
 
