@@ -12,7 +12,7 @@ let package = Package(
         .executable(name: "medrounds", targets: ["medrounds"]),
         // For Benchmarks/, which is a package of its own.
         .library(name: "MedRoundsEngine", targets: ["CKernels", "Engine", "ModelFiles", "Federation", "Faults"]),
-        .library(name: "MedRoundsTasks", targets: ["Rounds", "Workflows", "Extraction", "Tokenization"]),
+        .library(name: "MedRoundsTasks", targets: ["Runs", "ModelShelf", "Workflows", "Extraction", "Tokenization"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -41,19 +41,47 @@ let package = Package(
         .target(name: "Extraction", dependencies: ["Faults", "Federation"]),
         .target(name: "GitLedger", dependencies: ["Faults", "Federation", "Digests", "CLibgit2"]),
 
-        // Where things meet.
+        // The rooms of a run, from the ground up.
+        .target(name: "LocalFiles", dependencies: ["Faults"]),
         .target(
-            name: "Rounds",
+            name: "Identities", dependencies: ["Faults", "Federation", "Digests", "GitLedger", "LocalFiles"]),
+        .target(
+            name: "RunRecords",
             dependencies: [
-                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
-                "Extraction", "GitLedger", "CBuild",
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Extraction", "GitLedger", "LocalFiles",
+                "Identities", "CBuild",
+            ]),
+        .target(
+            name: "Verification",
+            dependencies: [
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Extraction", "GitLedger", "LocalFiles",
+                "Identities", "RunRecords",
+            ]),
+        .target(
+            name: "Reports",
+            dependencies: [
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Extraction", "GitLedger", "LocalFiles",
+                "Identities", "RunRecords", "Verification",
+            ]),
+        .target(
+            name: "ModelShelf",
+            dependencies: [
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine", "Extraction",
+                "GitLedger", "LocalFiles", "RunRecords",
             ],
             resources: [.embedInCode("models.json")]),
+        .target(
+            name: "Runs",
+            dependencies: [
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine", "Extraction",
+                "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports", "ModelShelf",
+            ]),
         .executableTarget(
             name: "medrounds",
             dependencies: [
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
-                "Extraction", "GitLedger", "Rounds",
+                "Extraction", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports",
+                "ModelShelf", "Runs",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -73,10 +101,11 @@ let package = Package(
         .testTarget(name: "ExtractionTests", dependencies: ["Faults", "Federation", "Extraction"]),
         .testTarget(name: "GitLedgerTests", dependencies: ["Faults", "Federation", "Digests", "GitLedger"]),
         .testTarget(
-            name: "RoundsTests",
+            name: "RunsTests",
             dependencies: [
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
-                "Extraction", "GitLedger", "Rounds", "medrounds",
+                "Extraction", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports",
+                "ModelShelf", "Runs", "medrounds",
             ]),
     ],
     swiftLanguageModes: [.v6]

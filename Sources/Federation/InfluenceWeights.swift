@@ -67,6 +67,9 @@ extension AggregationRule {
         return shares
     }
 
+    /// How the published adapter is made of the uploads, as every record says it.
+    public static let averaging = "A and B apart, in site order, sums in double precision, rounded once"
+
     /// The rule with its symbols, for people who read a record.
     public var formula: String {
         switch self {

@@ -8,8 +8,8 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
     case main(RunName)
     /// What one site trained and uploaded: `refs/heads/runs/<run>.sites/<site>`.
     case site(RunName, SiteID)
-    /// What one site approved: `refs/heads/runs/<run>.approvals/<site>`.
-    case approvals(RunName, SiteID)
+    /// What one site approved: `refs/heads/runs/<run>.answers/<site>`.
+    case answers(RunName, SiteID)
     /// Who may sign, for all runs: `refs/heads/identities`.
     case identities
     /// Which contents were removed to save space, for all runs: `refs/heads/pruned`.
@@ -22,7 +22,7 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .main(let run): Self.folder + run.name
         case .site(let run, let site): "\(Self.folder)\(run.name).sites/\(site.name)"
-        case .approvals(let run, let site): "\(Self.folder)\(run.name).approvals/\(site.name)"
+        case .answers(let run, let site): "\(Self.folder)\(run.name).answers/\(site.name)"
         case .identities: "refs/heads/identities"
         case .pruned: "refs/heads/pruned"
         }
@@ -31,13 +31,13 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
     /// The run the line belongs to; nil for the line of all runs.
     public var run: RunName? {
         switch self {
-        case .main(let run), .site(let run, _), .approvals(let run, _): run
+        case .main(let run), .site(let run, _), .answers(let run, _): run
         case .identities, .pruned: nil
         }
     }
 
     /// Reads the full name of any line's ref; nil for a ref that is none of a ledger's.
-    init?(named ref: String) {
+    package init?(named ref: String) {
         switch ref {
         case Self.identities.ref: self = .identities
         case Self.pruned.ref: self = .pruned
@@ -56,8 +56,8 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
         guard parts.count == 2, let site = SiteID(String(parts[1])) else { return nil }
         if parts[0].hasSuffix(".sites"), let run = RunName(String(parts[0].dropLast(6))) {
             self = .site(run, site)
-        } else if parts[0].hasSuffix(".approvals"), let run = RunName(String(parts[0].dropLast(10))) {
-            self = .approvals(run, site)
+        } else if parts[0].hasSuffix(".answers"), let run = RunName(String(parts[0].dropLast(8))) {
+            self = .answers(run, site)
         } else {
             return nil
         }

@@ -91,9 +91,11 @@ extension PlanInputs {
                 name: try model.planText("name"), digest: try model.planDigest("digest"),
                 parameters: try model.planCount("parameters"), tensors: try model.planCount("tensors"),
                 sizes: BackboneSizes(
-                    layers: try sizes.planCount("layers"), hidden: try sizes.planCount("hidden"),
-                    queries: try sizes.planCount("queries"), keyValues: try sizes.planCount("key_values"),
-                    feedForward: try sizes.planCount("feed_forward"))),
+                    layers: try sizes.planCount("layers", below: 1 << 12),
+                    hidden: try sizes.planCount("hidden", below: 1 << 20),
+                    queries: try sizes.planCount("queries", below: 1 << 20),
+                    keyValues: try sizes.planCount("key_values", below: 1 << 20),
+                    feedForward: try sizes.planCount("feed_forward", below: 1 << 22))),
             tokenizerDigest: try json.planDigest("tokenizer_digest"),
             templateDigest: try json.planDigest("template_digest"),
             workflowDigest: try json.planDigest("workflow_digest"),
@@ -113,6 +115,7 @@ extension DatasetSummary {
             "labels": .object(labels.mapValues { .integer(Int64($0)) }),
             "commitment": .string(commitment.hex),
         ]
+        members["label_tokens"] = labelTokens.map { .integer(Int64($0)) }
         if skipped > 0 { members["skipped"] = .integer(Int64(skipped)) }
         if overlapping > 0 { members["overlapping"] = .integer(Int64(overlapping)) }
         return .object(members)
@@ -129,6 +132,7 @@ extension DatasetSummary {
             role: role, owner: try json.planText("owner"), path: try json.planText("path"),
             documents: try json.planCount("documents"), records: try json.planCount("records"),
             truncated: try json.planCount("truncated"), labels: labels, commitment: try json.planDigest("commitment"))
+        if json["label_tokens"] != nil { labelTokens = try json.planCount("label_tokens") }
         if json["skipped"] != nil { skipped = try json.planCount("skipped") }
         if json["overlapping"] != nil { overlapping = try json.planCount("overlapping") }
     }
@@ -139,8 +143,11 @@ extension JSONValue {
         guard let text = self[key]?.text else { throw .planUnreadable("\(key) is not a text") }
         return text
     }
-    fileprivate func planCount(_ key: String) throws(Fault) -> Int {
-        guard let count = self[key]?.int, 0..<(1 << 50) ~= count else { throw .planUnreadable("\(key) is not a count") }
+    /// A count below 2^40, or a size below a narrower end that no model reaches: products of what is read here fit 64 bits.
+    fileprivate func planCount(_ key: String, below end: Int = 1 << 40) throws(Fault) -> Int {
+        guard let count = self[key]?.int, 0..<end ~= count else {
+            throw .planUnreadable("\(key) is not a count below \(end)")
+        }
         return count
     }
     fileprivate func planDigest(_ key: String) throws(Fault) -> Digest {

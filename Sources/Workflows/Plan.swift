@@ -96,6 +96,8 @@ public struct DatasetSummary: Sendable, Equatable {
     public var records: Int
     /// Records of which the input text was cut to fit.
     public var truncated: Int
+    /// Tokens of them that the loss covers; nil where sizes count in records.
+    public var labelTokens: Int?
     /// Documents left out because they cannot be read.
     public var skipped = 0
     /// Documents of a validation or a test that are in training too.

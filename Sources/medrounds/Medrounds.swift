@@ -3,7 +3,13 @@
 import ArgumentParser
 import Faults
 import Foundation
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 /// The root command.
 struct Medrounds: ParsableCommand {

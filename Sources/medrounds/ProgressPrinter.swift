@@ -1,7 +1,14 @@
 // ProgressPrinter: a run's events as lines: one that overwrites itself on a terminal, plain ones elsewhere.
 
+import Federation
 import Foundation
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 /// Words events. One run, one thread.
 final class ProgressPrinter {

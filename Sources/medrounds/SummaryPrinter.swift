@@ -1,6 +1,13 @@
 // SummaryPrinter: a run's figures as tables.
 
-import Rounds
+import Federation
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 enum SummaryPrinter {
     static func lines(_ summary: RunSummary) -> [String] {

@@ -5,8 +5,14 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
+import Identities
+import LocalFiles
 import ModelFiles
-import Rounds
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 struct AdapterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -4,7 +4,13 @@ import ArgumentParser
 import Engine
 import Federation
 import Foundation
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 extension Numerics: ExpressibleByArgument {}
 extension BenchmarkShape: ExpressibleByArgument {}
@@ -54,7 +60,7 @@ struct BenchShape: ParsableCommand {
             dropout: dropout, checkpointing: checkpointActivations, steps: steps, threads: machine.count)
         let whole = found.time.seconds(layers: found.wholeLayers)
         var table = Table("figure", "value")
-        table.add("processor", "\(Machine.processor), \(machine.count) threads")
+        table.add("processor", "\(Machine.processorName), \(machine.count) threads")
         table.add(
             "work",
             "\(shape.rawValue), Q4_0 weights, \(numerics.rawValue), batch \(batch) x \(length), dropout \(dropout)"

@@ -5,7 +5,13 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -157,7 +163,7 @@ struct ReplayCommand: ParsableCommand {
                     "steps": .array(
                         replayed.map { step in
                             var members: [String: JSONValue] = [
-                                "round": .integer(Int64(step.round)), "step": .string(step.step),
+                                "round": .integer(Int64(step.round)), "step": .string(step.step.rawValue),
                                 "owner": step.owner.map { .string($0) } ?? .null,
                                 "bytes": .integer(Int64(step.bytes)), "faults": .array(step.faults.map(\.json)),
                             ]

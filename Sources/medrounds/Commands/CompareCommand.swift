@@ -4,7 +4,13 @@ import ArgumentParser
 import Extraction
 import Federation
 import GitLedger
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -5,7 +5,13 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -46,8 +52,9 @@ struct ExplainCommand: ParsableCommand {
                 origin, workspace: place.workspace, makesKeys: false, threads: machine.count,
                 isInterrupted: { Interruption.requested }, report: { _ in })
         }
+        let loss = try context?.validationLoss(of: name, in: ledger)
         let explanation = try WeightExplanation(
-            run: name, round: round, site: site, ledger: ledger, context: context)
+            run: name, round: round, site: site, ledger: ledger, loss: loss ?? { (_: Adapter) throws(Fault) in nil })
         if json {
             Console.result(raw: explanation.json.canonical)
         } else {

@@ -1,10 +1,17 @@
 // medrounds export: a run as a Workflow Run RO-Crate with an in-toto statement.
 
+import Federation
 import ArgumentParser
 import Faults
 import Foundation
 import GitLedger
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -5,7 +5,13 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 struct KeysCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -78,7 +84,7 @@ struct KeysCommand: ParsableCommand {
             try signers.end(old.publicKey, role, at: now + 1)
             signers.signers.append(AllowedSigner(role: role, key: key.publicKey, validAfter: now))
             let commit = try Identities.commit(
-                signers, subject: "rotate \(role) to \(key.publicKey.fingerprint)", by: coordinator, to: ledger)
+                signers, by: coordinator, to: ledger)
             for ending in ["", ".pub"] {
                 let ended = "\(path).ended-\(now)\(ending)"
                 try FileManager.default.moveItem(atPath: path + ending, toPath: ended)
@@ -114,8 +120,7 @@ struct KeysCommand: ParsableCommand {
                 try signers.end(signer.key, role, at: end)
             }
             let commit = try Identities.commit(
-                signers, subject: "revoke \(signer.role) \(fingerprint)",
-                by: SSHPrivateKey(reading: place.coordinatorFile), to: ledger)
+                signers, by: SSHPrivateKey(reading: place.coordinatorFile), to: ledger)
             Console.result("\(commit.hex.prefix(9)) \(signer.role) no longer signs with \(fingerprint)")
         }
     }
@@ -173,7 +178,7 @@ struct KeyPlace: ParsableArguments {
         signers.signers.append(
             AllowedSigner(role: role, key: key, validAfter: now, validBefore: days.map { now + Int64($0) * 86400 }))
         let commit = try Identities.commit(
-            signers, subject: "allow \(role) \(key.fingerprint)", by: coordinator, to: ledger)
+            signers, by: coordinator, to: ledger)
         Console.result("\(commit.hex.prefix(9)) \(role) may sign with \(key.fingerprint)")
     }
 }

@@ -3,7 +3,13 @@
 import ArgumentParser
 import Federation
 import Foundation
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 struct ValidateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

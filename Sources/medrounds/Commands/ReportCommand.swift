@@ -1,10 +1,17 @@
 // medrounds report: a run as one HTML file.
 
+import Federation
 import ArgumentParser
 import Faults
 import Foundation
 import GitLedger
-import Rounds
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Verification
 
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,7 +31,7 @@ struct ReportCommand: ParsableCommand {
         let report = try RunReport(run: name, ledger: try Ledger.open(path: place.ledger))
         let path = output ?? "\(name).html"
         let folder = FileManager.default.currentDirectoryPath
-        try Files.write(report.html, to: path.hasPrefix("/") ? path : "\(folder)/\(path)")
+        try LocalFile.write(report.html, to: path.hasPrefix("/") ? path : "\(folder)/\(path)")
         Console.result("\(path): \(Figures.bytes(report.html.count))")
     }
 }

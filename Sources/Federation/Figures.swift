@@ -1,0 +1,39 @@
+// Figures: numbers as subjects of commits and tables write them.
+
+/// Figures in subjects and tables: fixed places, a point, no locale.
+public enum Figures {
+    /// The number with so many places, rounded to nearest.
+    public static func fixed(_ value: Double, _ places: Int) -> String {
+        guard value.isFinite else { return value.isNaN ? "nan" : "inf" }
+        var scale = 1.0
+        for _ in 0..<places { scale *= 10 }
+        let scaled = (abs(value) * scale).rounded()
+        guard scaled < 9e15 else { return "\(value)" }
+        let whole = Int64(scaled)
+        let unit = Int64(scale)
+        let sign = value < 0 && whole != 0 ? "-" : ""
+        guard places > 0 else { return "\(sign)\(whole)" }
+        let fraction = String(whole % unit)
+        return "\(sign)\(whole / unit)." + String(repeating: "0", count: places - fraction.count) + fraction
+    }
+
+    /// Bytes as a person reads them: `9.8 MB`.
+    public static func bytes(_ count: Int) -> String {
+        switch count {
+        case ..<1000: "\(count) B"
+        case ..<1_000_000: fixed(Double(count) / 1e3, 1) + " kB"
+        case ..<1_000_000_000: fixed(Double(count) / 1e6, 1) + " MB"
+        default: fixed(Double(count) / 1e9, 2) + " GB"
+        }
+    }
+
+    /// Seconds as a person reads them: `48 s`, `3 min 05 s`.
+    public static func seconds(_ seconds: Double) -> String {
+        let whole = Int(max(0, seconds).rounded())
+        if whole < 60 { return "\(whole) s" }
+        let rest = whole % 60
+        if whole < 3600 { return "\(whole / 60) min \(rest < 10 ? "0" : "")\(rest) s" }
+        let minutes = whole / 60 % 60
+        return "\(whole / 3600) h \(minutes < 10 ? "0" : "")\(minutes) min"
+    }
+}

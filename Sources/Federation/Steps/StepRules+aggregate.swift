@@ -1,0 +1,67 @@
+// Aggregate: the weights, the combined adapter that is published, and what the exchange cost. A merge of the sites' lines.
+
+import Faults
+
+extension StepRules {
+    static let aggregate = StepRules(
+        kind: .aggregate, actor: .coordinator, line: .main, owner: nil, parents: .beforeAndSites,
+        files: recordFiles + [File(RunPath.global, in: .root, .adapter)],
+        record: RecordShape(
+            RecordShape.head(.aggregate, owner: nil) + [
+                .init("rule", .ofPlan, .recomputed, "name, formula and settings of the rule; computed from the plan"),
+                .init(
+                    "averaging", .word([AggregationRule.averaging]), .recomputed,
+                    "how the sums run"),
+                .init(
+                    "weights",
+                    .list(
+                        .object(
+                            RecordShape([
+                                .init("site", .site, .recomputed, "a site that takes part, in site order"),
+                                .init("records", .count(), .recomputed, .optional("where sizes count in `records`"), "its size"),
+                                .init("label_tokens", .count(), .recomputed, .optional("where sizes count in `label_tokens`"), "its size"),
+                                .init("loss", .real(RecordShape.loss), .recomputed, .optional("only where it was scored"), "its score"),
+                                .init("weight", .real(0...1), .recomputed, "its share in the published adapter"),
+                                .init("adapter_sha256", .digest, .recomputed, "the upload"),
+                                .init("bytes", .count(), .recomputed, "its length"),
+                            ]))), .inside, "a row a site that takes part"),
+                .init(
+                    "left_out",
+                    .list(
+                        .object(
+                            RecordShape([
+                                .init("site", .site, .recomputed, "who sent nothing that can be used"),
+                                .init("reason", .code, .recomputed, "the code of why"),
+                            ]))), .inside, "a row a site that is left out"),
+                .init(
+                    "exchange",
+                    .object(
+                        RecordShape([
+                            .init("uploaded_bytes", .count(), .recomputed, "all uploads that were used"),
+                            .init("downloaded_bytes", .count(), .recomputed, "the published adapter once a site"),
+                            .init("full_model_bytes", .count(0...1 << 60), .recomputed, "the same transfers with the whole model"),
+                            .init("share_saved", .real(-1e12...1), .recomputed, "the share saved"),
+                        ])), .inside, "what went over the wire"),
+                .init(
+                    "output",
+                    .object(
+                        RecordShape([
+                            .init("adapter_sha256", .digest, .recomputed, "the published adapter"),
+                            .init("bytes", .count(), .recomputed, "its length"),
+                            .init("precision", .word(UploadPrecision.allCases.map(\.rawValue)), .planned, "its number format"),
+                        ])), .inside, "what is published"),
+                .init("quorum", .count(), .planned, .optional("only with a `quorum`"), "the plan's number"),
+                RecordShape.absent,
+            ]),
+        summary: { record throws(Fault) in
+            var parts: [String] = []
+            for row in try record.list("weights") {
+                parts.append("\(try row.site("site")) \(Figures.fixed(try row.double("weight"), 3))")
+            }
+            if record["absent"] != nil {
+                for row in try record.list("absent") { parts.append("\(try row.site("site")) absent") }
+            }
+            return " \(try record.object("rule").text("name")): \(parts.joined(separator: ", "))"
+        },
+        recomputed: ["weights from sizes and scores", "the published adapter, bit for bit", "the whole record"])
+}

@@ -1,0 +1,48 @@
+// Score: the coordinator's validation loss of the base model with each upload.
+
+import Faults
+
+extension StepRules {
+    static let score = StepRules(
+        kind: .score, actor: .coordinator, line: .main, owner: nil, parents: .before, files: recordFiles,
+        record: RecordShape(
+            RecordShape.head(.score, owner: nil) + [
+                .init("measure", .word(ScoreMeasure.allCases.map(\.rawValue)), .planned, "how uploads are rated"),
+                .init("numerics", .word(Numerics.allCases.map(\.rawValue)), .planned, "the class of numerics that computed it"),
+                .init("records", .count(), .planned, "validation records"),
+                .init("validation_commitment", .digest, .planned, "the validation records"),
+                .init(
+                    "scores",
+                    .list(
+                        .object(
+                            RecordShape([
+                                .init("site", .site, .recomputed, "a site whose upload arrived"),
+                                .init(
+                                    "loss", .real(RecordShape.loss), .claimed, .optional("not where `left_out`"),
+                                    "mean cross-entropy in nats"),
+                                .init(
+                                    "label_tokens", .count(1...Count.range.upperBound), .claimed, .optional("not where `left_out`"),
+                                    "over how many labels, alike in all rows"),
+                                .init(
+                                    "adapter_sha256", .digest, .recomputed, .optional("not where `left_out`"), "of which upload"),
+                                .init("left_out", .code, .claimed, .optional("only where the loss is not finite"), "in their place: why"),
+                            ]))), .inside, "a row an upload, in site order"),
+                .init(
+                    "overlapping_documents", .count(), .planned, .optional("only where the workflow allows it"),
+                    "validation documents that are in training too"),
+                RecordShape.absent,
+            ]),
+        summary: { record throws(Fault) in
+            var parts: [String] = []
+            for row in try record.list("scores") {
+                let site = try row.site("site")
+                if let reason = row["left_out"]?.text {
+                    parts.append("\(site) left out (\(reason))")
+                } else {
+                    parts.append("\(site) \(Figures.fixed(try row.double("loss"), 3))")
+                }
+            }
+            return ": " + (parts.isEmpty ? "nothing to score" : parts.joined(separator: ", "))
+        },
+        recomputed: ["each score is of an upload of the round, on the validation records of the plan"])
+}

@@ -1,0 +1,20 @@
+// The faults of a run that is not in the ledger, and of a file that is not in its tree.
+
+import Faults
+import Federation
+
+extension Fault {
+    /// `run.missing`: the ledger holds no such run; names some that it holds.
+    public static func runMissing(_ run: RunName, known: [RunName]) -> Fault {
+        let names = known.map(\.name).sorted().prefix(8).joined(separator: ", ")
+        return Fault(
+            .usage, "run.missing", "the ledger holds no run \(run)",
+            mend: known.isEmpty ? "Start one with medrounds run." : "Name one of: \(names).")
+    }
+    /// `ledger.missing-file`: a commit of the run lacks a file that it must have.
+    public static func missingFile(_ path: String, _ commit: String?) -> Fault {
+        Fault(
+            .ledger, "ledger.missing-file", "the run has no such file", at: Place(file: path, commit: commit),
+            mend: "Fetch the run again from a copy whose verification passes.")
+    }
+}

@@ -1,0 +1,202 @@
+// Identities: the ledger's line of allowed signers. It only ever grows: a key is added, or gets an end; nothing is rewritten.
+
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import LocalFiles
+
+/// The allowed signers of a ledger, with their own history.
+public struct Identities: Sendable {
+    /// The file in the tree of the line.
+    static let file = RunPath.signers
+
+    /// The commit the line stands at.
+    public let tip: CommitID
+    /// The signers as they are now.
+    public let signers: AllowedSigners
+
+    /// Reads the line; nil where the ledger has none, so that its runs are not signed. Throws `keys.bad-signers` and the ledger's faults.
+    public static func read(_ ledger: Ledger) throws(Fault) -> Identities? {
+        guard let tip = try ledger.tip(.identities) else { return nil }
+        return Identities(tip: tip, signers: try signers(of: tip, ledger))
+    }
+
+    private static func signers(of commit: CommitID, _ ledger: Ledger) throws(Fault) -> AllowedSigners {
+        guard let bytes = try ledger.file(file, of: commit) else { throw .missingFile(file, commit.hex) }
+        return try AllowedSigners(parsing: bytes, file: file, commit: commit.hex)
+    }
+
+    /// Commits changed signers, signed by a coordinator's key. The first commit allows the coordinator who signs it. A new key is allowed from
+    /// the commit's own time on, so that nobody can be let in for the past.
+    public static func commit(
+        _ signers: AllowedSigners, by coordinator: SSHPrivateKey, to ledger: Ledger
+    ) throws(Fault) -> CommitID {
+        let before = try read(ledger)
+        var time = Int64(Date().timeIntervalSince1970)
+        if let before { time = max(time, try ledger.read(before.tip).time) }
+        var signers = signers
+        for index in signers.signers.indices.dropFirst(before?.signers.signers.count ?? 0) {
+            signers.signers[index].validAfter = max(signers.signers[index].validAfter, time)
+        }
+        if let flaw = (before?.signers ?? signers).flaw(of: coordinator.publicKey, for: [.coordinator], at: time) {
+            throw .notAllowed(flaw)
+        }
+        if let flaw = Self.flaw(of: signers, after: before?.signers, at: time) { throw .notAllowed(flaw) }
+        var draft = CommitDraft(
+            line: .identities, expectedTip: before?.tip, parents: [before?.tip].compactMap { $0 }, base: before?.tip,
+            changes: [FileChange(path: file, bytes: signers.bytes)],
+            subject: Self.subject(of: signers, after: before?.signers),
+            trailers: [Trailer("Step", StepKind.identities.rawValue)],
+            author: CommitAuthor(name: "MedRounds", email: "medrounds@localhost"), time: time)
+        draft.signer = coordinator.signer
+        return try ledger.commit(draft)
+    }
+
+    /// What a change did, from the two lists alone: a subject cannot say anything else.
+    package static func subject(of now: AllowedSigners, after before: AllowedSigners?) -> String {
+        let old = before?.signers ?? []
+        let added = Array(now.signers.dropFirst(old.count))
+        let ended = zip(old, now.signers).filter { $0.validBefore != $1.validBefore }.map(\.1)
+        switch (added.count, ended.count) {
+        case (1, 0): return "allow \(added[0].role) \(added[0].key.fingerprint)"
+        case (1, 1) where added[0].role == ended[0].role: return "rotate \(added[0].role) to \(added[0].key.fingerprint)"
+        case (0, 1...): return "revoke \(ended[0].role) \(ended[0].key.fingerprint)"
+        default: return "change \(added.count + ended.count) signers"
+        }
+    }
+
+    /// What a list of signers may not do after another: take a line away or rewrite it, give a key more time, let a key in for the past, or
+    /// let a key in again whose time has ended. Nil where nothing is wrong.
+    package static func flaw(of now: AllowedSigners, after before: AllowedSigners?, at time: Int64) -> String? {
+        let old = before?.signers ?? []
+        for (index, signer) in old.enumerated() {
+            guard index < now.signers.count else { return "the signer \(signer.role) \(signer.key) was taken away" }
+            var ended = now.signers[index]
+            let isEarlier = (ended.validBefore ?? .max) <= (signer.validBefore ?? .max)
+            ended.validBefore = signer.validBefore
+            if ended != signer || !isEarlier { return "the signer \(signer.role) \(signer.key) was rewritten" }
+        }
+        for signer in now.signers.dropFirst(old.count) {
+            if signer.validAfter < time {
+                return "the signer \(signer.role) \(signer.key) is allowed from before the commit that brings it"
+            }
+            if old.contains(where: { $0.key == signer.key && $0.validBefore != nil }) {
+                return "the key \(signer.key) is let in again after its time was ended"
+            }
+        }
+        return nil
+    }
+
+    /// What is wrong with the line: a commit that no coordinator of its time signed, that the program did not write, that runs back in time, or
+    /// that took back what an earlier one said.
+    package func faults(_ ledger: Ledger) throws(Fault) -> (commits: Int, faults: [Fault]) {
+        var faults: [Fault] = []
+        let line = try ledger.firstParents(from: tip)
+        var before: (signers: AllowedSigners, commit: CommitRecord)?
+        for commit in line {
+            func add(_ what: String) {
+                faults.append(
+                    Fault(
+                        .mismatch, "verify.identities", what, at: Place(file: Self.file, commit: commit.id.hex),
+                        mend: "Compare with the allowed signers that you keep elsewhere: medrounds verify --trust FILE."
+                    ))
+            }
+            let now = try Self.signers(of: commit.id, ledger)
+            for what in try SharedCommit.flaws(of: commit, .identities, after: before?.commit, ledger: ledger) { add(what) }
+            if try ledger.file(Self.file, of: commit.id) != now.bytes { add("the file is not written as this program writes it") }
+            if commit.subject != Self.subject(of: now, after: before?.signers) { add("the subject is not what the change did") }
+            if let flaw = try SignedCommit.flaw(of: commit, for: [.coordinator], before?.signers ?? now, ledger) { add(flaw) }
+            if let flaw = Self.flaw(of: now, after: before?.signers, at: commit.time) { add(flaw) }
+            before = (now, commit)
+        }
+        return (line.count, faults)
+    }
+}
+
+/// What holds for each commit of a line that is a plain chain: answers, allowed signers, pruned contents.
+package enum SharedCommit {
+    /// What is wrong with a commit of the kind that follows `before`, the root of the chain where nil: words, whatever the commit holds.
+    package static func flaws(
+        of commit: CommitRecord, _ kind: StepKind, after before: CommitRecord?, ledger: Ledger
+    ) throws(Fault) -> [String] {
+        var flaws: [String] = []
+        let rules = kind.rules
+        if commit.parents != [before?.id].compactMap({ $0 }) { flaws.append("the commit has other parents than the one before it") }
+        if let before, before.time > commit.time { flaws.append("the commit is dated before its parent") }
+        if commit.trailers.map(\.key) != rules.trailers || commit.trailer("Step") != kind.rawValue
+            || commit.author != CommitAuthor(name: "MedRounds", email: "medrounds@localhost") || !commit.body.isEmpty
+        {
+            flaws.append("the commit has another body, other trailers or people than the program writes")
+        }
+        if try !ledger.isAsWritten(commit.id) { flaws.append("the commit is not byte for byte what the program writes") }
+        if try ledger.files(of: commit.id).map(\.path) != rules.files.map(\.name).sorted() { flaws.append("the tree holds other files") }
+        if try ledger.stateDigest(of: commit.id).hex != commit.trailer("State-SHA256") {
+            flaws.append("State-SHA256 is not that of the tree")
+        }
+        return flaws
+    }
+}
+
+extension SSHPrivateKey {
+    /// Signs commits.
+    package var signer: CommitDraft.Signer {
+        { (bytes: [UInt8]) throws(Fault) -> String in
+            try SSHSignature.sign(bytes, with: self, for: SSHSignature.commits)
+        }
+    }
+}
+
+/// Checks the signature of a commit.
+package enum SignedCommit {
+    /// What is wrong with a commit's signature; nil where it was made by an allowed key of one of the roles at a time it was valid.
+    package static func flaw(
+        of commit: CommitRecord, for roles: [SignerRole], _ signers: AllowedSigners, _ ledger: Ledger
+    ) throws(Fault) -> String? {
+        guard let (content, text) = try ledger.signedContent(of: commit.id) else { return "the commit is not signed" }
+        guard let signature = SSHSignature(armoured: text), signature.namespace == SSHSignature.commits else {
+            return "the signature is no Ed25519 signature of OpenSSH for git"
+        }
+        guard signature.covers(content) else { return "the signature is not that of the commit" }
+        return signers.flaw(of: signature.key, for: roles, at: commit.time)
+    }
+}
+
+/// The private keys that are on this machine.
+public struct SigningKeys: Sendable {
+    private let keys: [SignerRole: SSHPrivateKey]
+
+    /// Reads the keys of the coordinator and the sites from a folder; nil where the coordinator has none, so that the run is not signed.
+    ///
+    /// Throws `keys.missing` where a site has none then (half a signature proves nothing) and `keys.not-allowed` for a key that the
+    /// ledger does not allow now.
+    public static func load(
+        from folder: String, sites: [SiteID], ledger: Ledger
+    ) throws(Fault) -> SigningKeys? {
+        guard FileManager.default.fileExists(atPath: "\(folder)/\(SignerRole.coordinator.fileName)") else { return nil }
+        let allowed = try Identities.read(ledger)?.signers ?? AllowedSigners([])
+        let now = Int64(Date().timeIntervalSince1970)
+        var keys: [SignerRole: SSHPrivateKey] = [:]
+        for role in [.coordinator] + sites.map(SignerRole.site) {
+            let key = try SSHPrivateKey(reading: "\(folder)/\(role.fileName)")
+            if let flaw = allowed.flaw(of: key.publicKey, for: [role], at: now) { throw .notAllowed(flaw) }
+            keys[role] = key
+        }
+        return SigningKeys(keys: keys)
+    }
+
+    package func signer(of role: SignerRole) -> CommitDraft.Signer? { keys[role]?.signer }
+}
+
+extension Fault {
+    package static func notAllowed(_ flaw: String) -> Fault {
+        Fault(
+            .usage, "keys.not-allowed", flaw,
+            mend: "See medrounds keys list; a coordinator allows a key by medrounds keys allow ROLE FILE.pub.")
+    }
+    static func badKey(_ path: String, _ fact: String) -> Fault {
+        Fault(
+            .data, "keys.bad-key", fact, at: Place(file: path),
+            mend: "Use an Ed25519 key of OpenSSH without a passphrase: medrounds keys new makes one.")
+    }
+}

@@ -1,0 +1,108 @@
+// RunExport: a run as a folder that other tools accept: the files as committed, a Workflow Run RO-Crate that describes them, and an
+// in-toto statement about the adapter. Read from the ledger alone, so that the same ledger gives the same bytes.
+
+import Digests
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import Identities
+import LocalFiles
+import RunRecords
+import Verification
+import Workflows
+
+/// An export of one run.
+public struct RunExport {
+    /// A committed file, or one that is made for the export.
+    struct ExportedFile {
+        var path: String
+        var bytes: [UInt8]
+        var digest: Digest
+    }
+
+    /// The names of the two descriptions within the folder.
+    static let crate = "ro-crate-metadata.json"
+    static let statement = "provenance.intoto.json"
+    static let readme = "README.md"
+
+    let report: RunReport
+    let run: RunName
+    /// Workflow, template, plan, the published adapter, and every record, in path order.
+    let committed: [ExportedFile]
+    /// What a person says of the right to use the run; a URL or a phrase.
+    let license: String
+
+    package var plan: Plan { report.plan }
+
+    /// Reads a finished or unfinished run. Throws `run.missing`, or what is wrong with a record.
+    public init(run: RunName, ledger: Ledger, license: String) throws(Fault) {
+        self.run = run
+        self.license = license
+        report = try RunReport(run: run, ledger: ledger)
+        let tip = try CommittedPlan(of: run, in: ledger).tip
+        var files: [ExportedFile] = []
+        for entry in try ledger.files(of: tip) {
+            let isRecord = entry.path.hasPrefix("rounds/") && entry.path.hasSuffix("/record.json")
+            let isTop = [RunPath.workflow, RunPath.template, RunPath.plan, RunPath.global].contains(entry.path)
+            guard isRecord || isTop, let bytes = try ledger.file(entry.path, of: tip) else { continue }
+            files.append(ExportedFile(path: entry.path, bytes: bytes, digest: Digest.sha256(bytes)))
+        }
+        committed = files
+    }
+
+    /// Every file of the folder with its path in it.
+    public var files: [(path: String, bytes: [UInt8])] {
+        committed.map { ($0.path, $0.bytes) } + [
+            (Self.readme, readmeText),
+            (Self.statement, statementJSON.canonical), (Self.crate, crateJSON(statementJSON.canonical).canonical),
+        ]
+    }
+
+    /// Writes the folder, which must be new or empty. Throws `export.not-empty`, `work.not-writable`.
+    public func write(to folder: String) throws(Fault) {
+        let found = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        guard found.isEmpty else {
+            throw Fault(
+                .usage, "export.not-empty", "the folder holds \(found.count) entries", at: Place(file: folder),
+                mend: "Name a new or an empty folder.")
+        }
+        for file in files { try LocalFile.write(file.bytes, to: "\(folder)/\(file.path)") }
+    }
+
+    /// What the folder is, for whoever finds it.
+    var readmeText: [UInt8] {
+        Array(
+            """
+            # Run \(run)
+
+            A federated LoRA training, exported from its MedRounds ledger at commit \(report.summary.tip).
+
+            - `workflow.yaml`, `template.yaml`, `plan.json`: what was to be done, fixed before the first step.
+            - `rounds/`: the record of every step, as committed.
+            - `adapter.safetensors`: the published global adapter, where a round has published one.
+            - `ro-crate-metadata.json`: all of this as a Workflow Run RO-Crate.
+            - `provenance.intoto.json`: an in-toto statement about the adapter, with a SLSA provenance predicate. It is not signed.
+
+            No text of a note is in it. Check the run with `medrounds verify \(run)` where the ledger is.
+
+            """.utf8)
+    }
+
+    /// When the first and the last commit of the run were made, in UTC.
+    var times: (first: String, last: String) {
+        let times = report.commits.map(\.time)
+        return (Self.utc(times.min() ?? 0), Self.utc(times.max() ?? 0))
+    }
+
+    /// Seconds since 1970 as `2026-11-24T12:00:00+00:00`: the validator of run crates knows no `Z`.
+    static func utc(_ seconds: Int64) -> String {
+        offset(ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: TimeInterval(seconds))))
+    }
+
+    static func offset(_ utc: String) -> String { utc.hasSuffix("Z") ? utc.dropLast() + "+00:00" : utc }
+
+    var planDigest: Digest { Digest.sha256(plan.json.canonical) }
+    var isComplete: Bool { report.summary.steps.done == report.summary.steps.planned }
+    static var engine: String { "urn:medrounds:engine:\(EngineVersion.text)" }
+}

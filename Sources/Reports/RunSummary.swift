@@ -1,0 +1,189 @@
+// RunSummary: what a run's ledger says of it in figures, for the final table, `show` and `--json`. Read from records alone.
+
+import Faults
+import Federation
+import GitLedger
+import Identities
+import LocalFiles
+import RunRecords
+import Verification
+import Workflows
+
+/// A run in figures.
+public struct RunSummary: Sendable {
+    /// One site in one round.
+    public struct SiteRow: Sendable {
+        /// The round.
+        public var round: Int
+        /// The site.
+        public var site: SiteID
+        /// Records trained on.
+        public var records: Int
+        /// Mean training loss over the first and the last tenth of the steps; nil where training failed.
+        public var loss: (first: Double, last: Double)?
+        /// The coordinator's validation loss; nil where no step scored it.
+        public var validationLoss: Double?
+        /// The share in the global adapter; nil where the site was left out or the round is not yet aggregated.
+        public var weight: Double?
+        /// Bytes uploaded.
+        public var bytes: Int?
+        /// Why the site was left out.
+        public var leftOut: String?
+    }
+
+    /// One cohort in one round.
+    public struct CohortRow: Sendable {
+        /// The round; 0 for the base model.
+        public var round: Int
+        /// The cohort.
+        public var cohort: String
+        /// Records decoded.
+        public var records: Int
+        /// Strict micro F1 of mentions; nil where the cohort asks for relations alone.
+        public var strict: Double?
+        /// Lenient micro F1 of mentions.
+        public var lenient: Double?
+        /// The same of pairs of head and modifier, where the cohort asks for relations.
+        public var relations: (strict: Double, lenient: Double)?
+        /// The evaluation's record.
+        public var record: JSONValue
+
+        /// Reads the figures of an evaluation's record.
+        package init(round: Int, cohort: String, record: RecordReader) throws(Fault) {
+            func f1(_ card: RecordReader) throws(Fault) -> (strict: Double, lenient: Double) {
+                let micro = try card.object("micro")
+                return (try micro.object("strict").double("f1"), try micro.object("lenient").double("f1"))
+            }
+            let mentions = record["scores"] == nil ? nil : try f1(record.object("scores"))
+            self.round = round
+            self.cohort = cohort
+            self.records = try record.int("records")
+            self.strict = mentions?.strict
+            self.lenient = mentions?.lenient
+            self.relations =
+                record["relation_scores"] == nil ? nil : try f1(record.object("relation_scores").object("pairs"))
+            self.record = record.value
+        }
+    }
+
+    /// The run.
+    public var run: RunName
+    /// The plan.
+    public var plan: Plan
+    /// The commit the main line stands at.
+    public var tip: String
+    /// By round, then site.
+    public var sites: [SiteRow]
+    /// By round, then cohort.
+    public var cohorts: [CohortRow]
+    /// Main-line steps done and planned.
+    public var steps: (done: Int, planned: Int)
+    /// By round: bytes exchanged and the share of exchanging the whole model that was saved.
+    public var exchanges: [(round: Int, bytes: Int, saved: Double)]
+
+    /// Whether the commit at the tip carries a signature; only verify tells whether it and all others hold.
+    public var isSigned: Bool
+
+    /// Reads a run. Throws `run.missing`, or what is wrong with a record.
+    public init(run: RunName, ledger: Ledger) throws(Fault) {
+        let committed = try CommittedPlan(of: run, in: ledger)
+        let tip = committed.tip
+        self.run = run
+        self.tip = tip.hex
+        self.plan = committed.plan
+        self.isSigned = try ledger.read(tip).signature != nil
+        self.steps = (try ledger.firstParents(from: tip).count, RunTable.mainLine(plan.declaration).count)
+        self.sites = []
+        self.cohorts = []
+        self.exchanges = []
+        for round in plan.declaration.roundNumbers {
+            let aggregate = try Self.record(StepKind.aggregate.record(round: round), tip, ledger)
+            let score = try Self.record(StepKind.score.record(round: round), tip, ledger)
+            let absent = try (aggregate ?? score).map { (record) throws(Fault) in try Absence.all(in: record) } ?? []
+            for site in plan.declaration.sites.map(\.id) {
+                if let absence = absent.first(where: { $0.site == site }) {
+                    sites.append(
+                        SiteRow(round: round, site: site, records: 0, leftOut: "absent, \(absence.reason)"))
+                } else if let row = try Self.siteRow(run, round, site, tip, aggregate, score, ledger) {
+                    sites.append(row)
+                }
+            }
+            if let exchange = try aggregate?.object("exchange") {
+                let bytes = try exchange.int("uploaded_bytes") + exchange.int("downloaded_bytes")
+                exchanges.append((round, bytes, try exchange.double("share_saved")))
+            }
+            for cohort in plan.declaration.cohorts.map(\.id.name) {
+                let path = StepKind.evaluate.record(round: round, owner: cohort)
+                guard let record = try Self.record(path, tip, ledger) else { continue }
+                cohorts.append(try CohortRow(round: round, cohort: cohort, record: record))
+            }
+        }
+    }
+
+    private static func record(_ path: String, _ commit: CommitID, _ ledger: Ledger) throws(Fault) -> RecordReader? {
+        guard let bytes = try ledger.file(path, of: commit) else { return nil }
+        return try RecordReader(parsing: bytes, path: path, commit: commit.hex)
+    }
+
+    private static func siteRow(
+        _ run: RunName, _ round: Int, _ site: SiteID, _ tip: CommitID, _ aggregate: RecordReader?,
+        _ score: RecordReader?,
+        _ ledger: Ledger
+    ) throws(Fault) -> SiteRow? {
+        // Until the aggregate merges them, a site's records stand on its own line.
+        let source = aggregate == nil ? try ledger.tip(.site(run, site)) ?? tip : tip
+        guard let train = try record(StepKind.train.record(round: round, owner: site.name), source, ledger)
+        else { return nil }
+        let upload = try record(StepKind.upload.record(round: round, owner: site.name), source, ledger)
+        var row = SiteRow(round: round, site: site, records: try train.int("records"))
+        if try train.text("status") == "done" {
+            let loss = try train.object("loss")
+            row.loss = (try loss.double("first_tenth"), try loss.double("last_tenth"))
+        }
+        row.bytes = upload?["bytes"]?.int
+        row.validationLoss = try score?.list("scores").first { $0["site"]?.text == site.name }?["loss"]?.double
+        row.weight = try aggregate?.list("weights").first { $0["site"]?.text == site.name }?["weight"]?.double
+        row.leftOut = try aggregate?.list("left_out").first { $0["site"]?.text == site.name }?["reason"]?.text
+        return row
+    }
+
+    /// The summary as JSON, for `--json`.
+    public var json: JSONValue {
+        [
+            "run": .string(run.name), "tip": .string(tip), "workflow": .string(plan.declaration.name),
+            "signed": .bool(isSigned),
+            "seed": .string(String(plan.declaration.seed)),
+            "steps": ["done": .integer(Int64(steps.done)), "planned": .integer(Int64(steps.planned))],
+            "sites": .array(
+                sites.map { row in
+                    var members: [String: JSONValue] = [
+                        "round": .integer(Int64(row.round)), "site": .string(row.site.name),
+                        "records": .integer(Int64(row.records)),
+                    ]
+                    if let loss = row.loss {
+                        members["loss_first"] = .number(loss.first)
+                        members["loss_last"] = .number(loss.last)
+                    }
+                    if let loss = row.validationLoss { members["validation_loss"] = .number(loss) }
+                    if let weight = row.weight { members["weight"] = .number(weight) }
+                    if let bytes = row.bytes { members["bytes"] = .integer(Int64(bytes)) }
+                    if let reason = row.leftOut { members["left_out"] = .string(reason) }
+                    return .object(members)
+                }),
+            "cohorts": .array(
+                cohorts.map { row in
+                    var members: [String: JSONValue] = [
+                        "round": .integer(Int64(row.round)), "cohort": .string(row.cohort),
+                        "records": .integer(Int64(row.records)),
+                    ]
+                    if let strict = row.strict { members["strict_f1"] = .number(strict) }
+                    if let lenient = row.lenient { members["lenient_f1"] = .number(lenient) }
+                    if let relations = row.relations {
+                        members["relations_strict_f1"] = .number(relations.strict)
+                        members["relations_lenient_f1"] = .number(relations.lenient)
+                    }
+                    return .object(members)
+                }),
+        ]
+    }
+}

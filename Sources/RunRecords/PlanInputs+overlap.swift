@@ -1,0 +1,14 @@
+// How many documents of a held-back set are in training too, as a step's record says it.
+
+import Federation
+import Identities
+import LocalFiles
+import Workflows
+
+extension PlanInputs {
+    /// How many documents of a validation or test set are in training too, for its step's record; nil where none is.
+    package func overlapping(_ role: DatasetRole, owner: String) -> JSONValue? {
+        let count = datasets.first { $0.role == role && $0.owner == owner }?.overlapping ?? 0
+        return count > 0 ? .integer(Int64(count)) : nil
+    }
+}

@@ -1,0 +1,169 @@
+// ReceivedUploads: the uploads of a round as the coordinator holds them, read from the ledger and checked. Each is read when it is asked
+// for, and one at a time is held.
+
+import Digests
+import Faults
+import Federation
+import ModelFiles
+import Workflows
+
+/// One upload that can be used.
+package struct ReceivedUpload: Sendable {
+    package var standing: UploadStanding
+    /// The digest of the uploaded bytes.
+    package var digest: Digest
+    /// How many bytes were uploaded.
+    package var bytes: Int
+}
+
+/// A site whose upload cannot be used this round.
+package struct LeftOut: Equatable, Sendable {
+    package var site: SiteID
+    /// The code of the fault that kept it out.
+    package var reason: String
+}
+
+/// The uploads of one round.
+package final class ReceivedUploads: UploadSource {
+    /// Reads a path of a site's line, or of the merged tree; nil where there is no such file.
+    package typealias Reader = (SiteID, String) throws(Fault) -> [UInt8]?
+
+    /// The uploads that can be used, in site order.
+    package private(set) var uploads: [ReceivedUpload] = []
+    /// The others, in site order.
+    package private(set) var leftOut: [LeftOut] = []
+    package let configuration: LoRAConfiguration
+    package let tensors: [(name: String, shape: [Int])]
+    private let round: Int
+    private let plan: Plan
+    private let file: Reader
+    private var opened: (site: SiteID, adapter: Adapter)?
+
+    package var standings: [UploadStanding] { uploads.map(\.standing) }
+
+    /// Reads what the sites sent in a round. An upload that cannot be used, because its bytes, its shapes or its own record are wrong, is left
+    /// out with the fault's code and stops nobody else; a damaged ledger is thrown.
+    ///
+    /// Sizes come from the plan, never from a site's record. `scores` is the score step's record; nil where nothing was scored yet.
+    package init(round: Int, sites: [SiteID], plan: Plan, scores: [UInt8]?, file: @escaping Reader) throws(Fault) {
+        self.round = round
+        self.plan = plan
+        self.file = file
+        configuration = plan.declaration.adapter
+        tensors = AdapterFile.expected(sizes: plan.inputs.model.sizes, configuration: configuration)
+            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        let (losses, unscored) = try Self.scored(scores, round: round)
+        for site in sites {
+            do throws(Fault) {
+                if let reason = try reasonNotSent(site) ?? unscored[site] {
+                    leftOut.append(LeftOut(site: site, reason: reason))
+                    continue
+                }
+                let path = RunPath.upload(round: round, site: site)
+                guard let bytes = try file(site, path) else { throw .missingFile(path, nil) }
+                let record = try record(.upload, of: site)
+                let digest = Digest.sha256(bytes)
+                guard digest == (try record.digest("adapter_sha256")) else {
+                    leftOut.append(LeftOut(site: site, reason: "upload.digest"))
+                    continue
+                }
+                let adapter = try Self.adapter(bytes, plan: plan, path: path)
+                opened = (site, adapter)
+                var standing = UploadStanding(site: site, records: plan.size(of: site), loss: losses[site])
+                standing.unit = plan.declaration.sizeUnit
+                uploads.append(ReceivedUpload(standing: standing, digest: digest, bytes: bytes.count))
+            } catch {
+                // What a site wrote wrongly is the site's; what cannot be read at all is the ledger's.
+                let isTheSites = [.data, .model].contains(error.kind) || error.code == "ledger.bad-record"
+                guard isTheSites else { throw error }
+                leftOut.append(LeftOut(site: site, reason: error.code == "ledger.bad-record" ? "upload.record" : error.code))
+            }
+        }
+    }
+
+    /// The uploads but one, for what a round would have been without a site.
+    package init(_ all: ReceivedUploads, without site: SiteID) {
+        uploads = all.uploads.filter { $0.standing.site != site }
+        leftOut = all.leftOut
+        configuration = all.configuration
+        tensors = all.tensors
+        round = all.round
+        plan = all.plan
+        file = all.file
+    }
+
+    /// The adapter of an upload, decoded.
+    package func adapter(of upload: Int) throws(Fault) -> Adapter {
+        let site = uploads[upload].standing.site
+        if let opened, opened.site == site { return opened.adapter }
+        let path = RunPath.upload(round: round, site: site)
+        guard let bytes = try file(site, path) else { throw .missingFile(path, nil) }
+        let adapter = try Self.adapter(bytes, plan: plan, path: path)
+        opened = (site, adapter)
+        return adapter
+    }
+
+    package func values(of tensor: Int, in upload: Int) throws(Fault) -> [Float] {
+        try adapter(of: upload).tensors[tensor].values
+    }
+
+    /// An upload's adapter. Throws the faults of a bad file, and `adapter.not-canonical` for one that is written in another way than the
+    /// program writes it: a header may hold more than names and shapes.
+    package static func adapter(_ bytes: [UInt8], plan: Plan, path: String) throws(Fault) -> Adapter {
+        let adapter = try AdapterFile.read(
+            bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
+        guard AdapterFile.bytes(of: adapter, precision: plan.declaration.uploadPrecision) == bytes else {
+            throw Fault(
+                .data, "adapter.not-canonical",
+                "the file is not byte for byte what its tensors give at \(plan.declaration.uploadPrecision.rawValue)",
+                at: Place(file: path), mend: "Let medrounds write the upload: a run does it at the site.")
+        }
+        return adapter
+    }
+
+    private func record(_ kind: StepKind, of site: SiteID) throws(Fault) -> RecordReader {
+        let path = kind.record(round: round, owner: site.name)
+        guard let bytes = try file(site, path) else { throw .missingFile(path, nil) }
+        do throws(Fault) {
+            return try RecordReader(parsing: bytes, path: path)
+        } catch {
+            throw Fault(.ledger, "ledger.bad-record", error.what, at: Place(file: path), mend: error.mend)
+        }
+    }
+
+    /// Why a site sent nothing; nil where it did.
+    private func reasonNotSent(_ site: SiteID) throws(Fault) -> String? {
+        let sent = try record(.upload, of: site)
+        if try sent.text("status") == "sent" { return nil }
+        let reason = try sent.object("reason").text("code")
+        return FaultCode.isKnown(reason) ? reason : "upload.record"
+    }
+
+    private static func scored(
+        _ bytes: [UInt8]?, round: Int
+    ) throws(Fault) -> (losses: [SiteID: Double], unscored: [SiteID: String]) {
+        var losses: [SiteID: Double] = [:]
+        var unscored: [SiteID: String] = [:]
+        guard let bytes else { return (losses, unscored) }
+        for row in try RecordReader(parsing: bytes, path: StepKind.score.record(round: round)).list("scores") {
+            let site = try row.site("site")
+            if let reason = row["left_out"]?.text {
+                unscored[site] = reason
+            } else {
+                losses[site] = try row.double("loss")
+            }
+        }
+        return (losses, unscored)
+    }
+}
+
+extension Plan {
+    /// n_k: what a site trains on, in the unit in which the plan counts sizes.
+    package func size(of site: SiteID) -> Int {
+        let sources = inputs.datasets.filter { $0.role == .train && $0.owner == site.name }
+        switch declaration.sizeUnit {
+        case .records: return sources.reduce(0) { $0 + $1.records }
+        case .labelTokens: return sources.reduce(0) { $0 + ($1.labelTokens ?? 0) }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// The faults of runs, worded once.
+
+import Faults
+import Federation
+import Identities
+import LocalFiles
+
+extension Fault {
+    static func runExists(_ run: RunName) -> Fault {
+        Fault(
+            .usage, "run.exists", "the run \(run) is already in the ledger",
+            mend: "Choose another --name, leave it out for the next free number, or go on with it by --resume.")
+    }
+    static func planChanged(_ run: RunName, _ differences: [String]) -> Fault {
+        let listed =
+            differences.isEmpty
+            ? "the committed plan was written by another version" : differences.joined(separator: "; ")
+        return Fault(
+            .usage, "run.plan-changed", "the plan changed since \(run) began: \(listed)",
+            mend: "Undo the change, or start a new run without --resume.")
+    }
+    static func runUnsigned(_ fact: String) -> Fault {
+        Fault(
+            .usage, "run.unsigned", "\(fact), and the coordinator has no key here",
+            mend: "Name the folder of the keys with --keys, or make them with medrounds keys new.")
+    }
+    static func trainedAgainDiffers(_ site: SiteID, _ round: Int) -> Fault {
+        Fault(
+            .mismatch, "run.not-reproduced",
+            "training site \(site) of round \(round) again did not give the committed record",
+            mend: "Replay the run on the machine that trained it, and report this with both machines' processors.")
+    }
+    static func noRecords(_ owner: String, _ path: String) -> Fault {
+        Fault(
+            .data, "data.no-records", "\(owner) has no records", at: Place(file: path),
+            mend: "Point it at annotated notes, or take it out of the workflow.")
+    }
+    static func tooFewRecords(_ owner: String, asked: Int, found: Int, _ path: String) -> Fault {
+        Fault(
+            .data, "data.too-few-records", "\(owner) asks for \(asked) records, but the notes give \(found)",
+            at: Place(file: path), mend: "Lower records, or add validation notes.")
+    }
+    /// The run was asked to stop.
+    public static func interrupted() -> Fault {
+        Fault(
+            .interrupted, "run.interrupted", "stopped as asked; every finished step is committed",
+            mend: "Go on with the same command and --resume.")
+    }
+}

@@ -1,0 +1,214 @@
+// RunContext: a plan with everything it names opened: model, tokenizer, template, records. Made once; a run, a replay and an
+// extraction work from it.
+
+import Digests
+import Engine
+import Extraction
+import Faults
+import Federation
+import Foundation
+import Identities
+import LocalFiles
+import ModelFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Tokenization
+import Verification
+import Workflows
+
+/// A plan and what it stands on. Used by one thread; the engine inside a step uses several.
+public final class RunContext {
+    /// The plan.
+    public let plan: Plan
+    /// The workflow file's bytes.
+    public let workflowBytes: [UInt8]
+    let templateBytes: [UInt8]
+    let template: PromptTemplate
+    let encoder: PromptEncoder
+    package var tokenizer: Tokenizer { encoder.tokenizer }
+    package var stopTokens: Set<Int32> { encoder.stopTokens }
+    let origin: RunOrigin
+    let workspace: Workspace
+    /// Threads to compute with; results do not depend on it.
+    public let threads: Int
+    /// Takes events in order.
+    public let report: (RunEvent) -> Void
+    private let isInterrupted: () -> Bool
+    let file: ModelFile
+    private var opened: LanguageModel?
+    private let sites: [SiteID: RecordSet]
+    private let validationSet: RecordSet?
+    private let cohorts: [CohortID: RecordSet]
+    private var initial: StartAdapter?
+
+    /// Reads the workflow and opens everything it names. Without `makesKeys` an owner's commitment key has to be there already,
+    /// since with a new one no commitment of a past run could be met.
+    ///
+    /// Throws `FaultReport` with every fault of the workflow, the template or a corpus, and `Fault` for the rest.
+    public static func load(
+        _ origin: RunOrigin, workspace: Workspace, makesKeys: Bool = true, threads: Int,
+        isInterrupted: @escaping () -> Bool,
+        report: @escaping (RunEvent) -> Void
+    ) throws -> RunContext {
+        let (workflow, declaration) = try origin.declaration()
+        let opened = try OpenedModel(declaration, origin: origin)
+        let loader = RecordLoader(
+            origin: origin, declaration: declaration, template: opened.template, encoder: opened.encoder,
+            workspace: workspace, makesKeys: makesKeys)
+        var sites: [SiteID: RecordSet] = [:]
+        var summaries: [DatasetSummary] = []
+        if declaration.rounds > 0 {
+            for site in declaration.sites {
+                let set = try loader.site(site)
+                summaries += set.summaries
+                sites[site.id] = set
+                if set.truncated > 0 {
+                    report(
+                        .noted(
+                            "site \(site.id): \(set.truncated) of \(set.count) records are longer than max_length; their input was cut"
+                        ))
+                }
+            }
+        }
+        let needsScores = declaration.steps.contains { if case .score = $0 { true } else { false } }
+        let validation = needsScores ? try declaration.coordinator.map(loader.validation) : nil
+        summaries += validation?.summaries ?? []
+        var cohorts: [CohortID: RecordSet] = [:]
+        let evaluated = declaration.evaluatedCohorts
+        for cohort in declaration.cohorts where evaluated.contains(cohort.id) {
+            let set = try loader.cohort(cohort)
+            summaries += set.summaries
+            cohorts[cohort.id] = set
+        }
+        let held =
+            (validation.map { [("the coordinator", $0)] } ?? [])
+            + declaration.cohorts.compactMap { cohort in cohorts[cohort.id].map { ("cohort \(cohort.id)", $0) } }
+        try Leakage.check(
+            training: declaration.sites.compactMap { site in sites[site.id].map { ("site \(site.id)", $0) } },
+            held: held,
+            allowed: declaration.allowOverlap, summaries: &summaries, report: report)
+        for (owner, set) in declaration.sites.compactMap({ site in sites[site.id].map { ("site \(site.id)", $0) } })
+            + held
+        where !set.skipped.isEmpty {
+            let names = set.skipped.map { "\($0.document) (\($0.code))" }.joined(separator: ", ")
+            report(.noted("\(owner): \(set.skipped.count) documents left out: \(names)"))
+        }
+        let plan = Plan(
+            declaration: declaration, overrides: origin.overrides,
+            inputs: PlanInputs(
+                engineVersion: EngineVersion.text, model: opened.summary, tokenizerDigest: opened.tokenizerDigest,
+                templateDigest: Digest.sha256(opened.templateBytes), workflowDigest: Digest.sha256(workflow),
+                datasets: summaries))
+        return RunContext(
+            plan: plan, workflow: workflow, opened: opened, origin: origin, workspace: workspace, threads: threads,
+            isInterrupted: isInterrupted, report: report,
+            sites: sites, validation: validation, cohorts: cohorts)
+    }
+
+    private init(
+        plan: Plan, workflow: [UInt8], opened: OpenedModel, origin: RunOrigin, workspace: Workspace, threads: Int,
+        isInterrupted: @escaping () -> Bool,
+        report: @escaping (RunEvent) -> Void, sites: [SiteID: RecordSet], validation: RecordSet?,
+        cohorts: [CohortID: RecordSet]
+    ) {
+        self.plan = plan
+        self.workflowBytes = workflow
+        self.templateBytes = opened.templateBytes
+        self.template = opened.template
+        self.encoder = opened.encoder
+        self.file = opened.file
+        self.origin = origin
+        self.workspace = workspace
+        self.threads = threads
+        self.isInterrupted = isInterrupted
+        self.report = report
+        self.sites = sites
+        self.validationSet = validation
+        self.cohorts = cohorts
+    }
+
+    /// The sizes that an adapter of the base model has.
+    var sizes: BackboneSizes { plan.inputs.model.sizes }
+
+    /// The model, opened on first use.
+    package func model() throws(Fault) -> LanguageModel {
+        if let opened { return opened }
+        let model = try QuantisedCache.model(
+            file, plan.declaration.model, digest: plan.inputs.model.digest, cache: origin.cache,
+            note: { report(.noted($0)) })
+        opened = model
+        return model
+    }
+
+    /// The token ids of a site's records with the first label of each, for comparisons with other trainers; nil where the
+    /// plan has no such site.
+    public func sequences(of site: SiteID) throws(Fault) -> JSONValue? {
+        guard plan.declaration.sites.contains(where: { $0.id == site }) else { return nil }
+        return .array(
+            try records(of: site).sequences.map { sequence in
+                [
+                    "tokens": .array(sequence.tokens.map { .integer(Int64($0)) }),
+                    "loss_start": .integer(Int64(sequence.lossStart)),
+                ]
+            })
+    }
+
+    /// The adapter that round 1 starts from: PEFT's initial values from the seed.
+    func initialAdapter() throws(Fault) -> StartAdapter {
+        if let initial { return initial }
+        let adapter = try Engine.initialAdapter(
+            shape: file.shape, configuration: plan.declaration.adapter, seed: plan.declaration.seed)
+        let start = StartAdapter(
+            adapter: adapter, digest: Digest.sha256(AdapterFile.bytes(of: adapter, precision: .f32)))
+        initial = start
+        return start
+    }
+
+    func records(of site: SiteID) throws(Fault) -> RecordSet {
+        guard let set = sites[site] else { throw .noRecords("site \(site)", "") }
+        return set
+    }
+
+    func validation() throws(Fault) -> RecordSet {
+        guard let validationSet else { throw .noRecords("the coordinator", "") }
+        return validationSet
+    }
+
+    func records(of cohort: CohortID) throws(Fault) -> RecordSet {
+        guard let set = cohorts[cohort] else { throw .noRecords("cohort \(cohort)", "") }
+        return set
+    }
+
+    /// The settings of the step of that name, as plan.json writes them.
+    func settings(of step: StepKind) -> JSONValue {
+        plan.declaration.json["steps"]?.elements?.compactMap { $0[step.rawValue] }.first ?? .null
+    }
+
+    /// The commitment key of a site, a cohort or the coordinator.
+    func commitmentKey(of owner: String) throws(Fault) -> [UInt8] { try workspace.commitmentKey(of: owner) }
+
+    /// Throws `run.interrupted` where the person asked to stop.
+    func checkInterruption() throws(Fault) {
+        if isInterrupted() { throw .interrupted() }
+    }
+}
+
+/// The adapter a round starts from, with the digest of the bytes it was handed out as.
+struct StartAdapter {
+    package var adapter: Adapter
+    var digest: Digest
+
+    init(adapter: Adapter, digest: Digest) {
+        self.adapter = adapter
+        self.digest = digest
+    }
+
+    /// The published global adapter.
+    init(published bytes: [UInt8], context: RunContext, commit: String) throws(Fault) {
+        adapter = try AdapterFile.read(
+            bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter,
+            path: "\(commit.prefix(9)):\(RunPath.global)")
+        digest = Digest.sha256(bytes)
+    }
+}

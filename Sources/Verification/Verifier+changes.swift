@@ -1,0 +1,98 @@
+// What each commit changes: its own step's files, all of them, and nothing else.
+
+import Faults
+import Federation
+import GitLedger
+import RunRecords
+
+extension Verifier {
+    /// What each commit's tree holds otherwise than its first parent's.
+    func changes(_ commits: ArraySlice<CommitRecord>) throws(Fault) -> [CommitID: [FileDifference]] {
+        var found: [CommitID: [FileDifference]] = [:]
+        for commit in commits { found[commit.id] = try ledger.differences(from: commit.parents.first, to: commit.id) }
+        return found
+    }
+
+    /// A commit's tree is its first parent's with the files of its own step; an aggregate's takes over the merged sites' as well.
+    ///
+    /// Without this an earlier record could be rewritten in a later commit, and a reader of the tip would be told something else than what was
+    /// checked where it was made.
+    func additions(
+        _ commits: ArraySlice<CommitRecord>, _ changes: [CommitID: [FileDifference]]
+    ) throws(Fault) -> [Fault] {
+        var faults: [Fault] = []
+        for commit in commits {
+            guard let step = commit.step else {
+                faults.append(broken("verify.foreign-change", "a commit that is no step of a run may change nothing", commit))
+                continue
+            }
+            // What the merged sites' folders hold is to be there as it is.
+            var merged: [String: ObjectID] = [:]
+            if step.kind.rules.parents == .beforeAndSites {
+                for id in commit.parents.dropFirst() {
+                    guard let site = try ledger.read(id).owner.flatMap(SiteID.init) else { continue }
+                    for own in RunTable.siteLine(site, round: step.round) {
+                        for file in try ledger.files(of: id, below: own.folder) { merged[file.path] = file.blob }
+                    }
+                }
+            }
+            for (path, blob) in merged.sorted(by: { $0.key < $1.key })
+            where try ledger.blob(path, of: commit.id) != blob {
+                faults.append(
+                    broken(
+                        "verify.foreign-change", "the \(step.kind) commit changes \(path) of the line that it merges",
+                        commit, path))
+            }
+            let own = Dictionary(step.kind.paths(round: step.round, owner: step.owner).map { ($0.path, $0.file) }) {
+                first, _ in first
+            }
+            var made: Set<String> = []
+            for change in changes[commit.id] ?? [] where merged[change.path] == nil {
+                let what = change.new == nil ? "takes away" : change.old == nil ? "adds" : "changes"
+                // A published adapter takes the place of the one before it; every other file is new.
+                if let file = own[change.path], change.new != nil, change.old == nil || file.content == .adapter {
+                    made.insert(change.path)
+                    continue
+                }
+                faults.append(
+                    broken(
+                        "verify.foreign-change",
+                        "the \(step.kind) commit \(what) \(own[change.path] == nil ? "a path, which is none of its files" : "a file that was there before")",
+                        commit, change.path))
+            }
+            for (path, file) in own.sorted(by: { $0.key < $1.key })
+            where !made.contains(path) && !file.isOptional {
+                // The same adapter published twice changes nothing.
+                if file.content == .adapter, try ledger.blob(path, of: commit.id) != nil { continue }
+                faults.append(broken("verify.foreign-change", "the \(step.kind) commit lacks \(path)", commit, path))
+            }
+        }
+        return faults
+    }
+
+    /// Every upload is the one file that its tensors give at the plan's precision, and one that was left out is no file at all.
+    func canonicalUploads(_ uploads: ArraySlice<CommitRecord>) throws(Fault) -> [Fault] {
+        var faults: [Fault] = []
+        for commit in uploads {
+            guard let step = commit.step, let site = step.owner.flatMap(SiteID.init) else { continue }
+            let path = RunPath.upload(round: step.round, site: site)
+            let status = try record(step.record, commit).text("status")
+            do {
+                guard let bytes = try ledger.file(path, of: commit.id) else {
+                    if status == "sent" { faults.append(broken("verify.upload", "an upload that was sent is no file", commit, path)) }
+                    continue
+                }
+                if status != "sent" {
+                    faults.append(broken("verify.upload", "an upload that was left out has a file", commit, path))
+                    continue
+                }
+                if let flaw = Recomputation.flaw(ofUpload: bytes, plan: plan, path: path) {
+                    faults.append(broken("verify.upload", flaw, commit, path))
+                }
+            } catch {
+                guard error.code == "ledger.pruned" else { throw error }
+            }
+        }
+        return faults
+    }
+}

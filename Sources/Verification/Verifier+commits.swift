@@ -1,0 +1,121 @@
+// Each commit by itself: that the program wrote it, its trailers, its state, and the plan that it names.
+
+import Digests
+import Faults
+import Federation
+import GitLedger
+import RunRecords
+import Workflows
+
+extension Verifier {
+    /// A commit is one that the program writes, with the trailers of its step and no other: a message is read by people too, and could
+    /// say anything.
+    func messages(_ commits: ArraySlice<CommitRecord>) throws(Fault) -> [Fault] {
+        var faults: [Fault] = []
+        for commit in commits {
+            let isOurs = commit.trailers.map(\.key) == commit.kind?.rules.trailers && commit.author == RunCommit.author
+            let isWritten = try ledger.isAsWritten(commit.id)
+            if !isOurs || !isWritten {
+                faults.append(
+                    broken("verify.message", "the commit has other headers, trailers or people than a run's", commit))
+            }
+        }
+        return faults
+    }
+
+    /// `known` holds the states that were computed while every object was read.
+    func states(_ commits: [CommitRecord], _ known: [CommitID: Digest]) throws(Fault) -> (String, [Fault]) {
+        var faults: [Fault] = []
+        for commit in commits {
+            let recomputed: Digest
+            if let state = known[commit.id] {
+                recomputed = state
+            } else {
+                recomputed = try ledger.stateDigest(of: commit.id)
+            }
+            if commit.trailer("State-SHA256") != recomputed.hex {
+                faults.append(
+                    broken("verify.state", "State-SHA256 is not the recomputed \(recomputed)", commit))
+            }
+            if commit.trailer("Run") != run.name {
+                faults.append(broken("verify.run", "the commit does not belong to the run \(run)", commit))
+            }
+        }
+        return ("\(commits.count) commits", faults)
+    }
+
+    /// Every commit names the plan that the tip holds, and holds it.
+    func plans(_ commits: ArraySlice<CommitRecord>) throws(Fault) -> [Fault] {
+        var faults: [Fault] = []
+        let digest = Digest.sha256(planBytes)
+        let blob = try ledger.blob(RunPath.plan, of: tip)
+        for commit in commits {
+            if commit.trailer("Plan-SHA256") != digest.hex {
+                faults.append(broken("verify.plan", "Plan-SHA256 is not the plan's \(digest)", commit))
+            }
+            if try ledger.blob(RunPath.plan, of: commit.id) != blob {
+                faults.append(broken("verify.plan", "the plan is not the one of the run's tip", commit))
+            }
+        }
+        return faults
+    }
+
+    func planHolds(_ first: CommitRecord?, _ commits: Int, _ plans: [Fault]) throws(Fault) -> (String, [Fault]) {
+        var faults = plans
+        let digest = Digest.sha256(planBytes)
+        if let first,
+            first.subject != RunCommit.planSubject(declaration) || first.body != RunCommit.planBody(declaration)
+        {
+            faults.append(broken("verify.subject", "the first commit's message is not what the plan says", first))
+        }
+        if plan.json.canonical != planBytes {
+            faults.append(brokenTip("verify.plan", "plan.json is not written as this program writes it"))
+        }
+        faults += freeText()
+        guard let workflow = try ledger.file(RunPath.workflow, of: tip) else {
+            throw .missingFile(RunPath.workflow, tip.hex)
+        }
+        if Digest.sha256(workflow) != plan.inputs.workflowDigest {
+            faults.append(brokenTip("verify.workflow", "workflow.yaml is not the file the plan names by digest"))
+        }
+        guard let template = try ledger.file(RunPath.template, of: tip) else {
+            throw .missingFile(RunPath.template, tip.hex)
+        }
+        if Digest.sha256(template) != plan.inputs.templateDigest {
+            faults.append(brokenTip("verify.template", "template.yaml is not the file the plan names by digest"))
+        }
+        do {
+            if try PlanMaker.declaration(workflow: workflow, file: RunPath.workflow, overrides: plan.overrides)
+                != declaration
+            {
+                faults.append(
+                    brokenTip("verify.plan", "the workflow with its overrides does not resolve to the committed plan"))
+            }
+        } catch {
+            faults += error.faults
+        }
+        return (
+            "plan \(digest.hex.prefix(12)) in \(commits) commits; workflow read again with \(plan.overrides.count) overrides",
+            faults
+        )
+    }
+
+    /// Texts of the plan that neither the workflow nor an override says: the engine's version, the model's name and the labels.
+    private func freeText() -> [Fault] {
+        var faults: [Fault] = []
+        let version = plan.inputs.engineVersion.utf8
+        if version.count > 16 || !version.allSatisfy({ $0 == 0x2e || (0x30...0x39).contains($0) }) {
+            faults.append(brokenTip("verify.plan", "the engine's version is no version"))
+        }
+        let base = declaration.model.base.split(separator: "/").last.map(String.init) ?? ""
+        if plan.inputs.model.name != base {
+            faults.append(brokenTip("verify.plan", "the model's name is not the one that the workflow asks for"))
+        }
+        if let types = templateTypes {
+            for dataset in plan.inputs.datasets where !types.isSuperset(of: dataset.labels.keys) {
+                faults.append(brokenTip("verify.plan", "a data set counts labels that the template does not name"))
+            }
+        }
+        return faults
+    }
+}
