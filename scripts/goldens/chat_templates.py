@@ -1,7 +1,7 @@
 """Conversations in chat templates as Jinja writes them out: templates that use what the families' own use, and everything else that is read.
 
     peers/bin/pip install jinja2
-    peers/bin/python scripts/goldens/chat_templates.py >Tests/TokenizationTests/Goldens/chat_templates.json
+    peers/bin/python scripts/goldens/chat_templates.py >Tests/ChatTemplatesTests/Goldens/chat_templates.json
 
 The environment is the one of transformers (sandboxed, trim_blocks, lstrip_blocks), without a clock and without tools. With folders of
 .jinja files as arguments it renders those instead: for models whose templates are not ours to keep.
