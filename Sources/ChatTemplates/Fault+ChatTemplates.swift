@@ -11,4 +11,16 @@ extension Fault {
                 "Leave `chat` out of the prompt template and write the model's special tokens into its layout; for, if and set with common filters are read."
         )
     }
+
+    /// Text of a template fit for a message: at most 40 scalars, in quotes, whatever no terminal should get written as a question mark.
+    static func shown(_ text: some StringProtocol, limit: Int = 40) -> String {
+        var out = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars.prefix(limit) {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned: out.append("?")
+            default: out.append(scalar)
+            }
+        }
+        return "\"\(String(out))\"\(text.unicodeScalars.count > limit ? "…" : "")"
+    }
 }

@@ -37,6 +37,7 @@ import Testing
 
     @Test(arguments: [
         "marked-turns", "headed-turns", "last-question", "strict-pairs", "loose-lines", "spaces", "words",
+        "marked-answers",
     ])
     func writesWhatJinjaWrites(name: String) throws {
         let golden = try golden("chat_templates.json")
@@ -69,6 +70,26 @@ import Testing
         let path = ProcessInfo.processInfo.environment["MEDROUNDS_CHAT_TEMPLATES"] ?? ""
         for example in try #require(try JSONValue(parsing: try contents(path))["templates"]?.elements) {
             try expect(example)
+        }
+    }
+
+    /// A template of a trainer: what it marks for the loss means nothing where a prompt is written.
+    @Test func passesThroughWhatMarksTheAssistantsWords() throws {
+        let source = """
+            {% for m in messages %}{% if m.role=='assistant' %}{{ '<a>' }}{% generation %}{{ m.content + '</a>' }}{% endgeneration %}{{ '!' }}\
+            {% else %}{{ '<' + m.role + '>' + m.content }}{% endif %}{% endfor %}
+            """
+        let template = try ChatTemplate(source, beginning: nil, end: nil)
+        let messages = [
+            ChatTemplate.Message(role: "user", content: "q"), ChatTemplate.Message(role: "assistant", content: "r"),
+        ]
+        #expect(try template.text(of: messages, addsGenerationPrompt: false) == "<user>q<a>r</a>!")
+        for (broken, word) in [
+            ("{% generation %}a", "endgeneration"), ("{% generation x %}a{% endgeneration %}", "generation"),
+            ("{% generation %}a{% endif %}", "endgeneration"), ("{% endgeneration %}", "no block"),
+        ] {
+            let fault = #expect(throws: Fault.self) { _ = try ChatTemplate(broken, beginning: nil, end: nil) }
+            #expect(fault?.what.contains(word) == true, "\(broken): \(fault?.what ?? "")")
         }
     }
 
