@@ -37,6 +37,7 @@ let package = Package(
         .target(name: "Workflows", dependencies: ["Faults", "Federation", "CYAML"]),
         .target(name: "ModelFiles", dependencies: ["Faults", "Federation"]),
         .target(name: "Tokenization", dependencies: ["Faults", "Federation"]),
+        .target(name: "ChatTemplates", dependencies: ["Faults"]),
         .target(name: "Engine", dependencies: ["Faults", "Federation", "ModelFiles", "CKernels"]),
         .target(name: "Extraction", dependencies: ["Faults", "Federation"]),
         .target(name: "GitLedger", dependencies: ["Faults", "Federation", "Digests", "CLibgit2"]),
@@ -66,8 +67,8 @@ let package = Package(
         .target(
             name: "ModelShelf",
             dependencies: [
-                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine", "Extraction",
-                "GitLedger", "LocalFiles", "RunRecords",
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "ChatTemplates", "Engine",
+                "Extraction", "GitLedger", "LocalFiles", "RunRecords",
             ],
             resources: [.embedInCode("models.json")]),
         .target(
@@ -89,10 +90,14 @@ let package = Package(
         .testTarget(name: "FederationTests", dependencies: ["Faults", "Federation", "Digests"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Faults", "Federation", "Workflows"]),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Faults", "Federation", "Tokenization", "ModelFiles"],
+            name: "TokenizationTests",
+            dependencies: ["Faults", "Federation", "Tokenization", "ChatTemplates", "ModelFiles"],
             exclude: ["Goldens"]),
         .testTarget(
-            name: "ModelFilesTests", dependencies: ["Faults", "Federation", "ModelFiles", "Tokenization"]),
+            name: "ChatTemplatesTests", dependencies: ["Faults", "Federation", "ChatTemplates"], exclude: ["Goldens"]),
+        .testTarget(
+            name: "ModelFilesTests",
+            dependencies: ["Faults", "Federation", "ModelFiles", "Tokenization", "ChatTemplates"]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "COpenBLAS"]),
         .testTarget(
             name: "EngineTests",

@@ -1,8 +1,12 @@
 // Memory for tensors: allocated before the loops, 64-byte aligned, freed together.
 
+import Faults
 import Glibc
 
-/// Owns float32 buffers until it goes away itself; whoever holds a pointer from it also holds the arena.
+/// Owns buffers until it goes away itself; whoever holds a pointer from it also holds the arena.
+///
+/// Sizes are given as factors, since a model file may declare any: their product is checked, and memory that cannot be had is the
+/// fault engine.memory.
 package final class Arena {
     /// A buffer of so many bytes comes from the kernel, zeroed where it is first touched: by the threads that work on it, not by
     /// the one that asks.
@@ -12,51 +16,84 @@ package final class Arena {
     private var mappings: [UnsafeMutableRawBufferPointer] = []
     private let counting: Bool
     /// The bytes asked for so far.
-    private(set) var byteCount = 0
+    package private(set) var byteCount = 0
+    /// Those of them that count against the machine's memory.
+    private var taken = 0
 
     package init() { counting = false }
 
     /// One that only counts what it is asked for: what it gives out must not be touched.
     init(counting: Bool) { self.counting = counting }
 
-    /// A zeroed buffer of at least `count` floats, 64-byte aligned.
-    package func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
-        zeroed(max(count, 16) * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
+    /// A zeroed buffer of at least as many floats as the product of the factors, 64-byte aligned.
+    package func floats(_ factors: Int...) throws(Fault) -> UnsafeMutablePointer<Float> {
+        try zeroed(factors, of: Float.self)
     }
 
-    /// A zeroed buffer of at least `count` bfloat16 numbers, 64-byte aligned.
-    package func halves(_ count: Int) -> UnsafeMutablePointer<UInt16> {
-        zeroed(max(count, 32) * MemoryLayout<UInt16>.stride).assumingMemoryBound(to: UInt16.self)
+    /// The same of bfloat16 numbers.
+    package func halves(_ factors: Int...) throws(Fault) -> UnsafeMutablePointer<UInt16> {
+        try zeroed(factors, of: UInt16.self)
     }
 
-    /// A zeroed buffer of at least `count` pairs of bfloat16 numbers, 64-byte aligned.
-    func pairs(_ count: Int) -> UnsafeMutablePointer<UInt32> {
-        zeroed(max(count, 16) * MemoryLayout<UInt32>.stride).assumingMemoryBound(to: UInt32.self)
+    /// The same of pairs of bfloat16 numbers.
+    func pairs(_ factors: Int...) throws(Fault) -> UnsafeMutablePointer<UInt32> {
+        try zeroed(factors, of: UInt32.self)
+    }
+
+    /// The same of elements of any trivial type that may be all zero bits.
+    func zeroed<Element: BitwiseCopyable>(
+        _ factors: [Int], of type: Element.Type
+    ) throws(Fault) -> UnsafeMutablePointer<Element> {
+        let bytes = try MachineMemory.product(factors + [MemoryLayout<Element>.stride])
+        let raw = try allocate(bytes, reserving: false)
+        if !counting, bytes < Self.mapped { raw.initializeMemory(as: UInt8.self, repeating: 0, count: max(bytes, 64)) }
+        return raw.assumingMemoryBound(to: Element.self)
     }
 
     /// An uninitialised buffer, 64-byte aligned.
-    func bytes(_ count: Int) -> UnsafeMutableRawPointer {
-        byteCount += max(count, 64)
-        if counting, let block = blocks.first { return block }
-        if !counting, count >= Self.mapped {
-            let map = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-            guard let map, map != MAP_FAILED else { fatalError("no memory for \(count) bytes") }
-            mappings.append(UnsafeMutableRawBufferPointer(start: map, count: count))
-            return map
+    func bytes(_ factors: Int...) throws(Fault) -> UnsafeMutableRawPointer {
+        try allocate(MachineMemory.product(factors), reserving: false)
+    }
+
+    /// An uninitialised buffer of floats that may be used in small part: pages that nobody touches cost nothing, so it is not
+    /// counted against the machine's memory; the system alone may refuse it.
+    package func reserve(_ factors: Int...) throws(Fault) -> UnsafeMutablePointer<Float> {
+        try allocate(MachineMemory.product(factors + [MemoryLayout<Float>.stride]), reserving: true)
+            .assumingMemoryBound(to: Float.self)
+    }
+
+    private func allocate(_ asked: Int, reserving: Bool) throws(Fault) -> UnsafeMutableRawPointer {
+        let count = max(asked, 64)
+        let (sum, overflow) = byteCount.addingReportingOverflow(count)
+        guard !overflow else { throw .memory(nil, held: byteCount, limit: MachineMemory.limit) }
+        if counting, let block = blocks.first {
+            byteCount = sum
+            return block
         }
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: counting ? 64 : max(count, 64), alignment: 64)
-        blocks.append(raw)
+        let size = counting ? 64 : count
+        if !reserving { try MachineMemory.take(size) }
+        guard let raw = size >= Self.mapped ? Self.map(size) : Glibc.aligned_alloc(64, (size + 63) / 64 * 64) else {
+            if !reserving { MachineMemory.give(size) }
+            throw .memory(size, held: byteCount, limit: MachineMemory.limit)
+        }
+        if !reserving { taken += size }
+        byteCount = sum
+        if size >= Self.mapped {
+            mappings.append(UnsafeMutableRawBufferPointer(start: raw, count: size))
+        } else {
+            blocks.append(raw)
+        }
         return raw
     }
 
-    private func zeroed(_ count: Int) -> UnsafeMutableRawPointer {
-        let raw = bytes(count)
-        if !counting, count < Self.mapped { raw.initializeMemory(as: UInt8.self, repeating: 0, count: count) }
-        return raw
+    private static func map(_ count: Int) -> UnsafeMutableRawPointer? {
+        let map = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        return map == MAP_FAILED ? nil : map
     }
 
     deinit {
-        for block in blocks { block.deallocate() }
+        for block in blocks { free(block) }
         for map in mappings { munmap(map.baseAddress, map.count) }
+        MachineMemory.give(taken)
     }
 }

@@ -2,6 +2,7 @@
 // what differs is how weights, keys and work lie: everything a pass does is one parallel section.
 
 import CKernels
+import Faults
 import Federation
 import ModelFiles
 
@@ -25,11 +26,13 @@ struct CacheSizes {
     /// Slots, and keys each has room for.
     var slots: Int
     var slotKeys: Int
+    /// Keys of a slot that its prompt fills at least.
+    var shortestSlot: Int
 }
 
 final class CachedPass {
     /// The largest logit of a row.
-    struct Best {
+    struct Best: BitwiseCopyable {
         var token: Int32
         var logit: Float
     }
@@ -70,13 +73,14 @@ final class CachedPass {
     private let logits: [Floats]  // per worker [R, headColumns]
     private let candidates: UnsafeMutablePointer<Best>  // [head parts, R]
     private let scratches: [UnsafeMutableRawPointer]  // per worker
+    private let headInverses: [Floats]  // per worker [query heads of a key-value head]
     private let prefixCache: [Floats]  // per layer [key-value heads, prefix]
     private let slotCache: [Floats]  // per layer [slots, key-value heads, slotKeys]
     private let prefixFloats: Int
     private let slotFloats: Int
 
     /// Room for passes of `rows` rows, of which `headRows` go through the head.
-    init(_ network: Network, rows: Int, headRows: Int, sizes: CacheSizes) {
+    init(_ network: Network, rows: Int, headRows: Int, sizes: CacheSizes) throws(Fault) {
         let shape = network.model.shape
         let arena = network.arena
         let workers = network.workers
@@ -84,8 +88,10 @@ final class CachedPass {
         self.shape = shape
         self.sizes = sizes
         layers = network.layers()
-        weights = network.model.grouped.of(network.model, workers: workers)
-        adapters = network.layout == nil ? layers.map { _ in nil } : layers.map { GroupedAdapter($0, arena: arena) }
+        weights = try network.model.grouped.of(network.model, workers: workers)
+        adapters = try layers.map { (layer) throws(Fault) in
+            network.layout == nil ? nil : try GroupedAdapter(layer, arena: arena)
+        }
         attention = AttentionShape(
             heads: shape.headCount, keyValueHeads: shape.keyValueHeadCount, D: shape.headDimension)
         let parts = workers.count == 1 ? 1 : 4 * workers.count
@@ -101,33 +107,41 @@ final class CachedPass {
             $0..<min(shape.vocabularySize, $0 + Self.headColumns)
         }
         headRowCapacity = headRows
-        x = arena.floats(rows * shape.hiddenSize)
-        normed = arena.floats(rows * shape.hiddenSize)
-        q = arena.floats(rows * attention.Q)
-        k = arena.floats(rows * attention.KV)
-        v = arena.floats(rows * attention.KV)
-        attended = arena.floats(rows * attention.Q)
-        gate = arena.floats(rows * shape.feedForwardSize)
-        up = arena.floats(rows * shape.feedForwardSize)
-        u = arena.floats(rows * 3 * network.rank)
-        inverseRMS = arena.floats(rows)
-        headX = arena.floats(headRows * shape.hiddenSize)
-        headNormed = arena.floats(headRows * shape.hiddenSize)
-        logits = (0..<workers.count).map { _ in arena.floats(headRows * Self.headColumns) }
-        candidates = arena.bytes(headParts.count * headRows * MemoryLayout<Best>.stride).initializeMemory(
-            as: Best.self, repeating: Best(token: 0, logit: 0), count: headParts.count * headRows)
+        x = try arena.floats(rows, shape.hiddenSize)
+        normed = try arena.floats(rows, shape.hiddenSize)
+        q = try arena.floats(rows, attention.Q)
+        k = try arena.floats(rows, attention.KV)
+        v = try arena.floats(rows, attention.KV)
+        attended = try arena.floats(rows, attention.Q)
+        gate = try arena.floats(rows, shape.feedForwardSize)
+        up = try arena.floats(rows, shape.feedForwardSize)
+        u = try arena.floats(rows, 3, network.rank)
+        inverseRMS = try arena.floats(rows)
+        headX = try arena.floats(headRows, shape.hiddenSize)
+        headNormed = try arena.floats(headRows, shape.hiddenSize)
+        logits = try (0..<workers.count).map { (_) throws(Fault) in try arena.floats(headRows, Self.headColumns) }
+        candidates = try arena.zeroed([headParts.count, headRows], of: Best.self)
         let scratchBytes = kernel_cached_attention_scratch_bytes(shape.headDimension)
-        scratches = (0..<workers.count).map { _ in arena.bytes(scratchBytes) }
+        scratches = try (0..<workers.count).map { (_) throws(Fault) in try arena.bytes(scratchBytes) }
+        let headsPerKey = shape.headCount / shape.keyValueHeadCount
+        headInverses = try (0..<workers.count).map { (_) throws(Fault) in try arena.floats(headsPerKey) }
         let prefixFloats = kernel_cache_floats(sizes.prefix, shape.headDimension)
         let slotFloats = kernel_cache_floats(sizes.slotKeys, shape.headDimension)
         self.prefixFloats = prefixFloats
         self.slotFloats = slotFloats
-        // Left uninitialised, so that pages nobody uses cost nothing.
-        func cache(_ count: Int) -> Floats {
-            arena.bytes(count * MemoryLayout<Float>.stride).bindMemory(to: Float.self, capacity: count)
+        // Answers may be shorter than there is room for, prompts at least are there.
+        try MachineMemory.require(
+            layers.count, shape.keyValueHeadCount, MemoryLayout<Float>.stride,
+            prefixFloats
+                + MachineMemory.product([
+                    sizes.slots, kernel_cache_floats(sizes.shortestSlot, shape.headDimension),
+                ]))
+        prefixCache = try layers.map { (_) throws(Fault) in
+            try arena.reserve(shape.keyValueHeadCount, prefixFloats)
         }
-        prefixCache = layers.map { _ in cache(shape.keyValueHeadCount * prefixFloats) }
-        slotCache = layers.map { _ in cache(sizes.slots * shape.keyValueHeadCount * slotFloats) }
+        slotCache = try layers.map { (_) throws(Fault) in
+            try arena.reserve(sizes.slots, shape.keyValueHeadCount, slotFloats)
+        }
     }
 
     /// Copies the keys of the prefix beyond the shared ones to the start of a slot.
@@ -302,16 +316,15 @@ final class CachedPass {
         }
     }
 
-    /// RMSNorm over each head of some rows, in place, where the family has one. The attention's scratch takes what only a
-    /// backward pass would read.
+    /// RMSNorm over each head of some rows, in place, where the family has one. What only a backward pass would read goes into
+    /// a buffer of as many heads as a key-value head serves.
     private func normHeads(
         _ layer: Int, _ x: Floats, row: Int, rows: Int, heads: Int, _ weight: UnsafePointer<Float>?, _ worker: Int
     ) {
         guard let weight else { return }
-        let inverse = scratches[worker].assumingMemoryBound(to: Float.self)
         for t in 0..<rows {
             kernel_rmsnorm_forward(
-                x + t * row, inverse, x + t * row, weight, layers[layer].epsilon, heads, attention.D)
+                x + t * row, headInverses[worker], x + t * row, weight, layers[layer].epsilon, heads, attention.D)
         }
     }
 

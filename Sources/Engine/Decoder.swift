@@ -48,7 +48,7 @@ final class Decoder {
         let prefix = prompts.count == 1 ? 0 : min(common, shortest - 1)
         context = model.shape.contextLength
         vocabulary = model.shape.vocabularySize
-        let longestText = min(longest + maxNewTokens, context)
+        let longestText = min(longest + min(maxNewTokens, context), context)
         // Whole blocks of keys are shared by all slots; what the prefix has beyond them is copied, so that a record's keys fall
         // into the blocks they would have without the others.
         let shared = prefix / Packing.keyBlock * Packing.keyBlock
@@ -57,9 +57,11 @@ final class Decoder {
         network = try Network(
             model, adapter: adapter, configuration: nil, trains: false, rows: capacity, positionCount: longestText,
             threads: threads)
-        cached = CachedPass(
+        cached = try CachedPass(
             network, rows: capacity, headRows: headRows,
-            sizes: CacheSizes(shared: shared, prefix: prefix, slots: slots, slotKeys: longestText - shared))
+            sizes: CacheSizes(
+                shared: shared, prefix: prefix, slots: slots, slotKeys: longestText - shared,
+                shortestSlot: shortest - shared))
         self.slots = Array(repeating: nil, count: slots)
         self.prompts = prompts
         self.maxNewTokens = maxNewTokens

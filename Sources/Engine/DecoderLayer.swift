@@ -1,6 +1,7 @@
 // DecoderLayer: one LLaMA layer, h = x + Wo attention(norm(x)), out = h + Wdown(silu(Wgate n) * Wup n) with n = norm(h).
 
 import CKernels
+import Faults
 import Federation
 import ModelFiles
 
@@ -20,22 +21,22 @@ package struct LayerActivations {
     let u: [UnsafeMutablePointer<Float>]  // [T, r] per map
     let heads: HeadNormActivations?  // where q and k are normed
 
-    package init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) {
+    package init(_ shape: ModelShape, rank: Int, rows: Int, arena: Arena) throws(Fault) {
         let Q = shape.headCount * shape.headDimension
         let KV = shape.keyValueHeadCount * shape.headDimension
-        x = arena.floats(rows * shape.hiddenSize)
-        q = arena.floats(rows * Q)
-        k = arena.floats(rows * KV)
-        v = arena.floats(rows * KV)
-        attention = arena.floats(rows * Q)
-        logSumExp = arena.floats(rows * shape.headCount)
-        h = arena.floats(rows * shape.hiddenSize)
-        gate = arena.floats(rows * shape.feedForwardSize)
-        up = arena.floats(rows * shape.feedForwardSize)
-        inverseRMS = arena.floats(rows)
-        postInverseRMS = arena.floats(rows)
-        u = LinearMap.allCases.map { _ in arena.floats(rows * rank) }
-        heads = shape.headNorms ? HeadNormActivations(shape, rows: rows, arena: arena) : nil
+        x = try arena.floats(rows, shape.hiddenSize)
+        q = try arena.floats(rows, Q)
+        k = try arena.floats(rows, KV)
+        v = try arena.floats(rows, KV)
+        attention = try arena.floats(rows, Q)
+        logSumExp = try arena.floats(rows, shape.headCount)
+        h = try arena.floats(rows, shape.hiddenSize)
+        gate = try arena.floats(rows, shape.feedForwardSize)
+        up = try arena.floats(rows, shape.feedForwardSize)
+        inverseRMS = try arena.floats(rows)
+        postInverseRMS = try arena.floats(rows)
+        u = try LinearMap.allCases.map { (_) throws(Fault) in try arena.floats(rows, rank) }
+        heads = shape.headNorms ? try HeadNormActivations(shape, rows: rows, arena: arena) : nil
     }
 }
 
@@ -45,10 +46,10 @@ package struct LayerScratch {
     let product: UnsafeMutablePointer<Float>  // [T, F]
     let halves: Halves?  // in fast numerics
 
-    package init(_ shape: ModelShape, rows: Int, halves: Halves? = nil, arena: Arena) {
+    package init(_ shape: ModelShape, rows: Int, halves: Halves? = nil, arena: Arena) throws(Fault) {
         self.halves = halves
-        normed = arena.floats(rows * shape.hiddenSize)
-        product = arena.floats(rows * shape.feedForwardSize)
+        normed = try arena.floats(rows, shape.hiddenSize)
+        product = try arena.floats(rows, shape.feedForwardSize)
     }
 }
 
@@ -62,16 +63,18 @@ package struct GradientScratch {
     let dv: UnsafeMutablePointer<Float>  // [T, KV]
     let maps: MapScratch
 
-    package init(_ shape: ModelShape, rank: Int, rows: Int, numerics: Numerics = .exact, arena: Arena) {
+    package init(
+        _ shape: ModelShape, rank: Int, rows: Int, numerics: Numerics = .exact, arena: Arena
+    ) throws(Fault) {
         let Q = shape.headCount * shape.headDimension
         let KV = shape.keyValueHeadCount * shape.headDimension
-        dnormed = arena.floats(rows * shape.hiddenSize)
-        dproduct = arena.floats(rows * shape.feedForwardSize)
-        dattention = arena.floats(rows * Q)
-        dq = arena.floats(rows * Q)
-        dk = arena.floats(rows * KV)
-        dv = arena.floats(rows * KV)
-        maps = MapScratch(shape, rank: rank, rows: rows, exact: numerics == .exact, arena: arena)
+        dnormed = try arena.floats(rows, shape.hiddenSize)
+        dproduct = try arena.floats(rows, shape.feedForwardSize)
+        dattention = try arena.floats(rows, Q)
+        dq = try arena.floats(rows, Q)
+        dk = try arena.floats(rows, KV)
+        dv = try arena.floats(rows, KV)
+        maps = try MapScratch(shape, rank: rank, rows: rows, exact: numerics == .exact, arena: arena)
     }
 }
 
@@ -122,11 +125,10 @@ package struct PassRows {
 }
 
 package enum DecoderLayer {
-    /// out [T, H], which may be saved.x itself. keys and values are the store that segments name: saved.k and saved.v
-    /// themselves in training, a cache in generation.
+    /// out [T, H], which may be saved.x itself.
     package static func forward(
-        _ out: UnsafeMutablePointer<Float>, _ keys: UnsafeMutablePointer<Float>, _ values: UnsafeMutablePointer<Float>,
-        layer: LayerMaps, saved: LayerActivations, scratch: LayerScratch, rows: PassRows, workers: Workers
+        _ out: UnsafeMutablePointer<Float>, layer: LayerMaps, saved: LayerActivations, scratch: LayerScratch,
+        rows: PassRows, workers: Workers
     ) {
         let T = rows.T
         let H = layer.H
@@ -148,17 +150,9 @@ package enum DecoderLayer {
             layer.options.forward(saved, block, epsilon: layer.epsilon, shape)
             rotate(saved.q, saved.k, block, direction: 1, shape, rows)
         }
-        if keys != saved.k {
-            for segment in rows.segments {
-                let from = segment.rows.lowerBound * shape.KV
-                let to = (segment.ownRow + segment.ownOffset) * shape.KV
-                (keys + to).update(from: saved.k + from, count: segment.rows.count * shape.KV)
-                (values + to).update(from: saved.v + from, count: segment.rows.count * shape.KV)
-            }
-        }
         Attention.forward(
-            saved.attention, saved.logSumExp, q: saved.q, keys: keys, values: values, segments: rows.segments,
-            shape: shape, T: T, workers: workers)
+            saved.attention, saved.logSumExp, q: saved.q, keys: saved.k, values: saved.v,
+            segments: rows.segments, shape: shape, T: T, workers: workers)
         workers.rows(T) { block, worker in
             let at = block.lowerBound * H
             (saved.h + at).update(from: saved.x + at, count: block.count * H)

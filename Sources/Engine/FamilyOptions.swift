@@ -1,6 +1,7 @@
 // FamilyOptions: what some families add to a plain LLaMA layer: biases of maps, and RMSNorm over each head of q and k.
 
 import CKernels
+import Faults
 import Federation
 import ModelFiles
 
@@ -63,10 +64,10 @@ package struct HeadNormActivations {
     let inverseQ: UnsafeMutablePointer<Float>  // [T, heads]
     let inverseK: UnsafeMutablePointer<Float>  // [T, key-value heads]
 
-    init(_ shape: ModelShape, rows: Int, arena: Arena) {
-        q = arena.floats(rows * shape.headCount * shape.headDimension)
-        k = arena.floats(rows * shape.keyValueHeadCount * shape.headDimension)
-        inverseQ = arena.floats(rows * shape.headCount)
-        inverseK = arena.floats(rows * shape.keyValueHeadCount)
+    init(_ shape: ModelShape, rows: Int, arena: Arena) throws(Fault) {
+        q = try arena.floats(rows, shape.headCount, shape.headDimension)
+        k = try arena.floats(rows, shape.keyValueHeadCount, shape.headDimension)
+        inverseQ = try arena.floats(rows, shape.headCount)
+        inverseK = try arena.floats(rows, shape.keyValueHeadCount)
     }
 }

@@ -68,6 +68,21 @@ extension Fault {
             mend: "Use a state of this very training.")
     }
 
+    /// `bytes` nil is a number that no Int holds.
+    static func memory(_ bytes: Int?, held: Int, limit: Int) -> Fault {
+        let asked = bytes.map { "\($0) bytes" } ?? "more than 2^63 bytes"
+        return Fault(
+            .failed, "engine.memory",
+            "\(asked) of memory cannot be had: \(held) bytes are in use, this machine gives \(limit) in all",
+            mend: "Lower batch_size or max_length, or take a smaller model or a larger machine.")
+    }
+
+    static func weightNotFinite(_ name: String) -> Fault {
+        Fault(
+            .model, "engine.weight-not-finite", "the weights hold NaN or infinity, which have no nf4 form",
+            at: Place(tensor: name), mend: "Fetch the model file again: it is damaged.")
+    }
+
     static func noSequences(_ work: String) -> Fault {
         Fault(.data, "engine.no-sequences", "there is nothing to \(work)", mend: "Give at least one record.")
     }

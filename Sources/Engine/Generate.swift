@@ -45,7 +45,7 @@ public struct GenerationProgress: Sendable {
 /// guess costs time alone.
 ///
 /// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.token-outside-vocabulary,
-/// engine.adapter-*, engine.setting, engine.logits-not-finite.
+/// engine.adapter-*, engine.setting, engine.memory, engine.logits-not-finite.
 public func generate(
     _ model: LanguageModel, adapter: Adapter?, prompts: [[Int32]], maxNewTokens: Int, stop: Set<Int32>, batchSize: Int,
     threads: Int, progress: (GenerationProgress) throws(Fault) -> Void = { _ in },

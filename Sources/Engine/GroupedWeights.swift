@@ -1,6 +1,7 @@
 // GroupedWeights: the frozen weights once more, in their stored form, as passes of few rows read them.
 
 import CKernels
+import Faults
 import Federation
 import Synchronization
 
@@ -15,18 +16,18 @@ final class GroupedWeights: @unchecked Sendable {
     /// Rows that one task regroups.
     private static let taskRows = 1024
 
-    init(_ model: LanguageModel, workers: Workers) {
+    init(_ model: LanguageModel, workers: Workers) throws(Fault) {
         let arena = arena
         var sources: [kernel_matrix] = []
         var groups: [kernel_grouped] = []
-        func grouped(_ matrix: kernel_matrix) -> kernel_grouped {
-            let grouped = arena.grouped(type: matrix.type, rows: matrix.rows, columns: matrix.columns)
+        func grouped(_ matrix: kernel_matrix) throws(Fault) -> kernel_grouped {
+            let grouped = try arena.grouped(type: matrix.type, rows: matrix.rows, columns: matrix.columns)
             sources.append(matrix)
             groups.append(grouped)
             return grouped
         }
-        layers = model.layers.map { $0.maps.map(grouped) }
-        head = grouped(model.head)
+        layers = try model.layers.map { (layer) throws(Fault) in try layer.maps.map(grouped) }
+        head = try grouped(model.head)
         var tasks: [(place: Int, rows: Range<Int>)] = []
         for (place, source) in sources.enumerated() {
             for first in stride(from: 0, to: source.rows, by: Self.taskRows) {
@@ -44,10 +45,11 @@ final class GroupedWeights: @unchecked Sendable {
 final class GroupedWeightsOnce: Sendable {
     private let weights = Mutex<GroupedWeights?>(nil)
 
-    func of(_ model: LanguageModel, workers: Workers) -> GroupedWeights {
-        weights.withLock { weights in
+    /// Faults: engine.memory.
+    func of(_ model: LanguageModel, workers: Workers) throws(Fault) -> GroupedWeights {
+        try weights.withLock { (weights) throws(Fault) in
             if let weights { return weights }
-            let made = GroupedWeights(model, workers: workers)
+            let made = try GroupedWeights(model, workers: workers)
             weights = made
             return made
         }
@@ -72,37 +74,37 @@ struct GroupedAdapter {
     let stacks: [Stack?]  // in LayerInput.allCases order
     let ups: [Up?]  // in LinearMap.allCases order
 
-    init(_ layer: LayerMaps, arena: Arena) {
+    init(_ layer: LayerMaps, arena: Arena) throws(Fault) {
         var ups = [Up?](repeating: nil, count: LinearMap.allCases.count)
-        stacks = LayerInput.allCases.map { input -> Stack? in
+        stacks = try LayerInput.allCases.map { (input) throws(Fault) -> Stack? in
             var rows = 0
             for map in input.maps { rows += layer[map].low?.rank ?? 0 }
             guard rows > 0 else { return nil }
             let inputs = layer[input.maps[0]].inputs
-            let stacked = arena.floats(rows * inputs)
+            let stacked = try arena.floats(rows, inputs)
             var scale: Float = 1
             var next = 0
             for map in input.maps {
                 guard let low = layer[map].low else { continue }
                 (stacked + next * inputs).update(from: low.a, count: low.rank * inputs)
                 let outputs = layer[map].outputs
-                let b = arena.floats(outputs * low.rank)
+                let b = try arena.floats(outputs, low.rank)
                 for r in 0..<low.rank {
                     for n in 0..<outputs { b[n * low.rank + r] = low.b[r * outputs + n] }
                 }
                 ups[map.place] = Up(
-                    b: Self.grouped(matrix(b, rows: outputs, columns: low.rank), arena: arena), offset: next)
+                    b: try Self.grouped(matrix(b, rows: outputs, columns: low.rank), arena: arena), offset: next)
                 scale = low.scale
                 next += low.rank
             }
             return Stack(
-                a: Self.grouped(matrix(stacked, rows: rows, columns: inputs), arena: arena), scale: scale)
+                a: try Self.grouped(matrix(stacked, rows: rows, columns: inputs), arena: arena), scale: scale)
         }
         self.ups = ups
     }
 
-    private static func grouped(_ matrix: kernel_matrix, arena: Arena) -> kernel_grouped {
-        let grouped = arena.grouped(type: matrix.type, rows: matrix.rows, columns: matrix.columns)
+    private static func grouped(_ matrix: kernel_matrix, arena: Arena) throws(Fault) -> kernel_grouped {
+        let grouped = try arena.grouped(type: matrix.type, rows: matrix.rows, columns: matrix.columns)
         regroup(grouped, from: matrix, 0..<matrix.rows)
         return grouped
     }
@@ -125,10 +127,11 @@ enum LayerInput: Int, CaseIterable {
 
 extension Arena {
     /// Zeroed memory for a grouped matrix.
-    func grouped(type: Int32, rows: Int, columns: Int) -> kernel_grouped {
+    func grouped(type: Int32, rows: Int, columns: Int) throws(Fault) -> kernel_grouped {
+        // Rows and columns have at most 2^24 each, and a weight in a group at most 128 bytes.
         let bytes = kernel_grouped_bytes(type, rows, columns)
         return kernel_grouped(
-            data: UnsafeRawPointer(floats((bytes + 3) / 4)), rows: rows, columns: columns, type: type)
+            data: UnsafeRawPointer(try floats((bytes + 3) / 4)), rows: rows, columns: columns, type: type)
     }
 }
 

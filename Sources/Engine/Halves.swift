@@ -1,6 +1,7 @@
 // Halves: the bfloat16 forms of what the products of fast numerics read. Each product writes what it needs anew.
 
 import CKernels
+import Faults
 import Federation
 import ModelFiles
 
@@ -15,16 +16,16 @@ package struct Halves {
     let duPairs: UnsafeMutablePointer<UInt32>  // [T / 2, r] likewise
 
     /// For passes of at most `rows` rows; those that do not train need no gradients' halves.
-    package init(_ shape: ModelShape, rank: Int, rows: Int, trains: Bool, arena: Arena) {
-        let low = rows * Self.stride(of: rank)
+    package init(_ shape: ModelShape, rank: Int, rows: Int, trains: Bool, arena: Arena) throws(Fault) {
+        let low = Self.stride(of: rank)
         let maps = trains ? ModelShape.mostMapsOfAnInput : 0  // each of whole pairs
-        x = arena.halves(rows * Self.stride(of: shape.widestRow))
-        u = LinearMap.allCases.map { _ in arena.halves(low) }
-        dropped = arena.halves(trains ? rows * (shape.widestInputs + maps) : 0)
-        dy = arena.halves(trains ? rows * (shape.widestOutputs + maps) : 0)
-        du = arena.halves(maps * low)
-        uPairs = arena.pairs(maps * ((rows + 1) / 2) * rank)
-        duPairs = arena.pairs(maps * ((rows + 1) / 2) * rank)
+        x = try arena.halves(rows, Self.stride(of: shape.widestRow))
+        u = try LinearMap.allCases.map { (_) throws(Fault) in try arena.halves(rows, low) }
+        dropped = try arena.halves(trains ? rows : 0, shape.widestInputs + maps)
+        dy = try arena.halves(trains ? rows : 0, shape.widestOutputs + maps)
+        du = try arena.halves(maps, rows, low)
+        uPairs = try arena.pairs(maps, (rows + 1) / 2, rank)
+        duPairs = try arena.pairs(maps, (rows + 1) / 2, rank)
     }
 
     /// The distance between rows of a width, in elements: whole pairs.

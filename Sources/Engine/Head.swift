@@ -1,6 +1,7 @@
 // Head: the last norm, the vocabulary projection and cross-entropy, in chunks of rows so that [T, V] never exists.
 
 import CKernels
+import Faults
 import Federation
 
 /// The frozen end of the model.
@@ -33,15 +34,15 @@ package struct HeadScratch {
     let halves: UnsafeMutablePointer<UInt16>?  // [rows, H] normed, in fast numerics
 
     /// At most `limit` rows, and at most 2^24 logits (64 MB) unless the vocabulary asks for more in 32 rows.
-    package init(_ head: HeadWeights, limit: Int, arena: Arena) {
+    package init(_ head: HeadWeights, limit: Int, arena: Arena) throws(Fault) {
         rows = max(1, min(limit, max(32, (1 << 24) / head.V)))
-        x = arena.floats(rows * head.H)
-        normed = arena.floats(rows * head.H)
-        dx = arena.floats(rows * head.H)
-        inverseRMS = arena.floats(rows)
-        logits = arena.floats(rows * head.V)
-        losses = arena.floats(rows)
-        halves = head.numerics == .exact ? nil : arena.halves(rows * Halves.stride(of: head.H))
+        x = try arena.floats(rows, head.H)
+        normed = try arena.floats(rows, head.H)
+        dx = try arena.floats(rows, head.H)
+        inverseRMS = try arena.floats(rows)
+        logits = try arena.floats(rows, head.V)
+        losses = try arena.floats(rows)
+        halves = head.numerics == .exact ? nil : try arena.halves(rows, Halves.stride(of: head.H))
     }
 }
 

@@ -1,6 +1,7 @@
 // Random models of a shape, quantised, in memory: for measuring what a model costs without having it.
 
 import CKernels
+import Faults
 import Federation
 import ModelFiles
 
@@ -8,10 +9,10 @@ extension LanguageModel {
     /// A matrix [rows, columns] of a quantised type: words of Philox, with scales that give weights of about ±0.02.
     static func randomMatrix(
         rows: Int, columns: Int, type: StoredType, place: Int, in arena: Arena
-    ) -> kernel_matrix {
+    ) throws(Fault) -> kernel_matrix {
         let rowBytes = (columns + type.blockElements - 1) / type.blockElements * type.blockBytes
         let words = (rows * rowBytes + 3) / 4
-        let memory = arena.bytes(words * 4)
+        let memory = try arena.bytes(words, 4)
         let random = Seeds.random(seed: 0, purpose: .randomModel, stream: (place, 0))
         kernel_random_words(memory.bindMemory(to: UInt32.self, capacity: words), random, 0, words)
         let scales = scales(type)
@@ -45,8 +46,8 @@ extension LanguageModel {
     }
 
     /// A norm's weight: ones.
-    static func ones(_ count: Int, in arena: Arena) -> UnsafePointer<Float> {
-        let values = arena.floats(count)
+    static func ones(_ count: Int, in arena: Arena) throws(Fault) -> UnsafePointer<Float> {
+        let values = try arena.floats(count)
         values.update(repeating: 1, count: count)
         return UnsafePointer(values)
     }

@@ -34,7 +34,7 @@ public final class LanguageModel: @unchecked Sendable {
     }
 
     /// Checks every tensor against the file's shape. Faults: engine.tensor-missing, engine.tensor-shape,
-    /// engine.tensor-bytes, engine.model-setting.
+    /// engine.tensor-bytes, engine.model-setting, engine.memory.
     /// `quantised` are the weights of `.nf4` where they are made already; else they are made here.
     public init(
         _ file: ModelFile, numerics: Numerics = .exact, weights: WeightForm = .stored,
@@ -86,7 +86,7 @@ public final class LanguageModel: @unchecked Sendable {
         self.layers = layers
     }
 
-    /// A model of a shape with random weights of a quantised type. Faults: engine.model-setting.
+    /// A model of a shape with random weights of a quantised type. Faults: engine.model-setting, engine.memory.
     public init(random shape: ModelShape, type: StoredType, numerics: Numerics) throws(Fault) {
         try Self.check(shape)
         let arena = Arena()
@@ -96,20 +96,20 @@ public final class LanguageModel: @unchecked Sendable {
         file = nil
         quantised = nil
         norms = arena
-        embedding = Self.randomMatrix(rows: shape.vocabularySize, columns: H, type: type, place: 0, in: arena)
+        embedding = try Self.randomMatrix(rows: shape.vocabularySize, columns: H, type: type, place: 0, in: arena)
         head =
             shape.tiedHead
             ? embedding
-            : Self.randomMatrix(rows: shape.vocabularySize, columns: H, type: type, place: 1, in: arena)
-        finalNorm = Self.ones(H, in: arena)
-        layers = (0..<shape.layerCount).map { layer in
+            : try Self.randomMatrix(rows: shape.vocabularySize, columns: H, type: type, place: 1, in: arena)
+        finalNorm = try Self.ones(H, in: arena)
+        layers = try (0..<shape.layerCount).map { (layer) throws(Fault) in
             LayerWeights(
-                maps: LinearMap.allCases.map { map in
-                    Self.randomMatrix(
+                maps: try LinearMap.allCases.map { (map) throws(Fault) in
+                    try Self.randomMatrix(
                         rows: shape.outputs(of: map), columns: shape.inputs(of: map), type: type,
                         place: 2 + layer * LinearMap.allCases.count + map.place, in: arena)
                 },
-                inputNorm: Self.ones(H, in: arena), postAttentionNorm: Self.ones(H, in: arena),
+                inputNorm: try Self.ones(H, in: arena), postAttentionNorm: try Self.ones(H, in: arena),
                 options: FamilyOptions())
         }
     }
@@ -134,15 +134,23 @@ public final class LanguageModel: @unchecked Sendable {
         LanguageModel(self, layers: max(1, min(count, shape.layerCount)))
     }
 
-    private static func check(_ shape: ModelShape) throws(Fault) {
+    static func check(_ shape: ModelShape) throws(Fault) {
         let sizes = [
             ("hiddenSize", shape.hiddenSize), ("layerCount", shape.layerCount), ("headCount", shape.headCount),
             ("keyValueHeadCount", shape.keyValueHeadCount), ("headDimension", shape.headDimension),
             ("feedForwardSize", shape.feedForwardSize), ("vocabularySize", shape.vocabularySize),
             ("contextLength", shape.contextLength),
         ]
+        // So no product of two sizes and a few small numbers overflows, and every size has its place in 32 bits.
         for (name, value) in sizes where value < 1 || value > 1 << 24 {
             throw .modelSetting(name, "\(value)", expected: "1 to \(1 << 24)")
+        }
+        if shape.layerCount > 1 << 16 {
+            throw .modelSetting("layerCount", "\(shape.layerCount)", expected: "1 to \(1 << 16)")
+        }
+        let queries = shape.headCount * shape.headDimension
+        if queries > 1 << 24 {
+            throw .modelSetting("headCount times headDimension", "\(queries)", expected: "1 to \(1 << 24)")
         }
         if shape.headDimension % 2 != 0 {
             throw .modelSetting("headDimension", "\(shape.headDimension)", expected: "an even number")
@@ -173,7 +181,7 @@ public final class LanguageModel: @unchecked Sendable {
         guard let tensor = file.tensor(name) else { throw .modelTensorMissing(name) }
         guard tensor.shape == [H] else { throw .modelTensorShape(name, found: tensor.shape, expected: [H]) }
         let matrix = try stored(tensor, rows: 1, columns: H)
-        let values = arena.floats(H)
+        let values = try arena.floats(H)
         withUnsafePointer(to: matrix) { kernel_matrix_row(values, $0, 0) }
         return UnsafePointer(values)
     }

@@ -1,6 +1,7 @@
 // The backward pass of one map that may share its input with others, in exact and fast numerics.
 
 import CKernels
+import Faults
 import ModelFiles
 
 /// What the backward pass of the maps of one input writes in between.
@@ -8,15 +9,15 @@ package struct MapScratch {
     let du: UnsafeMutablePointer<Float>  // [T, r] per map
     let dropped: UnsafeMutablePointer<Float>  // dropout(x), [T, in] per map, in exact numerics
 
-    package init(_ shape: ModelShape, rank: Int, rows: Int, exact: Bool, arena: Arena) {
-        du = arena.floats(ModelShape.mostMapsOfAnInput * rows * rank)
-        dropped = arena.floats(exact ? rows * shape.widestInputs : 0)
+    package init(_ shape: ModelShape, rank: Int, rows: Int, exact: Bool, arena: Arena) throws(Fault) {
+        du = try arena.floats(ModelShape.mostMapsOfAnInput, rows, rank)
+        dropped = try arena.floats(exact ? rows : 0, shape.widestInputs)
     }
 
     /// For maps of one input of `inputs` elements.
-    package init(maps: Int, inputs: Int, rank: Int, rows: Int, arena: Arena) {
-        du = arena.floats(maps * rows * rank)
-        dropped = arena.floats(maps * rows * inputs)
+    package init(maps: Int, inputs: Int, rank: Int, rows: Int, arena: Arena) throws(Fault) {
+        du = try arena.floats(maps, rows, rank)
+        dropped = try arena.floats(maps, rows, inputs)
     }
 }
 

@@ -1,6 +1,7 @@
 // LoRALinear: y = W x + scale B A dropout(x) for packed rows, and its gradients for A, B and x. W is frozen.
 
 import CKernels
+import Faults
 
 /// One linear map of a layer: its frozen weight and, where it is adapted, its low-rank pair.
 ///
@@ -53,8 +54,10 @@ package struct AdaptedMap {
             self.mask = mask
         }
 
-        /// The words of a mask for `elements` elements.
-        static func words(_ elements: Int) -> Int { (elements + 15) / 16 + 1 }
+        /// Memory for the mask of [rows, inputs]. Faults: engine.memory.
+        static func mask(rows: Int, inputs: Int, arena: Arena) throws(Fault) -> UnsafeMutablePointer<UInt16> {
+            try arena.halves((MachineMemory.product([rows, inputs]) - 1) / 16 + 2)
+        }
 
         /// out [rows, in] = dropout(x), x and out standing at the block, in the forward pass.
         func draw(_ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int) {

@@ -33,6 +33,8 @@ struct LoRALayout {
             throw .setting("alpha", "\(configuration.alpha)", range: "the finite numbers")
         }
         guard !configuration.targets.isEmpty else { throw .setting("targets", "empty", range: "one map or more") }
+        // Widths within 2^24, layers that all have tensors in a file, ranks within 2^11: no sum below overflows.
+        try LanguageModel.check(shape)
         var entries: [Entry] = []
         var next = 0
         for layer in 0..<shape.layerCount {
@@ -77,6 +79,14 @@ struct LoRALayout {
         return tensor.values
     }
 
+    /// Refuses an adapter whose vectors, gradients, moments and tensors do not fit beside what is there. Faults: engine.memory.
+    func requireMemory() throws(Fault) {
+        try MachineMemory.require(count, Self.copies, MemoryLayout<Float>.stride)
+    }
+
+    /// The vector, its gradient and two moments, and twice the adapter as it comes and goes.
+    static let copies = 6
+
     /// The adapter of a vector.
     func adapter(_ values: UnsafePointer<Float>) -> Adapter {
         let rank = configuration.rank
@@ -102,13 +112,14 @@ struct LoRALayout {
 
 /// PEFT's initial adapter: A uniform in ±1/sqrt(in) (Kaiming with a = sqrt 5), B zero; `Seeds` tells the numbers.
 ///
-/// Faults: engine.setting.
+/// Faults: engine.setting, engine.model-setting, engine.memory.
 public func initialAdapter(
     shape: ModelShape, configuration: LoRAConfiguration, seed: UInt64
 ) throws(Fault) -> Adapter {
     let layout = try LoRALayout(configuration, shape: shape)
+    try layout.requireMemory()
     let arena = Arena()
-    let values = arena.floats(layout.count)
+    let values = try arena.floats(layout.count)
     return withExtendedLifetime(arena) {
         for entry in layout.entries {
             let bound = Float(1 / Double(entry.inputs).squareRoot())

@@ -29,22 +29,22 @@ final class Network {
         let shape = model.shape
         self.model = model
         capacity = rows
-        workers = Workers(count: threads, headDimension: shape.headDimension, width: shape.widestRow)
+        workers = try Workers(count: threads, headDimension: shape.headDimension, width: shape.widestRow)
         head = HeadWeights(
             weight: model.head, norm: model.finalNorm, epsilon: shape.rmsEpsilon, numerics: model.numerics)
-        rotary = RotaryTable(shape: shape, count: positionCount)
-        positions = arena.bytes(rows * MemoryLayout<Int32>.stride).initializeMemory(
-            as: Int32.self, repeating: 0, count: rows)
+        rotary = try RotaryTable(shape: shape, count: positionCount)
+        positions = try arena.zeroed([rows], of: Int32.self)
         if let adapter {
             let layout = try LoRALayout(configuration ?? adapter.configuration, shape: shape)
-            parameters = arena.floats(layout.count)
-            gradient = trains ? arena.floats(layout.count) : nil
+            if trains { try layout.requireMemory() }
+            parameters = try arena.floats(layout.count)
+            gradient = trains ? try arena.floats(layout.count) : nil
             rank = layout.configuration.rank
             try layout.read(adapter, into: parameters)
             self.layout = layout
         } else {
             layout = nil
-            parameters = arena.floats(0)
+            parameters = try arena.floats(0)
             gradient = nil
             rank = 0
         }
@@ -75,8 +75,8 @@ final class Network {
     }
 
     /// Scratch for fast numerics, nil in exact ones.
-    func halves(rows: Int, trains: Bool) -> Halves? {
-        model.numerics == .exact ? nil : Halves(model.shape, rank: rank, rows: rows, trains: trains, arena: arena)
+    func halves(rows: Int, trains: Bool) throws(Fault) -> Halves? {
+        model.numerics == .exact ? nil : try Halves(model.shape, rank: rank, rows: rows, trains: trains, arena: arena)
     }
 
     /// Writes the embeddings of the tokens to x [T, H] and returns the rows' description.
@@ -94,44 +94,29 @@ final class Network {
     }
 }
 
-/// Forward passes that keep nothing but keys and values.
+/// Forward passes that keep nothing.
 final class Inference {
     let network: Network
     private let layers: [LayerMaps]
     private let saved: LayerActivations
     private let scratch: LayerScratch
-    private let keys: [UnsafeMutablePointer<Float>]  // per layer [store rows, KV]
-    private let values: [UnsafeMutablePointer<Float>]
 
-    /// `storeRows` is the size of the key-value store of each layer; nil where a pass needs no keys but its own.
-    init(_ network: Network, rows: Int, storeRows: Int?) {
+    /// For passes of at most `rows` rows. Faults: engine.memory.
+    init(_ network: Network, rows: Int) throws(Fault) {
         let shape = network.model.shape
-        let saved = LayerActivations(shape, rank: network.rank, rows: rows, arena: network.arena)
         self.network = network
-        self.saved = saved
+        saved = try LayerActivations(shape, rank: network.rank, rows: rows, arena: network.arena)
         layers = network.layers()
-        scratch = LayerScratch(
+        scratch = try LayerScratch(
             shape, rows: rows, halves: network.halves(rows: rows, trains: false), arena: network.arena)
-        let KV = shape.keyValueHeadCount * shape.headDimension
-        func stores(_ own: UnsafeMutablePointer<Float>) -> [UnsafeMutablePointer<Float>] {
-            (0..<shape.layerCount).map { _ in
-                guard let storeRows else { return own }
-                // Left uninitialised, so that pages nobody uses cost nothing.
-                return network.arena.bytes(storeRows * KV * MemoryLayout<Float>.stride).bindMemory(
-                    to: Float.self, capacity: storeRows * KV)
-            }
-        }
-        keys = stores(saved.k)
-        values = stores(saved.v)
     }
 
     /// The last layer's output [T, H], valid until the next pass.
     func run(_ tokens: [Int32], _ segments: [Segment]) -> UnsafePointer<Float> {
         let rows = network.begin(saved.x, tokens: tokens, segments: segments)
-        for (index, layer) in layers.enumerated() {
+        for layer in layers {
             DecoderLayer.forward(
-                saved.x, keys[index], values[index], layer: layer, saved: saved, scratch: scratch, rows: rows,
-                workers: network.workers)
+                saved.x, layer: layer, saved: saved, scratch: scratch, rows: rows, workers: network.workers)
         }
         return UnsafePointer(saved.x)
     }
@@ -151,39 +136,43 @@ final class Differentiation {
     private let head: HeadScratch
 
     /// With `checkpointing` layers keep their inputs only, and run again before their backward pass: the same bits.
-    init(_ network: Network, rows: Int, checkpointing: Bool = false) {
+    /// Faults: engine.memory.
+    init(_ network: Network, rows: Int, checkpointing: Bool = false) throws(Fault) {
         let shape = network.model.shape
         let arena = network.arena
         self.network = network
         self.checkpointing = checkpointing
         if checkpointing {
-            let one = LayerActivations(shape, rank: network.rank, rows: rows, arena: arena)
-            saved = (0..<shape.layerCount).map { _ in
+            let one = try LayerActivations(shape, rank: network.rank, rows: rows, arena: arena)
+            saved = try (0..<shape.layerCount).map { (_) throws(Fault) in
                 var activations = one
-                activations.x = arena.floats(rows * shape.hiddenSize)
+                activations.x = try arena.floats(rows, shape.hiddenSize)
                 return activations
             }
         } else {
-            saved = (0..<shape.layerCount).map { _ in
-                LayerActivations(shape, rank: network.rank, rows: rows, arena: arena)
+            saved = try (0..<shape.layerCount).map { (_) throws(Fault) in
+                try LayerActivations(shape, rank: network.rank, rows: rows, arena: arena)
             }
         }
-        func masksOfALayer() -> [UnsafeMutablePointer<UInt16>] {
-            LinearMap.allCases.map { arena.halves(AdaptedMap.Dropout.words(rows * shape.inputs(of: $0))) }
+        func masksOfALayer() throws(Fault) -> [UnsafeMutablePointer<UInt16>] {
+            try LinearMap.allCases.map { (map) throws(Fault) in
+                try AdaptedMap.Dropout.mask(rows: rows, inputs: shape.inputs(of: map), arena: arena)
+            }
         }
         if (network.layout?.configuration.dropout ?? 0) == 0 {
             masks = []
         } else if checkpointing {
-            masks = Array(repeating: masksOfALayer(), count: shape.layerCount)
+            masks = Array(repeating: try masksOfALayer(), count: shape.layerCount)
         } else {
-            masks = (0..<shape.layerCount).map { _ in masksOfALayer() }
+            masks = try (0..<shape.layerCount).map { (_) throws(Fault) in try masksOfALayer() }
         }
-        last = arena.floats(rows * shape.hiddenSize)
-        dx = arena.floats(rows * shape.hiddenSize)
-        scratch = LayerScratch(shape, rows: rows, halves: network.halves(rows: rows, trains: true), arena: arena)
-        gradients = GradientScratch(
+        last = try arena.floats(rows, shape.hiddenSize)
+        dx = try arena.floats(rows, shape.hiddenSize)
+        scratch = try LayerScratch(
+            shape, rows: rows, halves: network.halves(rows: rows, trains: true), arena: arena)
+        gradients = try GradientScratch(
             shape, rank: network.rank, rows: rows, numerics: network.model.numerics, arena: arena)
-        head = HeadScratch(network.head, limit: rows, arena: arena)
+        head = try HeadScratch(network.head, limit: rows, arena: arena)
     }
 
     /// The mean cross-entropy over the labels of the batch; sets network.gradient to its gradient.
@@ -200,8 +189,8 @@ final class Differentiation {
         let rows = network.begin(saved[0].x, tokens: packing.tokens, segments: packing.segments)
         for (index, layer) in layers.enumerated() {
             DecoderLayer.forward(
-                index + 1 < saved.count ? saved[index + 1].x : last, saved[index].k, saved[index].v, layer: layer,
-                saved: saved[index], scratch: scratch, rows: rows, workers: workers)
+                index + 1 < saved.count ? saved[index + 1].x : last, layer: layer, saved: saved[index],
+                scratch: scratch, rows: rows, workers: workers)
         }
         dx.update(repeating: 0, count: rows.T * H)
         if let gradient = network.gradient, let count = network.layout?.count {
@@ -216,8 +205,7 @@ final class Differentiation {
         for index in layers.indices.reversed() {
             if checkpointing, index + 1 < layers.count {
                 DecoderLayer.forward(
-                    last, saved[index].k, saved[index].v, layer: layers[index], saved: saved[index], scratch: scratch,
-                    rows: rows, workers: workers)
+                    last, layer: layers[index], saved: saved[index], scratch: scratch, rows: rows, workers: workers)
             }
             DecoderLayer.backward(
                 dx, needsInput: index > 0, layer: layers[index], saved: saved[index], scratch: scratch,

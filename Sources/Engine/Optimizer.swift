@@ -1,6 +1,7 @@
 // Optimizer: AdamW over the adapter's vector, clipping by the global norm, and the learning rate of each step.
 
 import CKernels
+import Faults
 import Federation
 
 /// Transformers' schedules with linear warm-up (get_cosine_schedule_with_warmup and its kin).
@@ -45,16 +46,15 @@ struct Optimizer {
     /// Moments come from the arena, which the caller keeps together with the vectors.
     init(
         count: Int, weights: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, arena: Arena, workers: Workers
-    ) {
+    ) throws(Fault) {
         self.count = count
         self.weights = weights
         self.gradient = gradient
         self.workers = workers
-        first = arena.floats(count)
-        second = arena.floats(count)
+        first = try arena.floats(count)
+        second = try arena.floats(count)
         let blocks = (count + Self.block - 1) / Self.block
-        squares = arena.bytes(blocks * MemoryLayout<Double>.stride).initializeMemory(
-            as: Double.self, repeating: 0, count: blocks)
+        squares = try arena.zeroed([blocks], of: Double.self)
     }
 
     private var blocks: Int { (count + Self.block - 1) / Self.block }

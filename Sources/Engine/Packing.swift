@@ -34,7 +34,7 @@ package struct Label {
     let row: Int
     let token: Int32
     /// The records (places in the batch) whose label this is: one, or several in a shared prefix.
-    let records: [Int]
+    package let records: [Int]
 
     package init(row: Int, token: Int32, records: [Int]) {
         self.row = row
@@ -44,24 +44,24 @@ package struct Label {
 }
 
 /// The rows, segments and labels of one batch.
-struct Packing {
+package struct Packing {
     /// The shortest prefix worth sharing, in tokens.
-    static let shortestPrefix = 16
+    package static let shortestPrefix = 16
     /// The keys that the attention kernels take at a time. A prefix of a multiple of it leaves every query the blocks of keys
     /// it has without sharing, so that a forward pass gives the same bits either way (a test holds the kernels to it).
     static let keyBlock = 96
 
-    private(set) var tokens: [Int32] = []
+    package private(set) var tokens: [Int32] = []
     private(set) var segments: [Segment] = []
     /// The segments of each group, a prefix first; groups share nothing.
     private(set) var groups: [Range<Int>] = []
-    private(set) var labels: [Label] = []
+    package private(set) var labels: [Label] = []
 
     /// How many labels the batch has, shared ones counted for each record.
     var labelCount: Int { labels.reduce(0) { $0 + $1.records.count } }
 
     /// How records share prefixes.
-    enum Sharing {
+    package enum Sharing {
         /// Not at all.
         case none
         /// Whole blocks of keys, so that no record's result depends on the others: for scoring and decoding.
@@ -71,7 +71,7 @@ struct Packing {
     }
 
     /// Packs a batch.
-    init(_ batch: [TokenSequence], sharing: Sharing) {
+    package init(_ batch: [TokenSequence], sharing: Sharing) {
         let groups =
             switch sharing {
             case .none: batch.indices.map { Group(records: [$0], prefix: 0) }
@@ -98,8 +98,11 @@ struct Packing {
         let sequence = batch[records[0]].tokens
         tokens.append(contentsOf: sequence[from..<to])
         segments.append(Segment(rows: first..<tokens.count, prefix: prefix, ownRow: first, ownOffset: 0))
+        var labelled: [Int] = []
         for place in from..<to {
-            let labelled = records.filter { batch[$0].lossStart <= place + 1 }
+            // Which ever records count grows with the place, so the same number is the same list, which is then shared.
+            let count = records.reduce(0) { batch[$1].lossStart <= place + 1 ? $0 + 1 : $0 }
+            if count != labelled.count { labelled = records.filter { batch[$0].lossStart <= place + 1 } }
             if !labelled.isEmpty {
                 labels.append(Label(row: first + place - from, token: sequence[place + 1], records: labelled))
             }
@@ -107,43 +110,33 @@ struct Packing {
     }
 
     /// Records that share a prefix, in record order, and its length in tokens.
-    struct Group {
-        var records: [Int]
-        var prefix: Int
+    package struct Group {
+        package var records: [Int]
+        package var prefix: Int
+
+        package init(records: [Int], prefix: Int) {
+            self.records = records
+            self.prefix = prefix
+        }
     }
 
     /// Sorts the sequences and splits the sorted list where that saves the most rows: a range either shares its common
     /// prefix (cut to a multiple) as a whole or falls apart at its (first) least common neighbours. Groups stand in the order
     /// of their first records.
-    static func groups(_ batch: [TokenSequence], multiple: Int) -> [Group] {
+    package static func groups(_ batch: [TokenSequence], multiple: Int) -> [Group] {
+        guard !batch.isEmpty else { return [] }
         let order = batch.indices.sorted {
             if batch[$0].tokens == batch[$1].tokens { return $0 < $1 }
             return batch[$0].tokens.lexicographicallyPrecedes(batch[$1].tokens)
         }
         let common = zip(order, order.dropFirst()).map { commonPrefix(batch[$0].tokens, batch[$1].tokens) }
-
-        func best(_ range: Range<Int>) -> (saved: Int, groups: [Group]) {
-            let alone = Group(records: Array(order[range]), prefix: 0)
-            guard range.count > 1 else { return (0, [alone]) }
-            var least = range.lowerBound
-            for place in range.lowerBound..<range.upperBound - 1 where common[place] < common[least] { least = place }
-            // A record's last token has no row: where one record is the whole prefix, its suffix is that row.
-            let shortest = order[range].reduce(Int.max) { min($0, batch[$1].tokens.count - 1) }
-            let prefix = (min(common[least], shortest) - 1) / multiple * multiple
-            let together = prefix >= shortestPrefix ? prefix * (range.count - 1) : 0
-            let left = best(range.lowerBound..<least + 1)
-            let right = best(least + 1..<range.upperBound)
-            if together >= left.saved + right.saved && together > 0 {
-                return (together, [Group(records: order[range].sorted(), prefix: prefix)])
-            }
-            return (left.saved + right.saved, left.groups + right.groups)
-        }
-        guard !batch.isEmpty else { return [] }
-        return best(0..<order.count).groups.sorted { $0.records[0] < $1.records[0] }
+        return SplitTree(common, lengths: order.map { batch[$0].tokens.count }, multiple: multiple).ranges()
+            .map { Group(records: order[$0.range].sorted(), prefix: $0.prefix) }
+            .sorted { $0.records[0] < $1.records[0] }
     }
 
     /// How many tokens two sequences share at their start.
-    static func commonPrefix(_ a: [Int32], _ b: [Int32]) -> Int {
+    package static func commonPrefix(_ a: [Int32], _ b: [Int32]) -> Int {
         var count = 0
         while count < min(a.count, b.count) && a[count] == b[count] { count += 1 }
         return count

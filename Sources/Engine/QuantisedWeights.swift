@@ -18,11 +18,12 @@ public final class QuantisedWeights: @unchecked Sendable {
     /// Weights of a row that share an absmax.
     private static let block = 64
 
-    /// Quantises a model in memory. Throws `engine.model-setting` where it is quantised already.
+    /// Quantises a model in memory. Throws `engine.model-setting` where it is quantised already, and
+    /// `engine.weight-not-finite`.
     init(quantising file: ModelFile) throws(Fault) {
         for (name, matrix) in try Self.sources(file) {
-            let bytes = Self.rows(of: matrix)
-            let copy = arena.bytes(bytes.count)
+            let bytes = try Self.rows(of: matrix, name: name)
+            let copy = try arena.bytes(bytes.count)
             bytes.withUnsafeBytes {
                 copy.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(copy), byteCount: $0.count)
             }
@@ -47,12 +48,13 @@ public final class QuantisedWeights: @unchecked Sendable {
         }
     }
 
-    /// Quantises a model into a file, one tensor at a time. Throws `engine.model-setting` where it is quantised already, and `file.write`.
+    /// Quantises a model into a file, one tensor at a time. Throws `engine.model-setting` where it is quantised already,
+    /// `engine.weight-not-finite`, and `file.write`.
     public static func write(_ file: ModelFile, to path: String) throws(Fault) {
         let sources = try sources(file)
         try Safetensors.write(
             sources.map { (name: $0.name, shape: [$0.matrix.rows, rowBytes($0.matrix.columns)], type: .u8) }, to: path
-        ) { rows(of: sources[$0].matrix) }
+        ) { (index) throws(Fault) in try rows(of: sources[index].matrix, name: sources[index].name) }
     }
 
     private static func fault(_ path: String) -> Fault {
@@ -95,18 +97,22 @@ public final class QuantisedWeights: @unchecked Sendable {
 
     private static func rowBytes(_ columns: Int) -> Int { 8 + 4 * groups(columns / block) + 33 * (columns / block) }
 
-    /// The rows of a map, quantised: a row at a time is in float32.
-    package static func rows(of matrix: kernel_matrix) -> [UInt8] {
+    /// The rows of a map, quantised: a row at a time is in float32. Faults: engine.weight-not-finite, engine.memory.
+    package static func rows(of matrix: kernel_matrix, name: String) throws(Fault) -> [UInt8] {
         let blocks = matrix.columns / block
+        // The blocks, the rows made of them, and absmax with its codes.
+        try MachineMemory.require(matrix.rows, 3 * 36 * blocks)
         // {absmax, codes} of every block, then absmax quantised over the whole tensor.
         var plain = [UInt8](repeating: 0, count: matrix.rows * blocks * 36)
         var absmax: [Float] = []
         absmax.reserveCapacity(matrix.rows * blocks)
+        var finite = true
         plain.withUnsafeMutableBytes { plain in
             withUnsafeTemporaryAllocation(of: Float.self, capacity: matrix.columns) { row in
                 guard let values = row.baseAddress, let out = plain.baseAddress else { return }
                 for index in 0..<matrix.rows {
                     withUnsafePointer(to: matrix) { kernel_matrix_row(values, $0, index) }
+                    if kernel_all_finite(values, matrix.columns) == 0 { finite = false }
                     kernel_nf4_from_f32(
                         (out + index * blocks * 36).assumingMemoryBound(to: UInt8.self), values, blocks)
                 }
@@ -115,6 +121,7 @@ public final class QuantisedWeights: @unchecked Sendable {
                 absmax.append(plain.loadUnaligned(fromByteOffset: 36 * index, as: Float.self))
             }
         }
+        guard finite else { throw .weightNotFinite(name) }
         let second = SecondQuantisation(absmax)
         let groups = groups(blocks)
         var out: [UInt8] = []

@@ -1,5 +1,6 @@
 // The rotary embedding's cosine and sine tables, with the scalings of Hugging Face's configuration.
 
+import Faults
 import ModelFiles
 
 /// Cosine and sine of position * frequency, [positions, D/2] each, float32, owned.
@@ -10,11 +11,19 @@ final class RotaryTable {
 
     /// Tables for positions 0 ..< count. Frequencies and angles are rounded to float32 as Hugging Face does, so that
     /// far positions turn by the very angle the model was trained with.
-    init(shape: ModelShape, count: Int) {
+    ///
+    /// Faults: engine.model-setting where theta or the scaling give frequencies beyond 64, engine.memory.
+    init(shape: ModelShape, count: Int) throws(Fault) {
         let frequencies = Self.frequencies(shape)
+        // Up to 2^24 positions, so angles stay below 2^30, where sine and cosine are defined.
+        for frequency in frequencies where !(abs(frequency) <= 64) {
+            throw .modelSetting(
+                "ropeScaling", "\(shape.ropeScaling) with ropeTheta \(shape.ropeTheta)",
+                expected: "frequencies of at most 64")
+        }
         let half = frequencies.count
-        cosine = arena.floats(count * half)
-        sine = arena.floats(count * half)
+        cosine = try arena.floats(count, half)
+        sine = try arena.floats(count, half)
         for position in 0..<count {
             for i in 0..<half {
                 let angle = Elementary.sineAndCosine(Double(Float(position) * frequencies[i]))

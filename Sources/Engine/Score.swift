@@ -67,7 +67,7 @@ public final class Scorer {
 
     /// The records under one more adapter, or under the base model alone; the same bits as with a scorer of its own.
     ///
-    /// Faults: engine.adapter-*, engine.setting, engine.loss-not-finite.
+    /// Faults: engine.adapter-*, engine.setting, engine.memory, engine.loss-not-finite.
     public func score(_ adapter: Adapter?) throws(Fault) -> Score {
         let pass = try pass(for: adapter)
         var score = Score(total: 0, labels: 0, sequences: [Double](repeating: 0, count: records))
@@ -99,8 +99,8 @@ public final class Scorer {
             threads: threads)
         let made = Pass(
             configuration: adapter?.configuration, network: network,
-            inference: Inference(network, rows: rows, storeRows: nil),
-            scratch: HeadScratch(network.head, limit: rows, arena: network.arena))
+            inference: try Inference(network, rows: rows),
+            scratch: try HeadScratch(network.head, limit: rows, arena: network.arena))
         pass = made
         return made
     }
@@ -158,8 +158,8 @@ package func allLogits(
     let network = try Network(
         model, adapter: adapter, configuration: nil, trains: false, rows: tokens.count, positionCount: tokens.count,
         threads: threads)
-    let inference = Inference(network, rows: tokens.count, storeRows: nil)
-    let scratch = HeadScratch(network.head, limit: positions.count, arena: network.arena)
+    let inference = try Inference(network, rows: tokens.count)
+    let scratch = try HeadScratch(network.head, limit: positions.count, arena: network.arena)
     let x = inference.run(
         tokens, [Segment(rows: 0..<tokens.count, prefix: 0..<0, ownRow: 0, ownOffset: 0)])
     var logits: [Float] = []

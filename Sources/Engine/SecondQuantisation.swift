@@ -42,7 +42,8 @@ package struct SecondQuantisation {
     }()
 
     private static func code(_ value: Float) -> UInt8 {
-        let clamped = min(max(value, -1), 1)
+        // Finite absmax may still have an infinite mean; NaN is then as good as zero.
+        let clamped = value.isNaN ? 0 : min(max(value, -1), 1)
         return table[Int((clamped + 1) * 0.5 * 65535 + 0.5)]
     }
 

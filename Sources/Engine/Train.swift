@@ -87,7 +87,8 @@ public struct TrainingOutcome: Sendable {
 /// `checkpointEvery` steps but the job's last one, before `progress` hears of that step.
 ///
 /// Faults: engine.state, engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
-/// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.loss-not-finite, engine.gradient-not-finite.
+/// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.memory, engine.loss-not-finite,
+/// engine.gradient-not-finite.
 public func train(
     _ job: TrainingJob, from state: TrainingState? = nil, through last: Int? = nil,
     progress: (TrainingProgress) throws(Fault) -> Void = { _ in },
@@ -95,23 +96,28 @@ public func train(
 ) throws(Fault) -> TrainingOutcome {
     let configuration = job.configuration
     let (sequences, truncated) = try prepare(job)
-    let perEpoch = (sequences.count + configuration.batchSize - 1) / configuration.batchSize
-    let steps = configuration.epochs * perEpoch
+    let batches = EpochBatches(sequences, configuration, seed: job.seed, round: job.round, site: job.site)
+    let perEpoch = batches.count
+    let (steps, overflow) = configuration.epochs.multipliedReportingOverflow(by: perEpoch)
+    guard !overflow, steps <= Int(Int32.max) else {
+        throw .setting("epochs", "\(configuration.epochs)", range: "1...\(Int(Int32.max) / perEpoch)")
+    }
     let done = state?.steps ?? 0
     guard done <= steps else { throw .stateBeyond(done, of: steps) }
 
-    let batches = trainingBatches(
-        sequences, configuration, seed: job.seed, round: job.round, site: job.site)
-    let mostRows = batches.reduce(0) { max($0, packedRows($1)) }
+    var mostRows = 0
+    for epoch in 0..<configuration.epochs {
+        mostRows = batches.of(epoch).reduce(mostRows) { max($0, packedRows($1)) }
+    }
     let network = try Network(
         job.model, adapter: state?.adapter ?? job.start, configuration: job.lora, trains: true, rows: mostRows,
         positionCount: sequences.reduce(0) { max($0, $1.tokens.count) }, threads: job.threads)
     guard let layout = network.layout, let gradient = network.gradient else {
         preconditionFailure("a network that trains has an adapter")
     }
-    let differentiation = Differentiation(
+    let differentiation = try Differentiation(
         network, rows: mostRows, checkpointing: configuration.checkpointActivations)
-    var optimizer = Optimizer(
+    var optimizer = try Optimizer(
         count: layout.count, weights: network.parameters, gradient: gradient, arena: network.arena,
         workers: network.workers)
     if let state {
@@ -132,34 +138,37 @@ public func train(
         outcome.tokens += batch.reduce(0) { $0 + $1.tokens.count }
     }
 
-    for (step, batch) in batches.enumerated() {
-        if let last, step >= last { break }
-        let packing = Packing(batch, sharing: .all)
-        if let state, step < done {
-            account(state.losses[step], packing, batch, step: step)
-            continue
+    training: for epoch in 0..<configuration.epochs {
+        for (place, batch) in batches.of(epoch).enumerated() {
+            let step = epoch * perEpoch + place
+            if let last, step >= last { break training }
+            let packing = Packing(batch, sharing: .all)
+            if let state, step < done {
+                account(state.losses[step], packing, batch, step: step)
+                continue
+            }
+            let loss = differentiation.run(
+                packing, dropout: dropout(seed: job.seed, round: job.round, site: job.site, step: step))
+            guard loss.isFinite else { throw .lossNotFinite(loss, step: step) }
+            let norm = optimizer.gradientNorm()
+            guard norm.isFinite else { throw .gradientNotFinite(step: step) }
+            let rate = LearningRate.rate(step, of: steps, configuration)
+            optimizer.step(
+                learningRate: rate, decay: configuration.weightDecay, norm: norm, clip: configuration.clipNorm)
+            account(loss, packing, batch, step: step)
+            if let every = configuration.checkpointEvery, (step + 1) % every == 0, step + 1 < steps {
+                try checkpoint(
+                    withExtendedLifetime(network) {
+                        TrainingState(
+                            adapter: layout.adapter(network.parameters), firstMoment: layout.adapter(optimizer.first),
+                            secondMoment: layout.adapter(optimizer.second), losses: outcome.losses)
+                    })
+            }
+            try progress(
+                TrainingProgress(
+                    step: step + 1, steps: steps, epoch: epoch, loss: loss, learningRate: rate,
+                    gradientNorm: norm, tokens: outcome.tokens))
         }
-        let loss = differentiation.run(
-            packing, dropout: dropout(seed: job.seed, round: job.round, site: job.site, step: step))
-        guard loss.isFinite else { throw .lossNotFinite(loss, step: step) }
-        let norm = optimizer.gradientNorm()
-        guard norm.isFinite else { throw .gradientNotFinite(step: step) }
-        let rate = LearningRate.rate(step, of: steps, configuration)
-        optimizer.step(
-            learningRate: rate, decay: configuration.weightDecay, norm: norm, clip: configuration.clipNorm)
-        account(loss, packing, batch, step: step)
-        if let every = configuration.checkpointEvery, (step + 1) % every == 0, step + 1 < steps {
-            try checkpoint(
-                withExtendedLifetime(network) {
-                    TrainingState(
-                        adapter: layout.adapter(network.parameters), firstMoment: layout.adapter(optimizer.first),
-                        secondMoment: layout.adapter(optimizer.second), losses: outcome.losses)
-                })
-        }
-        try progress(
-            TrainingProgress(
-                step: step + 1, steps: steps, epoch: step / perEpoch, loss: loss, learningRate: rate,
-                gradientNorm: norm, tokens: outcome.tokens))
     }
     let finite = withExtendedLifetime(network) {
         outcome.adapter = layout.adapter(network.parameters)
@@ -175,14 +184,35 @@ public func train(
 public func trainingBatches(
     _ sequences: [TokenSequence], _ configuration: TrainingConfiguration, seed: UInt64, round: Int, site: String
 ) -> [[TokenSequence]] {
-    var batches: [[TokenSequence]] = []
-    for epoch in 0..<configuration.epochs {
-        let order = Seeds.order(count: sequences.count, seed: seed, round: round, site: site, epoch: epoch)
-        for first in stride(from: 0, to: order.count, by: configuration.batchSize) {
-            batches.append(order[first..<min(order.count, first + configuration.batchSize)].map { sequences[$0] })
+    let batches = EpochBatches(sequences, configuration, seed: seed, round: round, site: site)
+    return (0..<configuration.epochs).flatMap { batches.of($0) }
+}
+
+/// The batches of a training call, one epoch at a time: any number of epochs takes the memory of one.
+struct EpochBatches {
+    private let sequences: [TokenSequence]
+    private let batchSize: Int
+    private let order: (Int) -> [Int]
+    /// Batches of an epoch.
+    let count: Int
+
+    init(
+        _ sequences: [TokenSequence], _ configuration: TrainingConfiguration, seed: UInt64, round: Int, site: String
+    ) {
+        self.sequences = sequences
+        let records = sequences.count
+        let batchSize = max(1, min(configuration.batchSize, records))
+        self.batchSize = batchSize
+        count = (records + batchSize - 1) / batchSize
+        order = { Seeds.order(count: records, seed: seed, round: round, site: site, epoch: $0) }
+    }
+
+    func of(_ epoch: Int) -> [[TokenSequence]] {
+        let order = order(epoch)
+        return stride(from: 0, to: order.count, by: batchSize).map {
+            order[$0..<min(order.count, $0 + batchSize)].map { sequences[$0] }
         }
     }
-    return batches
 }
 
 /// How many rows a batch is computed in, shared prefixes once.
@@ -191,12 +221,20 @@ public func packedRows(_ batch: [TokenSequence]) -> Int { Packing(batch, sharing
 /// Checks a job and cuts its sequences to maxLength.
 private func prepare(_ job: TrainingJob) throws(Fault) -> (sequences: [TokenSequence], truncated: Int) {
     let configuration = job.configuration
-    guard configuration.epochs >= 1 else { throw .setting("epochs", "\(configuration.epochs)", range: "1...") }
+    guard (1...1 << 20).contains(configuration.epochs) else {
+        throw .setting("epochs", "\(configuration.epochs)", range: "1...\(1 << 20)")
+    }
     guard configuration.batchSize >= 1 else {
         throw .setting("batch size", "\(configuration.batchSize)", range: "1...")
     }
     guard configuration.maxLength >= 2 else {
         throw .setting("max length", "\(configuration.maxLength)", range: "2...")
+    }
+    guard (0...1).contains(configuration.warmupRatio) else {
+        throw .setting("warm-up ratio", "\(configuration.warmupRatio)", range: "0...1")
+    }
+    if let every = configuration.checkpointEvery, every < 1 {
+        throw .setting("steps between checkpoints", "\(every)", range: "1...")
     }
     let start = job.start.configuration
     if start.rank != job.lora.rank {
@@ -244,7 +282,7 @@ package func lossAndGradient(
     guard let layout = network.layout, let gradient = network.gradient else {
         preconditionFailure("a network that trains has an adapter")
     }
-    let loss = Differentiation(network, rows: packing.tokens.count).run(
+    let loss = try Differentiation(network, rows: packing.tokens.count).run(
         packing, dropout: seed.map { dropout(seed: $0, round: 1, site: "", step: 0) })
     return withExtendedLifetime(network) { (loss, layout.adapter(gradient)) }
 }

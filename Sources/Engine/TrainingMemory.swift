@@ -27,37 +27,38 @@ public struct TrainingMemory: Sendable, Equatable {
         let layout = try LoRALayout(lora, shape: shape)
         let kept = Arena(counting: true)
         let keptLayers = checkpointing ? 1 : shape.layerCount
-        for _ in 0..<keptLayers { _ = LayerActivations(shape, rank: lora.rank, rows: rows, arena: kept) }
+        for _ in 0..<keptLayers {
+            _ = try LayerActivations(shape, rank: lora.rank, rows: rows, arena: kept)
+        }
         if lora.dropout > 0 {
             for _ in 0..<keptLayers {
                 for map in LinearMap.allCases {
-                    _ = kept.halves(AdaptedMap.Dropout.words(rows * shape.inputs(of: map)))
+                    _ = try AdaptedMap.Dropout.mask(rows: rows, inputs: shape.inputs(of: map), arena: kept)
                 }
             }
         }
         if checkpointing {
-            for _ in 0...shape.layerCount { _ = kept.floats(rows * shape.hiddenSize) }
+            for _ in 0...shape.layerCount { _ = try kept.floats(rows, shape.hiddenSize) }
         }
         let used = Arena(counting: true)
-        for _ in 0..<2 { _ = used.floats(rows * shape.hiddenSize) }
+        for _ in 0..<2 { _ = try used.floats(rows, shape.hiddenSize) }
         let halves =
-            numerics == .exact ? nil : Halves(shape, rank: lora.rank, rows: rows, trains: true, arena: used)
-        _ = LayerScratch(shape, rows: rows, halves: halves, arena: used)
-        _ = GradientScratch(shape, rank: lora.rank, rows: rows, numerics: numerics, arena: used)
-        _ = HeadScratch(
+            numerics == .exact ? nil : try Halves(shape, rank: lora.rank, rows: rows, trains: true, arena: used)
+        _ = try LayerScratch(shape, rows: rows, halves: halves, arena: used)
+        _ = try GradientScratch(shape, rank: lora.rank, rows: rows, numerics: numerics, arena: used)
+        _ = try HeadScratch(
             HeadWeights(
                 weight: kernel_matrix(
                     data: nil, rows: shape.vocabularySize, columns: shape.hiddenSize, row_bytes: 0,
                     type: Int32(KERNEL_Q4_0.rawValue)),
-                norm: UnsafePointer(used.floats(0)), epsilon: shape.rmsEpsilon, numerics: numerics),
+                norm: UnsafePointer(try used.floats(0)), epsilon: shape.rmsEpsilon, numerics: numerics),
             limit: rows, arena: used)
         let perThread =
             kernel_gemm_workspace_bytes() + kernel_attention_scratch_bytes(shape.headDimension)
             + Workers.mostRows(width: shape.widestRow) * shape.widestRow * 6
         activations = kept.byteCount
         scratch = used.byteCount + threads * perThread + 4 * longest * shape.headDimension
-        // The vector, gradient and two moments, and twice the adapter as it comes and goes.
-        adapter = 6 * 4 * layout.count
+        adapter = LoRALayout.copies * MemoryLayout<Float>.stride * layout.count
         self.weights = weights
     }
 }

@@ -1,6 +1,7 @@
 // Workers: how one piece of work is split over threads. Splits never change a result, so the thread count never does.
 
 import CKernels
+import Faults
 
 /// A fixed number of threads, each with its own workspace for the kernels.
 ///
@@ -20,15 +21,19 @@ package final class Workers {
     private let pool: WorkerPool?
 
     /// Workspaces for `count` threads, heads of D elements and rows of at most `width` elements.
-    package init(count: Int, headDimension D: Int, width: Int) {
+    /// Faults: engine.memory.
+    package init(count: Int, headDimension D: Int, width: Int) throws(Fault) {
         let arena = arena
         let mostRows = Self.mostRows(width: width)
         self.count = count
         self.mostRows = mostRows
-        gemmWorkspaces = (0..<count).map { _ in arena.bytes(kernel_gemm_workspace_bytes()) }
-        attentionScratches = (0..<count).map { _ in arena.bytes(kernel_attention_scratch_bytes(D)) }
-        rowScratches = (0..<count).map { _ in arena.floats(mostRows * width) }
-        halfScratches = (0..<count).map { _ in arena.halves(mostRows * Halves.stride(of: width)) }
+        func each<Scratch>(_ make: () throws(Fault) -> Scratch) throws(Fault) -> [Scratch] {
+            try (0..<count).map { (_) throws(Fault) in try make() }
+        }
+        gemmWorkspaces = try each { () throws(Fault) in try arena.bytes(kernel_gemm_workspace_bytes()) }
+        attentionScratches = try each { () throws(Fault) in try arena.bytes(kernel_attention_scratch_bytes(D)) }
+        rowScratches = try each { () throws(Fault) in try arena.floats(mostRows, width) }
+        halfScratches = try each { () throws(Fault) in try arena.halves(mostRows, Halves.stride(of: width)) }
         pool = count > 1 ? WorkerPool(helpers: count - 1) : nil
         pool?.start()
     }

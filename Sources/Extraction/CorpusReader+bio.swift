@@ -1,70 +1,156 @@
-// The token form: token TAB tag a line, an empty line between sentences; IOB2 and IO tags.
+// The token form: a token and a tag a line, an empty line between sentences; also the columns of CoNLL files.
 
 import Faults
 import Federation
 
 extension CorpusReader {
+    /// How the lines of a token file are built.
+    enum TokenLines {
+        /// Token, tab, tag: .bio files.
+        case pairs
+        /// Columns between tabs or blanks, the token first and the tag last; `-DOCSTART-` begins a document: CoNLL files.
+        case columns
+    }
+
     /// Reads one .bio file. The document's text is its tokens joined by blanks, its sentences by line ends.
     ///
     /// `B-x` begins a mention; `I-x` goes on with one of the same type, and begins one where none is open (IO and IOB1 files).
-    package static func bio(
-        id: String, lines bytes: [UInt8], file: String, labels: LabelMap = LabelMap(), faults: inout FaultList
-    ) -> Document? {
-        guard scalars(bytes) != nil else {
-            faults.add(.notUTF8(file, document: id))
-            return nil
+    package static func bio(id: String, lines bytes: [UInt8], file: String, reading: inout CorpusReading) -> Document? {
+        tokens(id: id, lines: bytes, file: file, form: .pairs, reading: &reading).first
+    }
+
+    /// Reads a file of tokens. With several documents in it each gets the id and its number; no document is made of a file that is not UTF-8.
+    static func tokens(
+        id: String, lines bytes: [UInt8], file: String, form: TokenLines, reading: inout CorpusReading
+    ) -> [Document] {
+        let bytes = withoutMark(bytes)
+        guard String(validating: bytes, as: UTF8.self) != nil else {
+            reading.faults.add(.notUTF8(file, document: id))
+            return []
         }
-        var document = Document(id: id, text: [])
-        var open: (type: String, start: Int, end: Int)?
-        var endsSentence = false
-        func close() {
-            if let mention = open {
-                document.entities.append(
-                    Entity(
-                        id: "T\(document.entities.count + 1)", type: mention.type, spans: [mention.start..<mention.end])
-                )
-            }
-            open = nil
-        }
+        var documents: [Document] = []
+        var tokens = TokenDocument(id: id)
+        var number = 0
         for (index, line) in lines(bytes).enumerated() {
-            let place = Place(file: file, line: index + 1, document: "\(id) line \(index + 1)")
+            let place = Place(file: file, line: index + 1, document: "\(tokens.document.id) line \(index + 1)")
             if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
-                close()
-                endsSentence = true
+                tokens.endSentence()
                 continue
             }
-            let fields = line.split(separator: 0x09, omittingEmptySubsequences: false)
-            guard fields.count == 2, !fields[0].isEmpty, let token = scalars(fields[0]), !token.allSatisfy(\.isSpace)
-            else {
-                faults.add(.bioLine("the line is not one token, a tab and a tag", at: place))
+            if form == .columns && line.starts(with: Array("-DOCSTART-".utf8)) {
+                if number > 0 || !tokens.document.text.isEmpty { documents.append(tokens.finished()) }
+                number += 1
+                let digits = String(number)
+                tokens = TokenDocument(id: "\(id)-\(String(repeating: "0", count: max(0, 5 - digits.count)))\(digits)")
+                reading.faults.document = tokens.document.id
                 continue
             }
-            var tag = String(decoding: fields[1], as: UTF8.self)
-            let label = String(tag.unicodeScalars.dropFirst(2))
-            guard tag == "O" || ((tag.hasPrefix("B-") || tag.hasPrefix("I-")) && !label.isEmpty) else {
-                faults.add(.bioLine("the tag is neither O nor B- or I- and a type", at: place))
-                continue
-            }
-            let type = labels.type(of: label) ?? ""
-            if type.isEmpty { tag = "O" }
-            guard tag == "O" || AnnotationType.all.contains(type) else {
-                faults.add(.unknownType(type, at: place))
-                continue
-            }
-            if !document.text.isEmpty { document.text.append(endsSentence ? "\n" : " ") }
-            endsSentence = false
-            let start = document.text.count
-            document.text += token
-            if tag == "O" {
-                close()
-            } else if tag.hasPrefix("I-"), let mention = open, mention.type == type {
-                open = (type, mention.start, document.text.count)
-            } else {
-                close()
-                open = (type, start, document.text.count)
-            }
+            tokens.read(line, form, at: place, &reading)
         }
+        documents.append(tokens.finished())
+        return documents
+    }
+}
+
+/// One document being put together from its tokens.
+private struct TokenDocument {
+    var document: Document
+    private var open: (type: String, start: Int, end: Int)?
+    private var endsSentence = false
+
+    init(id: String) { document = Document(id: id, text: []) }
+
+    mutating func endSentence() {
+        close()
+        endsSentence = true
+    }
+
+    mutating func finished() -> Document {
         close()
         return document
+    }
+
+    private mutating func close() {
+        if let mention = open {
+            let id = "T\(document.entities.count + 1)"
+            document.entities.append(Entity(id: id, type: mention.type, spans: [mention.start..<mention.end]))
+        }
+        open = nil
+    }
+
+    mutating func read(
+        _ line: ArraySlice<UInt8>, _ form: CorpusReader.TokenLines, at place: Place, _ reading: inout CorpusReading
+    ) {
+        let fields: [ArraySlice<UInt8>] =
+            switch form {
+            case .pairs: line.split(separator: 0x09, omittingEmptySubsequences: false)
+            case .columns:
+                line.contains(0x09)
+                    ? line.split(separator: 0x09, omittingEmptySubsequences: false)
+                    : line.split(separator: 0x20, omittingEmptySubsequences: true)
+            }
+        guard form == .pairs ? fields.count == 2 : fields.count >= 2, !fields[0].isEmpty,
+            let token = CorpusReader.scalars(fields[0]), !token.allSatisfy(\.isSpace)
+        else {
+            reading.faults.add(.bioLine("the line is not one token, a tab and a tag", at: place))
+            return
+        }
+        guard let tag = Tag(String(decoding: fields[fields.count - 1], as: UTF8.self), form) else {
+            reading.faults.add(.bioLine("the tag is neither O nor B- or I- and a type", at: place))
+            return
+        }
+        var type = ""
+        if tag.part != .outside {
+            let mapped = reading.labels.type(of: tag.label)
+            let isName = mapped == nil || !tag.label.unicodeScalars.elementsEqual(token)
+            let goesOn = tag.goesOn && open?.type == mapped ?? ""
+            if !goesOn { reading.tally.count(label: tag.label, isName: isName) }
+            if mapped == nil && !goesOn { reading.tally.mappedAway += 1 }
+            type = mapped ?? ""
+            if !type.isEmpty && !AnnotationType.all.contains(type) {
+                reading.faults.add(unknownLabel: tag.label, isName: isName, at: place)
+                return
+            }
+        }
+        if !document.text.isEmpty { document.text.append(endsSentence ? "\n" : " ") }
+        endsSentence = false
+        let start = document.text.count
+        document.text += token
+        if type.isEmpty {
+            close()
+        } else if tag.goesOn, let mention = open, mention.type == type {
+            open = (type, mention.start, document.text.count)
+        } else {
+            close()
+            open = (type, start, document.text.count)
+        }
+        if tag.part == .last { close() }
+    }
+}
+
+/// A tag: O, or a part of a mention and its label.
+private struct Tag {
+    enum Part { case outside, first, inner, last }
+
+    var part: Part
+    var goesOn: Bool
+    var label: String
+
+    /// B, I, O everywhere; in columns also E and L (last), M (inner), S and U (alone), as IOBES and BILOU write them.
+    init?(_ text: String, _ form: CorpusReader.TokenLines) {
+        let scalars = Array(text.unicodeScalars)
+        label = String(scalars: scalars.dropFirst(2))
+        if text == "O" {
+            (part, goesOn, label) = (.outside, false, "")
+            return
+        }
+        guard scalars.count > 2, scalars[1] == "-" else { return nil }
+        switch (scalars[0], form) {
+        case ("B", _): (part, goesOn) = (.first, false)
+        case ("I", _), ("M", .columns): (part, goesOn) = (.inner, true)
+        case ("E", .columns), ("L", .columns): (part, goesOn) = (.last, true)
+        case ("S", .columns), ("U", .columns): (part, goesOn) = (.last, false)
+        default: return nil
+        }
     }
 }

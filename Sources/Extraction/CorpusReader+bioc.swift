@@ -1,185 +1,264 @@
-// BioC JSON: a collection of documents of passages, each with its offset, text, annotations and relations.
+// BioC JSON: a collection of documents of passages, each with its offset, text, annotations and relations; also in the wrappers of public services.
 
 import Faults
 import Federation
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 extension CorpusReader {
-    /// Reads a BioC JSON collection. Passages stand at their offsets in code points; gaps between them are filled with line ends.
+    /// Reads BioC JSON document by document. Passages stand at their offsets in code points; gaps between them are filled with line ends.
     ///
-    /// Annotations stand in passages, in their sentences or in the document; relations have the nodes `head` and `modifier`, else their two nodes
-    /// in order. The type is the infon `type`.
-    package static func bioc(
-        _ bytes: [UInt8], file: String, labels: LabelMap = LabelMap(), faults: inout FaultList
-    ) -> [Document] {
-        guard scalars(bytes) != nil else {
-            faults.add(.notUTF8(file, document: nil))
-            return []
-        }
-        guard let collection = try? JSONDecoder().decode(BioCCollection.self, from: Data(bytes)) else {
-            faults.add(
-                .bioc("the file is no BioC collection: documents, each with an id and passages", at: Place(file: file)))
-            return []
-        }
+    /// A collection, a list of collections or of documents, one document, an object of one of these, and several of them one after another are
+    /// read alike. Annotations stand in passages, in their sentences or in the document; relations have the nodes `head` and `modifier`, else
+    /// their two nodes in order. The type is the infon `type`; other infons may be anything.
+    package static func bioc(_ bytes: [UInt8], file: String, reading: inout CorpusReading) -> [Document] {
+        let bytes = withoutMark(bytes)
+        let slices = JSONSlices(bytes)
+        var found: [BioCPart] = []
+        // An empty file is none either.
+        var next = slices.first() ?? bytes.count
+        repeat {
+            let place = next
+            guard let group = slices.group(at: place),
+                let parts = BioCPart.all(in: group, at: place, of: slices, depth: 0)
+            else {
+                reading.faults.add(
+                    .bioc(
+                        "the file is no BioC collection: documents, each with an id and passages",
+                        at: Place(file: file, line: slices.lines(of: [place]).last)))
+                return []
+            }
+            found += parts
+            guard let following = slices.first(from: group.end) else { break }
+            next = following
+        } while true
+        let lines = slices.lines(of: found.map(\.range.lowerBound))
         var documents: [Document] = []
-        var ids: Set<String> = []
-        for (index, value) in collection.documents.enumerated() {
-            faults.document = "document \(index + 1)"
-            defer { faults.document = nil }
-            guard isDocumentID(value.id) else {
-                faults.add(.documentID(file, line: nil))
+        for (index, part) in found.enumerated() {
+            let place = Place(file: file, line: lines[index])
+            reading.faults.document = "document \(index + 1)"
+            defer { reading.faults.document = nil }
+            guard part.isWhole else {
+                reading.faults.add(.bioc("the file ends within document \(index + 1)", at: place))
                 continue
             }
-            guard ids.insert(value.id).inserted else {
-                faults.add(.duplicateDocument(value.id, file: file, line: nil))
-                continue
-            }
-            faults.document = value.id
-            var reading = BioCReading(document: Document(id: value.id, text: []), file: file, labels: labels)
-            if reading.read(value, faults: &faults) { documents.append(reading.document) }
+            if let document = biocDocument(Array(bytes[part.range]), at: place, &reading) { documents.append(document) }
         }
         return documents
+    }
+
+    private static func biocDocument(_ bytes: [UInt8], at line: Place, _ reading: inout CorpusReading) -> Document? {
+        guard String(validating: bytes, as: UTF8.self) != nil else {
+            reading.faults.add(.textNotUTF8("the document", at: line))
+            return nil
+        }
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: bytes, at: line)
+            guard value.members != nil else { throw Fault.bioc("the document is no object", at: line) }
+        } catch {
+            reading.faults.add(.bioc("the document is no JSON object in which every member is named once", at: line))
+            return nil
+        }
+        guard let id = value["id"]?.name, isDocumentID(id) else {
+            reading.faults.add(.documentID(line.file ?? "", line: line.line))
+            return nil
+        }
+        guard reading.claim(id) else {
+            reading.faults.add(.duplicateDocument(id, file: line.file ?? "", line: line.line))
+            return nil
+        }
+        reading.faults.document = id
+        var document = BioCDocument(id: id, labels: reading.labels, line: line)
+        return document.read(value, &reading)
+    }
+}
+
+/// Where one document is in a file.
+private struct BioCPart {
+    var range: Range<Int>
+    /// False where the file ends before the document does.
+    var isWhole: Bool
+
+    /// The documents of a value; nil where it holds none and is none. Wrappers nest three deep at most.
+    static func all(in group: JSONSlices.Group, at place: Int, of slices: JSONSlices, depth: Int) -> [BioCPart]? {
+        guard depth < 4 else { return nil }
+        func inner(_ place: Int) -> [BioCPart]? {
+            slices.group(at: place).flatMap { all(in: $0, at: place, of: slices, depth: depth + 1) }
+        }
+        guard group.isObject else {
+            var parts: [BioCPart] = []
+            var isAny = false
+            for part in group.parts {
+                let found = inner(part.lowerBound)
+                isAny = isAny || found != nil
+                // What stands among documents and is none is a bad document.
+                parts += found ?? [BioCPart(range: part, isWhole: group.isClosed || part != group.parts.last)]
+            }
+            return isAny ? parts : nil
+        }
+        let members = group.parts.compactMap { slices.member($0) }
+        if let list = members.first(where: { $0.name == "documents" }), let found = slices.group(at: list.value),
+            !found.isObject
+        {
+            return found.parts.map { BioCPart(range: $0, isWhole: found.isClosed || $0 != found.parts.last) }
+        }
+        if members.contains(where: { $0.name == "passages" }) {
+            return [BioCPart(range: place..<group.end, isWhole: group.isClosed)]
+        }
+        return members.lazy.compactMap { inner($0.value) }.first
     }
 }
 
 /// One document being read.
-private struct BioCReading {
-    var document: Document
-    let file: String
-    let labels: LabelMap
-    private var known: Set<String> = []
-    private var passedOver: Set<String> = []
+private struct BioCDocument {
+    private var intake: AnnotationIntake
+    private let id: String
+    private let line: Place
+    private var text: [Unicode.Scalar] = []
+    private var segments: [OffsetCounting.Segment] = []
+    private var annotations: [(value: JSONValue, segment: Int?)] = []
+    private var relations: [JSONValue] = []
 
-    init(document: Document, file: String, labels: LabelMap) {
-        self.document = document
-        self.file = file
-        self.labels = labels
+    init(id: String, labels: LabelMap, line: Place) {
+        self.id = id
+        self.line = line
+        intake = AnnotationIntake(id: id, text: [], labels: labels)
     }
 
     private func place(_ annotation: String) -> Place {
-        Place(file: file, document: annotation.isEmpty ? document.id : "\(document.id) \(annotation)")
+        Place(file: line.file, line: line.line, document: annotation.isEmpty ? id : "\(id) \(annotation)")
     }
 
-    /// False where the text itself cannot be put together.
-    mutating func read(_ value: BioCDocument, faults: inout FaultList) -> Bool {
-        for passage in value.passages {
-            let pieces = passage.text.map { [BioCPassage(offset: passage.offset, text: $0)] } ?? passage.sentences ?? []
-            for piece in pieces {
-                guard piece.offset >= document.text.count, piece.offset <= CorpusReader.largestDocument else {
-                    faults.add(.bioc("a passage begins at \(piece.offset), within the one before it", at: place("")))
-                    return false
-                }
-                let gap = piece.offset - document.text.count
-                document.text += Array(repeating: "\n", count: gap) + Array((piece.text ?? "").unicodeScalars)
+    /// Nil where the text itself cannot be put together.
+    mutating func read(_ value: JSONValue, _ reading: inout CorpusReading) -> Document? {
+        guard let passages = value["passages"]?.elements else {
+            reading.faults.add(.bioc("the document has no list of passages", at: place("")))
+            return nil
+        }
+        for passage in passages {
+            guard passage.members != nil else {
+                reading.faults.add(.bioc("a passage is no object", at: place("")))
+                return nil
             }
+            let sentences = passage["sentences"]?.elements ?? []
+            let hasText = passage["text"]?.text != nil
+            for piece in hasText ? [passage] : sentences {
+                guard append(piece, &reading) else { return nil }
+            }
+            let whole = hasText ? segments.count - 1 : nil
+            collect(passage, segment: whole)
+            for sentence in sentences { collect(sentence, segment: whole) }
         }
-        let inner = value.passages.flatMap { [$0] + ($0.sentences ?? []) }
-        for annotation in inner.flatMap({ $0.annotations ?? [] }) + (value.annotations ?? []) {
-            mention(annotation, faults: &faults)
+        collect(value, segment: nil)
+        let labels = reading.labels
+        intake = AnnotationIntake(id: id, text: text, labels: labels)
+        if !segments.isEmpty { intake.segments = segments }
+        for (index, annotation) in annotations.enumerated() {
+            mention(annotation.value, number: index + 1, segment: annotation.segment, &reading)
         }
-        for relation in inner.flatMap({ $0.relations ?? [] }) + (value.relations ?? []) {
-            self.relation(relation, faults: &faults)
+        for (index, relation) in relations.enumerated() { self.relation(relation, number: index + 1, &reading) }
+        intake.finish(faults: &reading.faults, tally: &reading.tally)
+        return intake.document
+    }
+
+    private mutating func append(_ piece: JSONValue, _ reading: inout CorpusReading) -> Bool {
+        guard let offset = piece["offset"]?.whole,
+            let (first, isFar) = Optional(offset.subtractingReportingOverflow(text.count)),
+            !isFar, first >= 0, offset <= CorpusReader.largestDocument
+        else {
+            let offset = piece["offset"]?.whole
+            reading.faults.add(
+                .bioc(
+                    offset.map { "a passage begins at \($0), within the one before it or far beyond it" }
+                        ?? "a passage has no offset", at: place("")))
+            return false
         }
+        text += Array(repeating: "\n", count: first)
+        let start = text.count
+        text += Array((piece["text"]?.text ?? "").unicodeScalars)
+        segments.append(OffsetCounting.Segment(stated: offset, range: start..<text.count))
         return true
     }
 
-    private mutating func mention(_ value: BioCAnnotation, faults: inout FaultList) {
-        let here = place(Fault.annotation(value.id) == value.id ? value.id : "entity \(known.count + 1)")
-        guard known.insert(value.id).inserted else {
-            faults.add(.duplicateAnnotation(at: here))
-            return
-        }
-        guard let label = value.infons["type"], !value.locations.isEmpty else {
-            faults.add(.bioc("an annotation needs the infon type and a location", at: here))
-            return
-        }
-        let pairs = value.locations.sorted { $0.offset < $1.offset }.map { location in
-            (location.offset, location.offset.addingReportingOverflow(location.length).partialValue)
-        }
-        guard CorpusReader.accepts(pairs, length: document.text.count, at: here, faults: &faults) else { return }
-        let spans = pairs.map { $0.0..<$0.1 }
-        if let text = value.text, !CorpusReader.surface(text.unicodeScalars, isAt: spans, of: document.text) {
-            faults.add(.surface(at: here))
-            return
-        }
-        guard let type = labels.type(of: label) else {
-            passedOver.insert(value.id)
-            return
-        }
-        guard AnnotationType.all.contains(type) else {
-            faults.add(.unknownType(label, at: here))
-            return
-        }
-        document.entities.append(Entity(id: value.id, type: type, spans: spans))
+    private mutating func collect(_ value: JSONValue, segment: Int?) {
+        for annotation in value["annotations"]?.elements ?? [] { annotations.append((annotation, segment)) }
+        relations += value["relations"]?.elements ?? []
     }
 
-    private func end(_ value: BioCRelation, role: String, or place: Int) -> String? {
-        value.nodes.first { $0.role == role }?.refid
-            ?? (value.nodes.count == 2 ? value.nodes[place].refid : nil)
+    private mutating func mention(
+        _ value: JSONValue, number: Int, segment: Int?, _ reading: inout CorpusReading
+    ) {
+        let name = value["id"]?.name ?? "annotation \(number)"
+        let here = place(Fault.annotation(name) == name ? name : "entity \(number)")
+        guard intake.claim(name, at: here, faults: &reading.faults) else { return }
+        let label = value["infons"]?["type"]?.name
+        if let label, intake.passesOver(label, id: name, tally: &reading.tally) { return }
+        let pairs = value["locations"]?.elements?.map { location -> (Int, Int)? in
+            guard let offset = location["offset"]?.whole, let length = location["length"]?.whole else { return nil }
+            let (end, isFar) = offset.addingReportingOverflow(length)
+            return (offset, isFar ? Int.max : end)
+        }
+        guard let label, let pairs, !pairs.isEmpty, !pairs.contains(where: { $0 == nil }) else {
+            intake.refuse(mention: name)
+            reading.faults.add(.bioc("an annotation needs the infon type and a location", at: here))
+            return
+        }
+        let known = pairs.compactMap { $0 }
+        intake.add(
+            mention: name, label: label, pairs: known,
+            surface: value["text"]?.text.map { Array($0.unicodeScalars) },
+            segment: segment ?? self.segment(of: known[0].0), at: here)
     }
 
-    private mutating func relation(_ value: BioCRelation, faults: inout FaultList) {
-        let here = place(Fault.annotation(value.id) == value.id ? value.id : "relation \(document.relations.count + 1)")
-        guard let label = value.infons["type"], let head = end(value, role: "head", or: 0),
-            let modifier = end(value, role: "modifier", or: 1)
-        else {
-            faults.add(.bioc("a relation needs the infon type and the nodes head and modifier", at: here))
+    /// The last passage that begins at or before the offset.
+    private func segment(of offset: Int) -> Int {
+        var (low, high) = (0, segments.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if segments[middle].stated <= offset { low = middle + 1 } else { high = middle }
+        }
+        return max(0, low - 1)
+    }
+
+    private mutating func relation(_ value: JSONValue, number: Int, _ reading: inout CorpusReading) {
+        let name = value["id"]?.name ?? ""
+        let here = place(Fault.annotation(name) == name ? name : "relation \(number)")
+        let label = value["infons"]?["type"]?.name
+        if let label, intake.passesOver(label, tally: &reading.tally) { return }
+        let nodes = value["nodes"]?.elements ?? []
+        func end(_ role: String, or place: Int) -> String? {
+            let node = nodes.first { $0["role"]?.text == role } ?? (nodes.count == 2 ? nodes[place] : nil)
+            return node?["refid"]?.name
+        }
+        let isOurs = label.map { reading.labels.type(of: $0) == Relation.hasAttr } ?? true
+        let (head, modifier) = (end("head", or: 0), end("modifier", or: 1))
+        guard let label, !isOurs || head != nil && modifier != nil else {
+            reading.faults.add(.bioc("a relation needs the infon type and the nodes head and modifier", at: here))
             return
         }
-        guard let type = labels.type(of: label) else { return }
-        guard type == Relation.hasAttr else {
-            faults.add(.relationType(label, at: here))
-            return
-        }
-        if let missing = [head, modifier].first(where: { !known.contains($0) }) {
-            faults.add(.relationEnd(missing, at: here))
-        } else if !passedOver.contains(head) && !passedOver.contains(modifier) {
-            document.relations.append(Relation(head: head, modifier: modifier))
-        }
+        let hasRoles = nodes.contains { $0["role"]?.text == "head" }
+        intake.add(
+            relation: label, head: head ?? "", modifier: modifier ?? "",
+            mayTurn: label != Relation.hasAttr && !hasRoles, at: here)
     }
 }
 
-private struct BioCCollection: Decodable {
-    var documents: [BioCDocument]
-}
-
-private struct BioCDocument: Decodable {
-    var id: String
-    var passages: [BioCPassage]
-    var annotations: [BioCAnnotation]?
-    var relations: [BioCRelation]?
-}
-
-private struct BioCPassage: Decodable {
-    var offset: Int
-    var text: String?
-    var sentences: [BioCPassage]?
-    var annotations: [BioCAnnotation]?
-    var relations: [BioCRelation]?
-}
-
-private struct BioCAnnotation: Decodable {
-    struct Location: Decodable {
-        var offset: Int
-        var length: Int
+extension JSONValue {
+    /// A name: text, or a whole number as text; nil for null and anything else.
+    var name: String? {
+        switch self {
+        case .string(let text): text
+        case .integer(let number): String(number)
+        default: nil
+        }
     }
-    var id: String
-    var infons: [String: String]
-    var text: String?
-    var locations: [Location]
-}
 
-private struct BioCRelation: Decodable {
-    struct Node: Decodable {
-        var refid: String
-        var role: String
+    /// A whole number, also where it is written as 4.0 or in quotes.
+    var whole: Int? {
+        switch self {
+        case .integer(let number): Int(number)
+        case .number(let number): Int(exactly: number)
+        case .string(let text): text.utf8.count <= 19 ? CorpusReader.number(Array(text.utf8)) : nil
+        default: nil
+        }
     }
-    var id: String
-    var infons: [String: String]
-    var nodes: [Node]
 }

@@ -20,46 +20,65 @@ public enum CorpusReader {
         public var documents: [Document]
         /// The ids of those left out, with the fault that each showed first; empty unless faults were to be passed over.
         public var skipped: [(document: String, fault: Fault)]
+        /// What the reader met beside the documents: labels as they are written, surfaces that differ, files passed over.
+        public var tally = CorpusTally()
     }
 
     /// Reads a folder of BRAT pairs, a .jsonl file, a BioC .json file or a folder of .bio files; documents come sorted by the bytes of their ids.
     ///
-    /// All faults of the corpus are found at once (at most 50 are listed, the others counted). Codes: `data.missing`, `data.no-documents`,
-    /// `data.mixed-forms`, `data.pair`, `data.unreadable`, `data.too-large`, `data.utf8`, `data.document-id`, `data.duplicate-document`,
-    /// `data.annotation-line`, `data.duplicate-annotation`, `data.offset`, `data.fragments`, `data.surface`, `data.unknown-type`,
-    /// `data.relation-type`, `data.relation-end`, `data.json-line`, `data.bio-line`, `data.bioc`, `data.more-faults`.
+    /// All faults of the corpus are found at once (the first 20 are told, the others counted by code). Codes: `data.missing`, `data.other-form`,
+    /// `data.no-documents`, `data.mixed-forms`, `data.pair`, `data.unreadable`, `data.too-large`, `data.utf8`, `data.document-id`,
+    /// `data.duplicate-document`, `data.annotation-line`, `data.duplicate-annotation`, `data.offset`, `data.fragments`, `data.surface`,
+    /// `data.unknown-type`, `data.relation-type`, `data.relation-end`, `data.json-line`, `data.bio-line`, `data.bioc`, `data.more-faults`.
     public static func read(path: String, labels: LabelMap = LabelMap()) throws(FaultReport) -> [Document] {
         try corpus(path: path, labels: labels, badDocuments: .fail).documents
     }
 
-    /// As `read`; with `.skip`, documents that cannot be read are left out and named. A corpus of which none is left is a fault either way.
+    /// As `read`; with `.skip`, documents that cannot be read are left out and named. A corpus of which none is left is a fault either way: the
+    /// faults of its documents are told, and then that none is left.
     public static func corpus(
         path: String, labels: LabelMap, badDocuments: BadDocuments
     ) throws(FaultReport) -> Corpus {
-        var faults = FaultList()
-        var documents: [Document] = []
-        if path.hasSuffix(".jsonl") || path.hasSuffix(".json") {
-            if let bytes = bytes(path) {
-                documents =
-                    path.hasSuffix("l")
-                    ? jsonLines(bytes, file: path, labels: labels, faults: &faults)
-                    : bioc(bytes, file: path, labels: labels, faults: &faults)
-                if documents.isEmpty && faults.faults.isEmpty { faults.add(.noDocuments(path)) }
-            } else {
-                faults.add(.corpusMissing(path))
-            }
-        } else if let names = try? FileManager.default.contentsOfDirectory(atPath: path) {
-            documents = folder(path, names: names, labels: labels, faults: &faults)
-        } else {
-            faults.add(.corpusMissing(path))
+        let survey = survey(path: path, labels: labels)
+        let isEmpty = survey.corpus.documents.isEmpty
+        let isSkipping = badDocuments == .skip && !isEmpty
+        let report = survey.faults.report(
+            path: path, ofDocumentsToo: !isSkipping,
+            summary: badDocuments == .skip && isEmpty ? survey.summary : nil)
+        if let report { throw report }
+        return survey.corpus
+    }
+
+    /// A corpus whatever is wrong with it, for a first look: the documents that can be read, those that cannot, and every fault.
+    public struct Survey: Sendable {
+        /// The documents that can be read; the others are in `skipped`.
+        public var corpus: Corpus
+        let faults: FaultList
+        let path: String
+
+        /// The faults that are told in full, then the others by code, and that no document is left where that is so; nil where there is no fault.
+        public var report: FaultReport? {
+            faults.report(path: path, ofDocumentsToo: true, summary: corpus.documents.isEmpty ? summary : nil)
         }
-        var skipped: [(document: String, fault: Fault)] = []
-        if badDocuments == .skip { skipped = faults.takeDocuments() }
-        documents.removeAll { document in skipped.contains { $0.document == document.id } }
-        if documents.isEmpty && !skipped.isEmpty { faults.add(.noDocuments(path)) }
-        try faults.check(path: path)
+
+        var summary: Fault? {
+            corpus.skipped.isEmpty ? nil : .noneReadable(path, refused: corpus.skipped.count)
+        }
+    }
+
+    /// Reads what can be read and collects the rest; throws nothing.
+    public static func survey(path: String, labels: LabelMap = LabelMap()) -> Survey {
+        var reading = CorpusReading(labels: labels)
+        var documents = documents(path, &reading)
+        let skipped = reading.faults.refused
+        if documents.isEmpty && reading.faults.isEmpty { reading.faults.add(.noDocuments(path, tally: reading.tally)) }
+        let refused = Set(skipped.map { Array($0.document.utf8) })
+        documents.removeAll { refused.contains(Array($0.id.utf8)) }
         documents.sort { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
-        return Corpus(documents: documents, skipped: skipped)
+        reading.tally.faults = reading.faults.counts
+        reading.tally.documents = documents.count + skipped.count
+        let corpus = Corpus(documents: documents, skipped: skipped, tally: reading.tally)
+        return Survey(corpus: corpus, faults: reading.faults, path: path)
     }
 
     /// Reads one note without annotation; its id is the file's name without `.txt`. Codes: `data.unreadable`, `data.utf8`, `data.document-id`.
@@ -75,70 +94,29 @@ public enum CorpusReader {
         return Document(id: id, text: text)
     }
 
-    private static func folder(_ path: String, names: [String], labels: LabelMap, faults: inout FaultList) -> [Document]
+    /// Reads one file; a fault is added where that cannot be. No note is as large as the limit, but a whole collection may be.
+    static func load(_ path: String, _ id: String?, limit: Int = largestDocument, _ reading: inout CorpusReading)
+        -> [UInt8]?
     {
-        let names = names.filter { !$0.hasPrefix(".") }
-        func stems(_ ending: String) -> Set<String> {
-            Set(names.filter { $0.hasSuffix(ending) }.map { String($0.dropLast(ending.count)) })
-        }
-        let annotated = stems(".ann")
-        let texts = stems(".txt")
-        let tagged = stems(".bio")
-        if !tagged.isEmpty && !annotated.isEmpty { faults.add(.mixedForms(path)) }
-        let isBRAT = tagged.isEmpty
-        var documents: [Document] = []
-        for id in (isBRAT ? annotated.union(texts) : tagged).sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })
-        {
-            let file = "\(path)/\(id)"
-            guard isDocumentID(id) else {
-                faults.add(.documentID(path, line: nil))
-                continue
-            }
-            faults.document = id
-            defer { faults.document = nil }
-            if isBRAT {
-                guard texts.contains(id) else {
-                    faults.add(.unpaired("\(file).ann", document: id, missing: ".txt"))
-                    continue
-                }
-                guard annotated.contains(id) else {
-                    faults.add(.unpaired("\(file).txt", document: id, missing: ".ann"))
-                    continue
-                }
-                guard let text = load("\(file).txt", id, &faults), let annotation = load("\(file).ann", id, &faults)
-                else {
-                    continue
-                }
-                if let document = brat(
-                    id: id, text: text, annotation: annotation, file: "\(file).ann", labels: labels, faults: &faults)
-                {
-                    documents.append(document)
-                }
-            } else if let lines = load("\(file).bio", id, &faults) {
-                if let document = bio(id: id, lines: lines, file: "\(file).bio", labels: labels, faults: &faults) {
-                    documents.append(document)
-                }
-            }
-        }
-        if documents.isEmpty && faults.faults.isEmpty { faults.add(.noDocuments(path)) }
-        return documents
-    }
-
-    private static func load(_ path: String, _ id: String, _ faults: inout FaultList) -> [UInt8]? {
         let loaded = bytes(path)
         guard let loaded else {
-            faults.add(.unreadable(path, document: id))
+            reading.faults.add(.unreadable(path, document: id))
             return nil
         }
-        guard loaded.count <= largestDocument else {
-            faults.add(.tooLarge(path, document: id, bytes: loaded.count, limit: largestDocument))
+        guard loaded.count <= limit else {
+            reading.faults.add(.tooLarge(path, document: id, bytes: loaded.count, limit: limit))
             return nil
         }
         return loaded
     }
 
-    private static func bytes(_ path: String) -> [UInt8]? {
+    static func bytes(_ path: String) -> [UInt8]? {
         FileManager.default.contents(atPath: path).map { Array($0) }
+    }
+
+    /// The bytes behind a byte order mark, which is no part of an annotation file. That of a note's text is a code point of it.
+    static func withoutMark(_ bytes: [UInt8]) -> [UInt8] {
+        bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
     }
 
     /// The code points of UTF-8, or nil where the bytes are not valid UTF-8. A byte order mark stays: it is a code point of the file.
@@ -166,31 +144,5 @@ public enum CorpusReader {
     static func number(_ digits: some Collection<UInt8>) -> Int? {
         guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int(String(decoding: digits, as: UTF8.self))
-    }
-
-    /// Checks fragments against the text; adds a fault and returns false where one is no part of it.
-    static func accepts(_ spans: [(Int, Int)], length: Int, at place: Place, faults: inout FaultList) -> Bool {
-        for (start, end) in spans where start < 0 || start >= end || end > length {
-            faults.add(.offset(start, end, length: length, at: place))
-            return false
-        }
-        for (before, after) in zip(spans, spans.dropFirst()) where after.0 < before.1 {
-            faults.add(.fragments(at: place))
-            return false
-        }
-        return true
-    }
-
-    /// Whether the fragments, joined by a blank, read as the surface text, white space aside: BRAT writes a line end within a mention as a blank.
-    static func surface(_ surface: some Sequence<Unicode.Scalar>, isAt spans: [Range<Int>], of text: [Unicode.Scalar])
-        -> Bool
-    {
-        var there: [Unicode.Scalar] = []
-        for span in spans { there += text[span] + [" "] }
-        return words(there) == words(surface)
-    }
-
-    private static func words(_ scalars: some Sequence<Unicode.Scalar>) -> [[Unicode.Scalar]] {
-        scalars.split(omittingEmptySubsequences: true) { $0.isSpace }.map { Array($0) }
     }
 }

@@ -1,18 +1,53 @@
 // The faults of corpora and templates. A document is named by its id, an annotation by its id or line; never by its text.
 
 import Faults
+import Federation
 
 extension Fault {
+    private static let forms =
+        "a folder of .txt and .ann pairs, a .jsonl file, a BioC .json file, or .bio or .conll files"
+
     static func corpusMissing(_ path: String) -> Fault {
         Fault(
             .data, "data.missing", "there is no readable corpus at this path", at: Place(file: path),
-            mend: "Name a folder of .txt and .ann pairs, a .jsonl file or a folder of .bio files.")
+            mend: "Name \(forms).")
     }
 
-    static func noDocuments(_ path: String) -> Fault {
-        Fault(
-            .data, "data.no-documents", "no .ann, .txt or .bio file stands here", at: Place(file: path),
+    static func noDocuments(_ path: String, tally: CorpusTally = CorpusTally()) -> Fault {
+        let others = tally.passedOver.map { "\($0.count) \($0.count == 1 ? "file" : "files") (\($0.reason))" }
+        return Fault(
+            .data, "data.no-documents",
+            "no .ann, .txt or .bio file stands here"
+                + (others.isEmpty ? "" : "; passed over: \(others.joined(separator: ", "))"),
+            at: Place(file: path),
             mend: "Name the folder that holds the notes themselves (such as its train folder), or a .jsonl file.")
+    }
+
+    static func noneReadable(_ path: String, refused: Int) -> Fault {
+        Fault(
+            .data, "data.no-documents",
+            "none of the \(refused) \(refused == 1 ? "document" : "documents") can be read, for the faults above",
+            at: Place(file: path), mend: "Mend the faults above; medrounds data inspect counts them all by code.")
+    }
+
+    static func splits(_ path: String, names: [String]) -> Fault {
+        Fault(
+            .data, "data.no-documents",
+            "the notes are in sub-folders that look like parts of a split: \(names.joined(separator: ", "))",
+            at: Place(file: path),
+            mend: "Name one of them: notes for training and for tests are not read as one corpus.")
+    }
+
+    static func otherForm(_ path: String, _ what: String, mend: String) -> Fault {
+        Fault(.data, "data.other-form", what, at: Place(file: path), mend: mend)
+    }
+
+    static func sharedTask(_ path: String, document: String) -> Fault {
+        Fault(
+            .data, "data.pair",
+            "the document has no .ann file, but .a1 or .a2 of a BioNLP shared task",
+            at: Place(file: path, document: document),
+            mend: "Join them in a copy of the folder, for every note: cat ID.a1 ID.a2 > ID.ann (a missing one aside).")
     }
 
     static func mixedForms(_ path: String) -> Fault {
@@ -71,18 +106,45 @@ extension Fault {
             mend: "Count offsets in Unicode code points, end exclusive, CRLF as two.")
     }
 
-    static func fragments(at place: Place) -> Fault {
+    static func blankSpan(_ start: Int, _ end: Int, at place: Place) -> Fault {
         Fault(
-            .data, "data.fragments", "the fragments of the span overlap or are out of order", at: place,
-            mend: "List the fragments in the order of the text, without overlap.")
+            .data, "data.offset", "span \(start) to \(end) covers white space alone", at: place,
+            mend: "Remove the annotation, or let it cover what it means.")
     }
 
-    static func surface(at place: Place, mixedLineEnds: Bool = false) -> Fault {
+    static func fragments(at place: Place) -> Fault {
         Fault(
-            .data, "data.surface", "the annotation's surface text is not the text at its offsets", at: place,
-            mend: mixedLineEnds
-                ? "The text has line ends of both kinds, as after a careless conversion: bring back the file that was annotated."
-                : "Count offsets in Unicode code points of the very file, and do not change its line ends or encoding.")
+            .data, "data.fragments", "the fragments of the span overlap", at: place,
+            mend: "List every fragment once, without overlap.")
+    }
+
+    static func surface(_ verdict: SurfaceWitness.Verdict, at place: Place) -> Fault {
+        let isNear: (shift: Int, way: String)? =
+            if case .elsewhere(let shift) = verdict { (shift, shift > 0 ? "further on" : "back") } else { nil }
+        let found =
+            switch isNear {
+            case (0, _)?: "; it begins there, but ends elsewhere"
+            case (let shift, let way)?: "; it stands \(shift.magnitude) code points \(way)"
+            case nil: " and shares nothing with it"
+            }
+        return Fault(
+            .data, "data.surface", "the annotation's surface text is not the text at its offsets\(found)", at: place,
+            mend: isNear == nil
+                ? "Count offsets in Unicode code points of the very file, and do not change its line ends or encoding."
+                : "Correct the offsets of this annotation: no other way of counting explains them.")
+    }
+
+    static func counting(
+        _ counting: OffsetCounting, wrong: Int, explained: Int, of all: Int, mixedLineEnds: Bool, at place: Place
+    ) -> Fault {
+        Fault(
+            .data, "data.surface",
+            "\(wrong) of \(all) surface texts are not the text at their offsets; \(explained) of \(all) are, if offsets \(counting.description)",
+            at: place, mend: counting.mend(mixedLineEnds: mixedLineEnds))
+    }
+
+    static func textNotUTF8(_ what: String, at place: Place) -> Fault {
+        Fault(.data, "data.utf8", "\(what) is not valid UTF-8", at: place, mend: "Convert the file to UTF-8.")
     }
 
     static func tooLarge(_ path: String, document: String?, bytes: Int, limit: Int) -> Fault {
@@ -98,16 +160,61 @@ extension Fault {
             mend: "Write BioC JSON: documents of passages, each with offset, text, annotations and relations.")
     }
 
-    static func unknownType(_ type: String, at place: Place) -> Fault {
+    /// The label of one mention; empty where it may be text of the note.
+    static func unknownType(label: String, at place: Place) -> Fault {
         Fault(
-            .data, "data.unknown-type", "type \(label(type)) is none of the \(AnnotationType.all.count) known types",
-            at: place, mend: "Use one of: \(AnnotationType.all.joined(separator: ", ")).")
+            .data, "data.unknown-type",
+            "type \(LabelName.quoted(label)) is none of the \(AnnotationType.all.count) known types",
+            at: place, mend: mapping(["\(LabelName.isFit(label) ? label : "LABEL")"], target: "problem"))
+    }
+
+    /// All labels of a corpus that are no types, told at the place of the first.
+    static func unknownTypes(_ labels: [String: CorpusTally.Label], at place: Place) -> Fault {
+        let shown = CorpusTally.sorted(labels)
+        let total = labels.values.reduce(0) { $0 + $1.count }
+        return Fault(
+            .data, "data.unknown-type",
+            "\(total) \(total == 1 ? "mention has a label that is" : "mentions have labels that are") none of the \(AnnotationType.all.count) known types: \(list(shown))",
+            at: place,
+            mend: mapping(shown.map(\.label).filter { $0 != LabelName.hidden }, target: "problem")
+                + " Types are: \(AnnotationType.all.joined(separator: ", ")).")
     }
 
     static func relationType(_ type: String, at place: Place) -> Fault {
         Fault(
-            .data, "data.relation-type", "relation type \(label(type)) is not \(Relation.hasAttr)", at: place,
-            mend: "Use \(Relation.hasAttr), from the head to its modifier.")
+            .data, "data.relation-type", "relation type \(LabelName.quoted(type)) is not \(Relation.hasAttr)",
+            at: place,
+            mend: mapping([type].filter(LabelName.isFit), target: Relation.hasAttr))
+    }
+
+    /// All relation labels of a corpus that are not ours, told at the place of the first.
+    static func relationTypes(_ labels: [String: CorpusTally.Label], at place: Place) -> Fault {
+        let shown = CorpusTally.sorted(labels)
+        let total = labels.values.reduce(0) { $0 + $1.count }
+        return Fault(
+            .data, "data.relation-type",
+            "\(total) \(total == 1 ? "relation has a type that is" : "relations have types that are") not \(Relation.hasAttr): \(list(shown))",
+            at: place, mend: mapping(shown.map(\.label).filter { $0 != LabelName.hidden }, target: nil))
+    }
+
+    private static func list(_ labels: [(label: String, count: Int)]) -> String {
+        let shown = labels.prefix(40).map { "\($0.label) \($0.count)" }.joined(separator: ", ")
+        return labels.count > 40 ? "\(shown), and \(labels.count - 40) more" : shown
+    }
+
+    /// How labels of another guideline are mapped: with labels of this very corpus, quoted where YAML or a shell asks for it.
+    private static func mapping(_ labels: [String], target: String?) -> String {
+        let (first, other) = (labels.first ?? "LABEL", labels.count > 1 ? labels[1] : nil)
+        func quoted(_ label: String) -> String { plain(label) ? label : "\"\(label)\"" }
+        var yaml = ["\(quoted(first)): \(target ?? "null")"]
+        var options = ["--label \(quoted("\(first)=\(target ?? "")"))"]
+        if let other {
+            yaml.append("\(quoted(other)): null")
+            options.append("--label \(quoted("\(other)="))")
+        }
+        return
+            "Say what each label stands for, or null to pass over it: labels: {\(yaml.joined(separator: ", "))} in the workflow, "
+            + "\(options.joined(separator: " ")) for medrounds data."
     }
 
     static func relationEnd(_ id: String, at place: Place) -> Fault {
@@ -130,10 +237,13 @@ extension Fault {
             mend: "Write token<tab>tag with the tag O, B-type or I-type, and an empty line between sentences.")
     }
 
-    static func moreFaults(_ count: Int, path: String) -> Fault {
-        Fault(
-            .data, "data.more-faults", "\(count) more faults are not listed", at: Place(file: path),
-            mend: "Mend those listed and read the corpus again.")
+    static func moreFaults(_ counts: [String: Int], path: String) -> Fault {
+        let total = counts.values.reduce(0, +)
+        let codes = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) \($0.value)" }
+        return Fault(
+            .data, "data.more-faults",
+            "\(total) more \(total == 1 ? "fault is" : "faults are") not listed: \(codes.joined(separator: ", "))",
+            at: Place(file: path), mend: "Mend those listed and read the corpus again.")
     }
 
     static func template(_ code: String, _ what: String, file: String, mend: String) -> Fault {
@@ -149,50 +259,12 @@ extension Fault {
         return fit ? id : "an id (not shown)"
     }
 
-    /// A label as it may be shown: letters, digits, `_`, `-` and `.`, at most 32; anything else might be text of a note.
-    static func label(_ text: String) -> String {
-        let fit =
-            (1...32).contains(text.utf8.count)
+    /// Whether a name needs no quotes: letters, digits, `_`, `-` and `.` of ASCII, at most 32.
+    static func plain(_ text: String) -> Bool {
+        (1...32).contains(text.utf8.count)
             && text.utf8.allSatisfy {
                 (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0)
-                    || [0x2d, 0x2e, 0x5f].contains($0)
+                    || [0x2d, 0x2e, 0x3d, 0x5f].contains($0)
             }
-        return fit ? "`\(text)`" : "(not shown)"
-    }
-}
-
-/// The faults of one corpus, found together; keeps the first `capacity` and counts the others.
-package struct FaultList {
-    static let capacity = 50
-    private(set) var faults: [Fault] = []
-    private var more = 0
-    /// The document that is being read: faults found meanwhile are its own.
-    var document: String?
-    private var byDocument: [(document: String, fault: Fault)] = []
-    private var ofDocuments: Set<Int> = []
-
-    package init() {}
-
-    mutating func add(_ fault: Fault) {
-        if let document {
-            ofDocuments.insert(faults.count + more)
-            if byDocument.last?.document != document { byDocument.append((document, fault)) }
-        }
-        if faults.count < Self.capacity { faults.append(fault) } else { more += 1 }
-    }
-
-    /// Takes out the faults of documents: the id of each document with its first fault, in the order in which they were found.
-    mutating func takeDocuments() -> [(document: String, fault: Fault)] {
-        defer { byDocument = [] }
-        faults = faults.indices.filter { !ofDocuments.contains($0) }.map { faults[$0] }
-        more -= ofDocuments.count { $0 >= Self.capacity }
-        ofDocuments = []
-        return byDocument
-    }
-
-    /// Throws what was collected, if anything was.
-    package func check(path: String) throws(FaultReport) {
-        guard !faults.isEmpty else { return }
-        throw FaultReport(more == 0 ? faults : faults + [.moreFaults(more, path: path)])
     }
 }

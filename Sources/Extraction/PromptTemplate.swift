@@ -56,7 +56,7 @@ public struct PromptTemplate: Sendable, Equatable {
             if let unknown = chosen.first(where: { !names.contains($0) }) {
                 throw Fault(
                     .workflow, "template.no-type",
-                    "template \(name) names no \(task.rawValue) type \(Fault.label(unknown))",
+                    "template \(name) names no \(task.rawValue) type \(LabelName.quoted(unknown))",
                     mend: "Use some of: \(names.joined(separator: ", ")).")
             }
             return names.filter { chosen.contains($0) }

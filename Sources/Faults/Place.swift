@@ -37,11 +37,26 @@ extension Place: CustomStringConvertible {
     public var description: String {
         var parts: [String] = []
         if let file {
-            parts.append(([file] + [line, column].compactMap { $0.map(String.init) }).joined(separator: ":"))
+            let numbers = [line, column].compactMap { $0.map(String.init) }
+            parts.append(([Self.printable(file)] + numbers).joined(separator: ":"))
         }
-        if let commit { parts.append("commit \(commit)") }
-        if let document { parts.append("document \(document)") }
-        if let tensor { parts.append("tensor \(tensor)") }
+        if let commit { parts.append("commit \(Self.printable(commit))") }
+        if let document { parts.append("document \(Self.printable(document))") }
+        if let tensor { parts.append("tensor \(Self.printable(tensor))") }
         return parts.joined(separator: ", ")
+    }
+
+    /// A name of a file or the like with everything written out that a terminal would obey or not show: controls, line breaks,
+    /// marks of direction and characters without a shape become `\u{1b}`.
+    public static func printable(_ name: String) -> String {
+        var out = ""
+        for scalar in name.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned:
+                out += "\\u{\(String(scalar.value, radix: 16))}"
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out
     }
 }

@@ -1,15 +1,36 @@
-// Reading JSON by hand (RFC 8259): strict, bounded in depth, and quick on headers and vocabularies of many thousand values.
+// Reading JSON by hand (RFC 8259): strict, in time linear in the text, bounded in depth and in how many values it makes, and quick on
+// headers and vocabularies of many thousand values.
 
 import Faults
 
+/// What a JSON text may cost and how strictly numbers are read.
+public struct JSONLimits: Sendable {
+    /// How deep arrays and objects may nest; a stack of half a megabyte holds 512.
+    public var depth: Int
+    /// How many values there may be: the largest tokenizer.json of today has two million.
+    public var values: Int
+    /// Reads what Python writes for numbers that JSON does not have (`NaN`, `Infinity`, `-Infinity`) as texts of these words, so that no
+    /// one takes them for a number or for nothing. Otherwise they are no JSON.
+    public var allowsNonFinite: Bool
+
+    /// Makes limits; what is not given is what any reader of ours needs at most.
+    public init(depth: Int = 512, values: Int = 1 << 22, allowsNonFinite: Bool = false) {
+        precondition((1...512).contains(depth), "the stack is sized for a depth of 512")
+        self.depth = depth
+        self.values = values
+        self.allowsNonFinite = allowsNonFinite
+    }
+}
+
 extension JSONValue {
-    /// Parses UTF-8 JSON. Throws `data.json` with `place` where the text is no JSON, an object names a member twice, a
-    /// number is beyond a Double, or values nest deeper than 512.
-    public init(parsing bytes: [UInt8], at place: Place? = nil) throws(Fault) {
-        var parser = JSONParser(bytes: bytes)
+    /// Parses UTF-8 JSON. Throws `data.json` with `place`, the byte and the reason where the text is no JSON, an object names a member
+    /// twice, a number is beyond a Double, or a limit is passed. No text of the document is in the fault.
+    public init(parsing bytes: [UInt8], at place: Place? = nil, limits: JSONLimits = JSONLimits()) throws(Fault) {
+        var parser = JSONParser(bytes: bytes, limits: limits)
         guard let value = parser.document() else {
+            let reason = parser.reason.map { ": \($0)" } ?? ""
             throw Fault(
-                .data, "data.json", "the text is not valid JSON at byte \(parser.offset)", at: place,
+                .data, "data.json", "the text is not valid JSON at byte \(parser.offset)\(reason)", at: place,
                 mend: "Write one complete JSON value in UTF-8.")
         }
         self = value
@@ -19,15 +40,29 @@ extension JSONValue {
 /// A recursive descent over bytes; every function gives nil at the first byte that is wrong.
 private struct JSONParser {
     let bytes: [UInt8]
+    let limits: JSONLimits
     var offset = 0
+    /// What is wrong, where that is more than a byte that cannot be there.
+    private(set) var reason: String?
     private var depth = 0
+    private var values = 0
 
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    init(bytes: [UInt8], limits: JSONLimits) {
+        self.bytes = bytes
+        self.limits = limits
+    }
+
+    /// Notes why the text is refused.
+    private mutating func refuse<T>(_ what: String) -> T? {
+        reason = reason ?? what
+        return nil
+    }
 
     mutating func document() -> JSONValue? {
         guard let value = value() else { return nil }
         skipSpace()
-        return offset == bytes.count ? value : nil
+        if offset < bytes.count { return refuse("more follows the value") }
+        return value
     }
 
     private var current: UInt8? { offset < bytes.count ? bytes[offset] : nil }
@@ -49,6 +84,8 @@ private struct JSONParser {
 
     private mutating func value() -> JSONValue? {
         skipSpace()
+        values += 1
+        guard values <= limits.values else { return refuse("there are more than \(limits.values) values") }
         switch current {
         case UInt8(ascii: "{"): return nested { $0.object() }
         case UInt8(ascii: "["): return nested { $0.array() }
@@ -56,12 +93,15 @@ private struct JSONParser {
         case UInt8(ascii: "t"): return word("true", .bool(true))
         case UInt8(ascii: "f"): return word("false", .bool(false))
         case UInt8(ascii: "n"): return word("null", .null)
+        case UInt8(ascii: "N"): return notFinite("NaN")
+        case UInt8(ascii: "I"): return notFinite("Infinity")
+        case nil: return refuse("the text ends too early")
         default: return number()
         }
     }
 
     private mutating func nested(_ read: (inout JSONParser) -> JSONValue?) -> JSONValue? {
-        guard depth < 512 else { return nil }
+        guard depth < limits.depth else { return refuse("values nest deeper than \(limits.depth)") }
         depth += 1
         offset += 1
         defer { depth -= 1 }
@@ -76,8 +116,9 @@ private struct JSONParser {
             skipSpace()
             guard let key = string() else { return nil }
             skipSpace()
-            guard accept(UInt8(ascii: ":")), let value = value(), members.updateValue(value, forKey: key) == nil else {
-                return nil
+            guard accept(UInt8(ascii: ":")), let value = value() else { return nil }
+            guard members.updateValue(value, forKey: key) == nil else {
+                return refuse("an object names a member twice")
             }
             skipSpace()
             if accept(UInt8(ascii: "}")) { return .object(members) }
@@ -106,7 +147,12 @@ private struct JSONParser {
         while let byte = current, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { offset += 1 }
         guard current == UInt8(ascii: "\"") else { return escapedString(from: start) }
         offset += 1
-        return String(validating: bytes[start..<offset - 1], as: UTF8.self)
+        return text(bytes[start..<offset - 1])
+    }
+
+    private mutating func text(_ utf8: some Collection<UInt8>) -> String? {
+        guard let text = String(validating: utf8, as: UTF8.self) else { return refuse("a text is not UTF-8") }
+        return text
     }
 
     /// The rest of a string that holds an escape (or is broken); `offset` stands at the first odd byte.
@@ -114,7 +160,7 @@ private struct JSONParser {
         var text = Array(bytes[start..<offset])
         while let byte = current, byte >= 0x20 {
             offset += 1
-            if byte == UInt8(ascii: "\"") { return String(validating: text, as: UTF8.self) }
+            if byte == UInt8(ascii: "\"") { return self.text(text) }
             guard byte == UInt8(ascii: "\\") else {
                 text.append(byte)
                 continue
@@ -131,27 +177,31 @@ private struct JSONParser {
             case UInt8(ascii: "u"):
                 guard let scalar = unicodeEscape() else { return nil }
                 text += Array(String(Character(scalar)).utf8)
-            default: return nil
+            default: return refuse("a text has an escape that JSON does not have")
             }
         }
-        return nil
+        return refuse(offset < bytes.count ? "a text has a control character" : "a text has no end")
     }
 
     /// The scalar of `\uXXXX`, or of two of them that form a surrogate pair; nil for a lone surrogate.
     private mutating func unicodeEscape() -> Unicode.Scalar? {
         guard let unit = hexUnit() else { return nil }
-        guard (0xd800...0xdbff).contains(unit) else { return Unicode.Scalar(unit) }
-        guard accept(UInt8(ascii: "\\")), accept(UInt8(ascii: "u")), let low = hexUnit(),
+        guard (0xd800...0xdfff).contains(unit) else { return Unicode.Scalar(unit) }
+        guard unit < 0xdc00, accept(UInt8(ascii: "\\")), accept(UInt8(ascii: "u")), let low = hexUnit(),
             (0xdc00...0xdfff).contains(low)
-        else { return nil }
+        else { return refuse("a text has one half of a surrogate pair") }
         return Unicode.Scalar(0x10000 + (unit - 0xd800) << 10 + (low - 0xdc00))
     }
 
     private mutating func hexUnit() -> UInt32? {
         var unit: UInt32 = 0
         for _ in 0..<4 {
-            guard let byte = current, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { return nil }
-            unit = unit << 4 | UInt32(digit)
+            guard let byte = current else { return nil }
+            switch byte {
+            case 0x30...0x39: unit = unit << 4 | UInt32(byte - 0x30)
+            case 0x41...0x46, 0x61...0x66: unit = unit << 4 | UInt32(byte & 0xf + 9)
+            default: return nil
+            }
             offset += 1
         }
         return unit
@@ -166,7 +216,7 @@ private struct JSONParser {
     private mutating func number() -> JSONValue? {
         let start = offset
         var isInteger = true
-        _ = accept(UInt8(ascii: "-"))
+        if accept(UInt8(ascii: "-")), current == UInt8(ascii: "I") { return notFinite("Infinity", sign: "-") }
         if !accept(UInt8(ascii: "0")) && !digits() { return nil }
         if accept(UInt8(ascii: ".")) {
             isInteger = false
@@ -180,7 +230,15 @@ private struct JSONParser {
         }
         let text = String(decoding: bytes[start..<offset], as: UTF8.self)
         if isInteger, let integer = Int64(text) { return .integer(integer) }
-        guard let number = Double(text), number.isFinite else { return nil }
-        return .number(number)
+        guard let number = Double(text) else { return nil }
+        if number.isFinite { return .number(number) }
+        return limits.allowsNonFinite
+            ? .string(number < 0 ? "-Infinity" : "Infinity") : refuse("a number is beyond 64-bit floating point")
+    }
+
+    /// A word of Python's for a number that JSON does not have.
+    private mutating func notFinite(_ text: StaticString, sign: String = "") -> JSONValue? {
+        guard limits.allowsNonFinite else { return refuse("NaN and Infinity are no numbers of JSON") }
+        return word(text, .string("\(sign)\(text)"))
     }
 }

@@ -52,6 +52,6 @@ public enum AdapterExchange {
     public static func merge(_ adapter: Adapter, into model: ModelFile, to path: String) throws(Fault) {
         let merger = try AdapterMerger(model, adapter: adapter)
         try MergedModel.write(
-            model, to: path, merged: { name throws(Fault) in merger.weight(name) }, adapted: merger.names)
+            model, to: path, merged: { name throws(Fault) in try merger.weight(name) }, adapted: merger.names)
     }
 }

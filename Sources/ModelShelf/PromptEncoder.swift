@@ -1,5 +1,6 @@
 // PromptEncoder: prompts and completions as tokens, alone or as turns of the model's own chat template.
 
+import ChatTemplates
 import Faults
 import Identities
 import LocalFiles

@@ -26,13 +26,4 @@ extension Fault {
             .model, "tokenizer.malformed", what, at: place,
             mend: "Fetch the model again or convert its tokenizer anew.")
     }
-
-    /// `tokenizer.chat-template`: a chat template with a construct that is not read, or one that refuses a conversation.
-    static func chatTemplate(_ what: String, place: Place?) -> Fault {
-        Fault(
-            .model, "tokenizer.chat-template", "the model's chat template \(what)", at: place,
-            mend:
-                "Leave `chat` out of the prompt template and write the model's special tokens into its layout; for, if and set with common filters are read."
-        )
-    }
 }

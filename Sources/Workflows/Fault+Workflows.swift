@@ -12,12 +12,21 @@ extension Fault {
     static func notUTF8(at place: Place) -> Fault {
         Fault(.workflow, "workflow.not-utf8", "the text is not UTF-8 here", at: place, mend: "Save the file as UTF-8.")
     }
-    static func controlCharacter(_ value: UInt32, at place: Place) -> Fault {
-        let hex = String(value, radix: 16, uppercase: true)
-        let code = String(repeating: "0", count: max(0, 4 - hex.count)) + hex
-        return Fault(
-            .workflow, "workflow.syntax", "the character U+\(code) is not allowed in YAML", at: place,
+    static func controlCharacter(_ scalar: Unicode.Scalar, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.syntax", "the character \(LookAlikes.code(scalar)) is not allowed here", at: place,
             mend: "Delete the character.")
+    }
+    /// A file that is something else. Nothing of its text is told: it may be a note.
+    static func otherForm(_ form: DocumentForm, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.other-file", "the file is no \(form.noun): it does not begin with the keys of one",
+            at: place, mend: form.mend)
+    }
+    static func otherKind(_ form: DocumentForm, is found: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.wrong-type", "the file is \(found), not a mapping of keys, so it is no \(form.noun)",
+            at: place, mend: form.mend)
     }
     static func syntax(_ what: String, at place: Place) -> Fault {
         Fault(
@@ -29,9 +38,10 @@ extension Fault {
             .workflow, "workflow.tab", "a tab stands where YAML wants spaces", at: place,
             mend: "Indent with spaces.")
     }
-    static func tag(_ tag: String, at place: Place) -> Fault {
+    static func tag(_ tag: String?, at place: Place) -> Fault {
         Fault(
-            .workflow, "workflow.tag", "the value carries the tag \(Wording.shown(tag))", at: place,
+            .workflow, "workflow.tag", "the value carries \(tag.map { "the tag \(Wording.shown($0))" } ?? "a tag")",
+            at: place,
             mend: "Remove the tag; quote a value that must be text.")
     }
     static func tooDeep(at place: Place) -> Fault {
@@ -53,25 +63,28 @@ extension Fault {
             "the file grows past \(YAMLReader.maximumNodes) values once its aliases are written out", at: place,
             mend: "Use fewer aliases.")
     }
-    static func aliasRecursion(_ name: String, at place: Place) -> Fault {
+    static func aliasRecursion(_ name: String?, at place: Place) -> Fault {
         Fault(
-            .workflow, "workflow.alias-recursion", "the alias *\(name) stands inside its own anchor", at: place,
+            .workflow, "workflow.alias-recursion",
+            "\(name.map { "the alias *\($0)" } ?? "an alias") stands inside its own anchor", at: place,
             mend: "Write the value out instead.")
     }
-    static func unknownAnchor(_ name: String, at place: Place) -> Fault {
+    static func unknownAnchor(_ name: String?, at place: Place) -> Fault {
         Fault(
-            .workflow, "workflow.unknown-anchor", "the alias *\(name) has no anchor above it", at: place,
-            mend: "Put &\(name) before the value that is meant.")
+            .workflow, "workflow.unknown-anchor",
+            "\(name.map { "the alias *\($0)" } ?? "an alias") has no anchor above it", at: place,
+            mend: "Put \(name.map { "&\($0)" } ?? "an anchor") before the value that is meant.")
     }
     static func keyNotScalar(at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.wrong-type", "a key is a list or a mapping; keys are words", at: place,
             mend: "Write a word as key.")
     }
-    static func duplicateKey(_ key: String, first: Int, at place: Place) -> Fault {
+    static func duplicateKey(_ key: String?, first: Int, at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.duplicate-key",
-            "the key \(Wording.shown(key)) stands twice in one mapping, first on line \(first)", at: place,
+            "\(key.map { "the key \(Wording.shown($0))" } ?? "a key") stands twice in one mapping, first on line \(first)",
+            at: place,
             mend: "Remove one of the two.")
     }
     static func tooManyFaults(_ rest: Int, file: String?) -> Fault {
@@ -198,9 +211,12 @@ extension Fault {
 
 // Overrides and plans.
 extension Fault {
+    /// What was given is not shown, but for a few words without blanks: a person may have given a note.
     static func overrideForm(_ text: String) -> Fault {
-        Fault(
-            .usage, "usage.set", "--set \(Wording.shown(text)) is not of the form path=value",
+        let isShort = text.utf8.count <= 40 && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+        let given = isShort ? Wording.shown(text) : "with a text of \(text.unicodeScalars.count) characters"
+        return Fault(
+            .usage, "usage.set", "--set \(given) is not of the form path=value",
             mend: "Write a path of keys joined by points, an equals sign and a value, such as adapter.rank=8.")
     }
     static func overridePath(_ what: String, at place: Place, mend: String) -> Fault {

@@ -9,6 +9,7 @@ public final class FaultCollector {
 
     private let files: [String]
     private var faults: [Fault] = []
+    private var sources: [String: YAMLSource] = [:]
 
     /// Makes an empty collection; faults are sorted by the order of `files`, then by line and column.
     public init(files: [String]) {
@@ -21,6 +22,8 @@ public final class FaultCollector {
     public var count: Int { faults.count }
     /// Adds one.
     public func add(_ fault: Fault) { faults.append(fault) }
+    /// Takes note of a text that faults speak of.
+    func know(_ source: YAMLSource) { sources[source.file] = source }
 
     /// Throws everything found, sorted by place, if anything was.
     public func throwIfAny() throws(FaultReport) {
@@ -31,12 +34,30 @@ public final class FaultCollector {
             let file = fault.place?.file.flatMap { order[$0] } ?? 0
             return (key: [file, fault.place?.line ?? 0, fault.place?.column ?? 0, index], fault: fault)
         }
-        var sorted = keyed.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.fault)
+        var sorted = keyed.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { namingLookAlike($0.fault) }
         if sorted.count > Self.maximumReported {
             let rest = sorted.count - Self.maximumReported
             sorted = Array(sorted.prefix(Self.maximumReported))
             sorted.append(.tooManyFaults(rest, file: files.first))
         }
         throw FaultReport(sorted)
+    }
+
+    /// The fault with the name of the first misleading character of its line, or, where the text is no YAML, of the line above:
+    /// that is most often the cause.
+    private func namingLookAlike(_ fault: Fault) -> Fault {
+        guard let file = fault.place?.file, let line = fault.place?.line, let source = sources[file] else {
+            return fault
+        }
+        let lines = fault.code == "workflow.syntax" ? [line, line - 1] : [line]
+        for number in lines {
+            guard let found = LookAlikes.first(in: source.line(number)) else { continue }
+            var fault = fault
+            fault.what +=
+                "; character \(found.column) of line \(number) is \(LookAlikes.code(found.scalar)) (\(found.name))"
+            fault.mend = found.mend
+            return fault
+        }
+        return fault
     }
 }

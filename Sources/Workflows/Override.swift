@@ -8,6 +8,7 @@ public struct Override: Sendable {
     public let text: String
     let segments: [(name: String, mark: YAMLMark)]
     let value: YAMLNode
+    let source: YAMLSource
     /// The name under which faults show it: `--set adapter.rank=8`.
     let file: String
 
@@ -21,11 +22,17 @@ public struct Override: Sendable {
         let path = text[..<equals]
         let names = path.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         let legal = names.allSatisfy { name in
-            !name.isEmpty && name.unicodeScalars.allSatisfy { YAMLSource.isPrintable($0.value) && $0 != " " }
+            (1...64).contains(name.unicodeScalars.count)
+                && name.unicodeScalars.allSatisfy {
+                    YAMLSource.isPrintable($0.value) && !LookAlikes.isUnseen($0.value)
+                        && !" \t,;()\"".unicodeScalars.contains($0)
+                }
         }
         guard legal, names.count <= YAMLReader.maximumDepth else { throw FaultReport([.overrideForm(text)]) }
 
-        let file = "--set \(text)"
+        // A value of several lines is named by its path alone.
+        let isOneLine = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
+        let file = isOneLine ? "--set \(text)" : "--set \(path)"
         // Blanks in place of the path keep the columns of the value true.
         let prefix = path.unicodeScalars.count + 1
         let padded = String(repeating: " ", count: prefix) + text[text.index(after: equals)...]
@@ -38,6 +45,7 @@ public struct Override: Sendable {
             if !shown.isEmpty { shown[0] = "\(text[...equals])\(String(shown[0].unicodeScalars.dropFirst(prefix)))" }
             let visible = YAMLSource(shown: shown, bytes: padding.bytes, file: file)
             source = visible
+            faults.know(visible)
             value = try YAMLReader.compose(visible, faults: faults)
         } catch {
             faults.add(error)
@@ -53,6 +61,7 @@ public struct Override: Sendable {
         self.text = text
         self.file = file
         self.segments = segments
+        self.source = source
         self.value =
             value ?? YAMLNode(.scalar("", plain: true), mark: YAMLMark(source: source, line: 1, column: column))
     }

@@ -6,7 +6,7 @@ enum Wording {
     static func shown(_ text: String) -> String {
         var out = "\""
         for scalar in text.unicodeScalars.prefix(60) {
-            if YAMLSource.isPrintable(scalar.value) && scalar.value != 0x09 {
+            if YAMLSource.isPrintable(scalar.value) && scalar.value != 0x09 && !LookAlikes.isUnseen(scalar.value) {
                 out.unicodeScalars.append(scalar)
             } else {
                 out += "\\u{\(String(scalar.value, radix: 16))}"

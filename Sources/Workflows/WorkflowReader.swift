@@ -23,7 +23,8 @@ public enum WorkflowReader {
         bytes: [UInt8], file: String, overrides: [Override] = []
     ) throws(FaultReport) -> FederationDeclaration {
         let faults = FaultCollector(files: [file] + overrides.map(\.file))
-        var root = YAMLReader.compose(bytes: bytes, file: file, faults: faults)
+        var root = YAMLReader.compose(bytes: bytes, file: file, form: .workflow, faults: faults)
+        for override in overrides { faults.know(override.source) }
         for override in overrides {
             guard let tree = root, tree.pairs != nil else { break }
             do {

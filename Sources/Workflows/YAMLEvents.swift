@@ -25,7 +25,7 @@ struct YAMLEvent {
 final class YAMLEvents {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeMutableBufferPointer<UInt8>
-    private let source: YAMLSource
+    let source: YAMLSource
 
     /// Throws `workflow.syntax` only where libyaml has no memory.
     init(_ source: YAMLSource) throws(Fault) {
@@ -103,7 +103,9 @@ final class YAMLEvents {
         let indentation = text.prefix { $0 == " " || $0 == "\t" }
         if let tab = indentation.firstIndex(of: "\t") { return .tab(at: source.place(line: line, column: tab + 1)) }
         if character == "\t" { return .tab(at: source.place(line: line, column: column)) }
-        return .syntax(Self.wording(of: problem, character: character), at: source.place(line: line, column: column))
+        return .syntax(
+            Self.wording(of: problem, character: source.isShown ? character : nil),
+            at: source.place(line: line, column: column))
     }
 
     private static func wording(of problem: String, character: Unicode.Scalar?) -> String {

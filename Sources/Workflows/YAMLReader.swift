@@ -9,28 +9,46 @@ public enum YAMLReader {
     /// The deepest nesting.
     public static let maximumDepth = 64
 
-    /// Reads the one document of a file. `file` is the name that faults show.
+    /// Reads the one document of a file. `file` is the name that faults show; lines and words of it are shown only where its first
+    /// keys are those of the form.
     ///
     /// Throws every fault found, in order: `workflow.too-large`, `not-utf8`, `syntax`, `tab`, `tag`, `too-deep`, `alias-expansion`,
     /// `alias-recursion`, `unknown-anchor`, each of which ends the reading; `duplicate-key`, `wrong-type` (a key that is no
-    /// scalar), `multiple-documents`, which do not; and `empty`.
-    public static func read(bytes: [UInt8], file: String) throws(FaultReport) -> YAMLNode {
+    /// scalar), `multiple-documents`, which do not; `empty`; and `other-file` where a mapping is not of the form.
+    public static func read(
+        bytes: [UInt8], file: String, form: DocumentForm = .template
+    ) throws(FaultReport) -> YAMLNode {
         let faults = FaultCollector(files: [file])
-        let root = compose(bytes: bytes, file: file, faults: faults)
+        let root = compose(bytes: bytes, file: file, form: form, faults: faults)
         try faults.throwIfAny()
         guard let root else { throw FaultReport([.empty(at: Place(file: file))]) }
         return root
     }
 
     /// The root of the document, or nil where there is none worth going on with; then `faults` holds at least one.
-    static func compose(bytes: [UInt8], file: String, faults: FaultCollector) -> YAMLNode? {
+    static func compose(bytes: [UInt8], file: String, form: DocumentForm, faults: FaultCollector) -> YAMLNode? {
         do {
-            let source = try YAMLSource(bytes: bytes, file: file)
-            guard let root = try compose(source, faults: faults), !root.isNull else {
-                faults.add(.empty(at: Place(file: file, line: 1, column: 1)))
+            let hidden = try YAMLSource(bytes: bytes, file: file)
+            let source = form.recognises(hidden.topKeys()) ? hidden.shown : hidden
+            faults.know(source)
+            do {
+                guard let root = try compose(source, faults: faults), !root.isNull else {
+                    faults.add(.empty(at: Place(file: file, line: 1, column: 1)))
+                    return nil
+                }
+                if source.isShown || form == .unknown { return root }
+                if root.pairs != nil {
+                    faults.add(.otherForm(form, at: root.mark.place))
+                } else {
+                    faults.add(.otherKind(form, is: root.elements == nil ? "a text" : "a list", at: root.mark.place))
+                }
+                return nil
+            } catch {
+                var fault = error
+                if !source.isShown { fault.mend = form.mend }
+                faults.add(fault)
                 return nil
             }
-            return root
         } catch {
             faults.add(error)
             return nil
@@ -56,6 +74,9 @@ private struct Composer {
         self.faults = faults
     }
 
+    /// A word of the text, where faults may show it.
+    private func shown(_ word: String) -> String? { events.source.isShown ? word : nil }
+
     mutating func document() throws(Fault) -> YAMLNode? {
         var root: YAMLNode?
         while true {
@@ -75,7 +96,7 @@ private struct Composer {
     }
 
     private mutating func node(_ event: YAMLEvent, depth: Int) throws(Fault) -> YAMLNode {
-        if let tag = event.tag { throw .tag(tag, at: event.mark.place) }
+        if let tag = event.tag { throw .tag(shown(tag), at: event.mark.place) }
         guard depth <= YAMLReader.maximumDepth else { throw .tooDeep(at: event.mark.place) }
         if case .alias(let name) = event.content { return try expand(name, at: event.mark, depth: depth) }
         try count(1, at: event.mark)
@@ -95,8 +116,8 @@ private struct Composer {
     }
 
     private mutating func expand(_ name: String, at mark: YAMLMark, depth: Int) throws(Fault) -> YAMLNode {
-        if openAnchors.contains(name) { throw .aliasRecursion(name, at: mark.place) }
-        guard let target = anchors[name] else { throw .unknownAnchor(name, at: mark.place) }
+        if openAnchors.contains(name) { throw .aliasRecursion(shown(name), at: mark.place) }
+        guard let target = anchors[name] else { throw .unknownAnchor(shown(name), at: mark.place) }
         try count(target.expandedNodes, at: mark)
         guard depth + target.height - 1 <= YAMLReader.maximumDepth else { throw .tooDeep(at: mark.place) }
         return target
@@ -144,7 +165,7 @@ private struct Composer {
                 continue
             }
             if let first = seen[text] {
-                faults.add(.duplicateKey(text, first: first.line, at: keyEvent.mark.place))
+                faults.add(.duplicateKey(shown(text), first: first.line, at: keyEvent.mark.place))
                 continue
             }
             seen[text] = keyEvent.mark

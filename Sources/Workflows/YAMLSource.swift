@@ -15,6 +15,8 @@ public final class YAMLSource: Sendable {
     let bytes: [UInt8]
     /// The lines as faults show them, without line breaks.
     let lines: [String]
+    /// Whether faults may show lines and words of the text: only where it is known to be a workflow, a template or a `--set`.
+    let isShown: Bool
 
     /// Checks and splits the text. Throws `workflow.too-large`, `workflow.not-utf8` and `workflow.syntax` (control characters).
     init(bytes: [UInt8], file: String) throws(Fault) {
@@ -23,13 +25,25 @@ public final class YAMLSource: Sendable {
         let body = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
         self.bytes = body
         self.lines = try Self.split(body, file: file)
+        self.isShown = false
     }
+
+    private init(_ source: YAMLSource, isShown: Bool) {
+        file = source.file
+        bytes = source.bytes
+        lines = source.lines
+        self.isShown = isShown
+    }
+
+    /// The same text, of which faults may show lines.
+    var shown: YAMLSource { YAMLSource(self, isShown: true) }
 
     /// A source whose shown text is known to be sound and whose parsed bytes differ from it only by padding.
     init(shown: [String], bytes: [UInt8], file: String) {
         self.file = file
         self.bytes = bytes
         self.lines = shown
+        self.isShown = true
     }
 
     /// The place of a mark in this text; line and column are one-based, the column in code points.
@@ -41,12 +55,13 @@ public final class YAMLSource: Sendable {
     /// The text of a one-based line without its line break, or the empty text past the end.
     func line(_ number: Int) -> String { lines.indices.contains(number - 1) ? lines[number - 1] : "" }
 
+    /// The line with a sign in place of what has no shape, so that it is seen and the caret is under its column.
     private func excerpt(line number: Int, column: Int) -> String? {
-        guard lines.indices.contains(number - 1) else { return nil }
+        guard isShown, lines.indices.contains(number - 1) else { return nil }
         let scalars = lines[number - 1].unicodeScalars
-        guard scalars.count > Self.maximumExcerpt else { return lines[number - 1] }
-        guard column <= Self.maximumExcerpt else { return nil }
-        return String(String.UnicodeScalarView(scalars.prefix(Self.maximumExcerpt))) + "..."
+        guard scalars.count <= Self.maximumExcerpt || column <= Self.maximumExcerpt else { return nil }
+        let visible = scalars.prefix(Self.maximumExcerpt).map { LookAlikes.isUnseen($0.value) ? "\u{fffd}" : $0 }
+        return String(String.UnicodeScalarView(visible)) + (scalars.count > Self.maximumExcerpt ? "..." : "")
     }
 
     /// Splits at the line breaks libyaml knows (LF, CR, CR LF, NEL, LS, PS), so that its line numbers fit.
@@ -77,8 +92,8 @@ public final class YAMLSource: Sendable {
                 column = 1
                 continue
             }
-            guard isPrintable(value) else {
-                throw .controlCharacter(value, at: Place(file: file, line: lines.count + 1, column: column))
+            guard isPrintable(value), !LookAlikes.isDirectionControl(value) else {
+                throw .controlCharacter(scalar, at: Place(file: file, line: lines.count + 1, column: column))
             }
             line.append(scalar)
             column += 1

@@ -99,10 +99,11 @@ import Testing
         let path = Golden.shared.appendingPathComponent("nf4.safetensors").path
         let golden = Dictionary(uniqueKeysWithValues: try Safetensors.read(path: path).map { ($0.name, $0) })
         let weight = try #require(golden["weight"]?.floats)
-        let rows = weight.withUnsafeBytes { raw in
-            QuantisedWeights.rows(
+        let rows = try weight.withUnsafeBytes { raw in
+            try QuantisedWeights.rows(
                 of: kernel_matrix(
-                    data: raw.baseAddress, rows: 576, columns: 576, row_bytes: 4 * 576, type: StoredType.f32.rawValue))
+                    data: raw.baseAddress, rows: 576, columns: 576, row_bytes: 4 * 576, type: StoredType.f32.rawValue),
+                name: "weight")
         }
         var out = [Float](repeating: .nan, count: weight.count)
         rows.withUnsafeBytes { raw in

@@ -97,11 +97,11 @@ struct QuantisedWeightTests {
             var values = try #require(entry.floats)
             let columns = entry.shape.last ?? 0
             if entry.name.hasSuffix("_proj.weight"), columns % 64 == 0 {
-                let rows = values.withUnsafeBytes { raw in
-                    QuantisedWeights.rows(
+                let rows = try values.withUnsafeBytes { raw in
+                    try QuantisedWeights.rows(
                         of: kernel_matrix(
                             data: raw.baseAddress, rows: entry.shape[0], columns: columns, row_bytes: 4 * columns,
-                            type: StoredType.f32.rawValue))
+                            type: StoredType.f32.rawValue), name: "weight")
                 }
                 rows.withUnsafeBytes { raw in
                     var matrix = kernel_matrix(

@@ -94,8 +94,8 @@ private final class Counter: Sendable {
     }
 
     @Test(arguments: [1, 2, 5])
-    func phasesFollowOneAnotherWhateverTheThreads(threads: Int) {
-        let workers = Workers(count: threads, headDimension: 4, width: 8)
+    func phasesFollowOneAnotherWhateverTheThreads(threads: Int) throws {
+        let workers = try Workers(count: threads, headDimension: 4, width: 8)
         let tasks = [3, 0, 1, 7, 0, 2, 40, 1]
         let done = tasks.map { _ in Counter() }
         let early = Counter()

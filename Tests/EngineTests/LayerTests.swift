@@ -16,10 +16,11 @@ private struct Variable {
     let gradient: UnsafeMutablePointer<Float>
     let count: Int
 
-    init(_ count: Int, _ arena: Arena, _ numbers: inout TestNumbers, scale: Float = 1, around centre: Float = 0) {
+    init(_ count: Int, _ arena: Arena, _ numbers: inout TestNumbers, scale: Float = 1, around centre: Float = 0) throws
+    {
         self.count = count
-        values = arena.floats(count)
-        gradient = arena.floats(count)
+        values = try arena.floats(count)
+        gradient = try arena.floats(count)
         for (i, value) in numbers.floats(count, scale: scale).enumerated() { values[i] = value + centre }
     }
 
@@ -49,31 +50,33 @@ private func weightedSum(_ y: UnsafePointer<Float>, _ weights: [Float]) -> Doubl
 }
 
 /// Dropout with a mask of its own, nil for none.
-private func testDropout(_ probability: Double, stream: UInt32, elements: Int, _ arena: Arena) -> AdaptedMap.Dropout? {
+private func testDropout(
+    _ probability: Double, stream: UInt32, elements: Int, _ arena: Arena
+) throws -> AdaptedMap.Dropout? {
     guard probability > 0 else { return nil }
     return AdaptedMap.Dropout(
         probability: Float(probability), random: kernel_random(key: (1, 2), stream: (3, stream)),
-        mask: arena.halves((elements + 15) / 16 + 1))
+        mask: try arena.halves((elements + 15) / 16 + 1))
 }
 
 @Suite struct LayerTests {
     @Test(arguments: [0, 0.4], [1, 2])
-    func loraLinear(dropout: Double, threads: Int) {
+    func loraLinear(dropout: Double, threads: Int) throws {
         let (T, inputs, outputs, rank) = (37, 13, 101, 3)
         let arena = Arena()
         var numbers = TestNumbers(1)
-        let workers = Workers(count: threads, headDimension: 8, width: 128)
-        let x = Variable(T * inputs, arena, &numbers)
-        let w = Variable(outputs * inputs, arena, &numbers, scale: 0.3)
-        let a = Variable(rank * inputs, arena, &numbers, scale: 0.3)
-        let b = Variable(rank * outputs, arena, &numbers, scale: 0.3)
+        let workers = try Workers(count: threads, headDimension: 8, width: 128)
+        let x = try Variable(T * inputs, arena, &numbers)
+        let w = try Variable(outputs * inputs, arena, &numbers, scale: 0.3)
+        let a = try Variable(rank * inputs, arena, &numbers, scale: 0.3)
+        let b = try Variable(rank * outputs, arena, &numbers, scale: 0.3)
         let map = AdaptedMap(
             weight: matrix(w.values, rows: outputs, columns: inputs),
             low: AdaptedMap.LowRank(
                 rank: rank, scale: 1.5, a: a.values, b: b.values, da: a.gradient, db: b.gradient,
-                dropout: testDropout(dropout, stream: 4, elements: T * inputs, arena)))
-        let y = arena.floats(T * outputs)
-        let u = arena.floats(T * rank)
+                dropout: try testDropout(dropout, stream: 4, elements: T * inputs, arena)))
+        let y = try arena.floats(T * outputs)
+        let u = try arena.floats(T * rank)
         let dy = numbers.floats(T * outputs, scale: 0.1)
         func loss() -> Double {
             LoRALinear.forward(y, accumulate: false, u, x: x.values, map: map, T: T, workers: workers)
@@ -82,7 +85,7 @@ private func testDropout(_ probability: Double, stream: UInt32, elements: Int, _
         _ = loss()
         LoRALinear.backward(
             x.gradient, maps: [LoRALinear.OutputGradient(map: map, dy: dy, u: u)], x: x.values, T: T,
-            scratch: MapScratch(maps: 1, inputs: inputs, rank: rank, rows: T, arena: arena), workers: workers)
+            scratch: try MapScratch(maps: 1, inputs: inputs, rank: rank, rows: T, arena: arena), workers: workers)
         x.check("x", loss)
         a.check("A", loss)
         b.check("B", loss)
@@ -100,17 +103,17 @@ private func testDropout(_ probability: Double, stream: UInt32, elements: Int, _
     private static let positions: [Int32] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5]
 
     @Test(arguments: [1, 2])
-    func attention(threads: Int) {
+    func attention(threads: Int) throws {
         let T = 22
         let shape = AttentionShape(heads: 6, keyValueHeads: 3, D: 6)
         let arena = Arena()
         var numbers = TestNumbers(2)
-        let workers = Workers(count: threads, headDimension: 6, width: 64)
-        let q = Variable(T * 36, arena, &numbers, scale: 2)
-        let k = Variable(T * 18, arena, &numbers, scale: 2)
-        let v = Variable(T * 18, arena, &numbers)
-        let out = arena.floats(T * 36)
-        let logSumExp = arena.floats(T * 6)
+        let workers = try Workers(count: threads, headDimension: 6, width: 64)
+        let q = try Variable(T * 36, arena, &numbers, scale: 2)
+        let k = try Variable(T * 18, arena, &numbers, scale: 2)
+        let v = try Variable(T * 18, arena, &numbers)
+        let out = try arena.floats(T * 36)
+        let logSumExp = try arena.floats(T * 6)
         let dout = numbers.floats(T * 36, scale: 0.5)
         func loss() -> Double {
             Attention.forward(
@@ -130,7 +133,7 @@ private func testDropout(_ probability: Double, stream: UInt32, elements: Int, _
     }
 
     @Test(arguments: [0, 0.25])
-    func decoderLayer(dropout: Double) {
+    func decoderLayer(dropout: Double) throws {
         let (T, H, F, rank) = (22, 20, 27, 3)
         let sizes = ModelShape(
             architecture: "llama", hiddenSize: H, layerCount: 1, headCount: 6, keyValueHeadCount: 3, headDimension: 6,
@@ -138,35 +141,35 @@ private func testDropout(_ probability: Double, stream: UInt32, elements: Int, _
             contextLength: 64, tiedHead: true)
         let arena = Arena()
         var numbers = TestNumbers(3)
-        let workers = Workers(count: 2, headDimension: 6, width: 64)
+        let workers = try Workers(count: 2, headDimension: 6, width: 64)
         let widths = [(36, H), (18, H), (18, H), (H, 36), (F, H), (F, H), (H, F)]
         var low: [Variable] = []
-        let maps = widths.enumerated().map { place, width in
-            let weight = Variable(width.0 * width.1, arena, &numbers, scale: 0.3)
-            let a = Variable(rank * width.1, arena, &numbers, scale: 0.3)
-            let b = Variable(rank * width.0, arena, &numbers, scale: 0.3)
+        let maps = try widths.enumerated().map { place, width in
+            let weight = try Variable(width.0 * width.1, arena, &numbers, scale: 0.3)
+            let a = try Variable(rank * width.1, arena, &numbers, scale: 0.3)
+            let b = try Variable(rank * width.0, arena, &numbers, scale: 0.3)
             low += [a, b]
             return AdaptedMap(
                 weight: matrix(weight.values, rows: width.0, columns: width.1),
                 low: AdaptedMap.LowRank(
                     rank: rank, scale: 1.5, a: a.values, b: b.values, da: a.gradient, db: b.gradient,
-                    dropout: testDropout(dropout, stream: UInt32(place), elements: T * width.1, arena)))
+                    dropout: try testDropout(dropout, stream: UInt32(place), elements: T * width.1, arena)))
         }
         let layer = LayerMaps(
-            maps: maps, inputNorm: Variable(H, arena, &numbers, scale: 0.3, around: 1).values,
-            postAttentionNorm: Variable(H, arena, &numbers, scale: 0.3, around: 1).values, epsilon: 1e-5,
+            maps: maps, inputNorm: try Variable(H, arena, &numbers, scale: 0.3, around: 1).values,
+            postAttentionNorm: try Variable(H, arena, &numbers, scale: 0.3, around: 1).values, epsilon: 1e-5,
             attention: AttentionShape(heads: 6, keyValueHeads: 3, D: 6))
-        let cosine = arena.floats(12 * 3)
-        let sine = arena.floats(12 * 3)
+        let cosine = try arena.floats(12 * 3)
+        let sine = try arena.floats(12 * 3)
         for i in 0..<36 {
             cosine[i] = Float(cos(0.3 * Double(i / 3) * Double(i % 3 + 1)))
             sine[i] = Float(sin(0.3 * Double(i / 3) * Double(i % 3 + 1)))
         }
-        let x = Variable(T * H, arena, &numbers)
-        let saved = LayerActivations(sizes, rank: rank, rows: T, arena: arena)
-        let scratch = LayerScratch(sizes, rows: T, arena: arena)
-        let gradients = GradientScratch(sizes, rank: rank, rows: T, arena: arena)
-        let out = arena.floats(T * H)
+        let x = try Variable(T * H, arena, &numbers)
+        let saved = try LayerActivations(sizes, rank: rank, rows: T, arena: arena)
+        let scratch = try LayerScratch(sizes, rows: T, arena: arena)
+        let gradients = try GradientScratch(sizes, rank: rank, rows: T, arena: arena)
+        let out = try arena.floats(T * H)
         let dout = numbers.floats(T * H, scale: 0.3)
         Self.positions.withUnsafeBufferPointer { positions in
             guard let positions = positions.baseAddress else { return }
@@ -174,7 +177,7 @@ private func testDropout(_ probability: Double, stream: UInt32, elements: Int, _
             func loss() -> Double {
                 saved.x.update(from: x.values, count: T * H)
                 DecoderLayer.forward(
-                    out, saved.k, saved.v, layer: layer, saved: saved, scratch: scratch, rows: rows, workers: workers)
+                    out, layer: layer, saved: saved, scratch: scratch, rows: rows, workers: workers)
                 return weightedSum(out, dout)
             }
             _ = loss()
@@ -191,17 +194,17 @@ private func testDropout(_ probability: Double, stream: UInt32, elements: Int, _
     }
 
     @Test(arguments: [1, 2])
-    func head(threads: Int) {
+    func head(threads: Int) throws {
         let (T, H, V) = (9, 13, 101)
         let arena = Arena()
         var numbers = TestNumbers(4)
-        let workers = Workers(count: threads, headDimension: 8, width: 128)
-        let x = Variable(T * H, arena, &numbers)
+        let workers = try Workers(count: threads, headDimension: 8, width: 128)
+        let x = try Variable(T * H, arena, &numbers)
         let weights = HeadWeights(
-            weight: matrix(Variable(V * H, arena, &numbers, scale: 0.5).values, rows: V, columns: H),
-            norm: Variable(H, arena, &numbers, scale: 0.3, around: 1).values, epsilon: 1e-5)
+            weight: matrix(try Variable(V * H, arena, &numbers, scale: 0.5).values, rows: V, columns: H),
+            norm: try Variable(H, arena, &numbers, scale: 0.3, around: 1).values, epsilon: 1e-5)
         // Two rows a chunk, rows without a label between, and a label that two records share.
-        let scratch = HeadScratch(weights, limit: 2, arena: arena)
+        let scratch = try HeadScratch(weights, limit: 2, arena: arena)
         let labels = [
             Label(row: 1, token: 5, records: [0]), Label(row: 2, token: 100, records: [0, 1]),
             Label(row: 4, token: 0, records: [1]), Label(row: 7, token: 63, records: [0]),

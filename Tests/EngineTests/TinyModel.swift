@@ -27,20 +27,22 @@ enum TinyModel {
     static let vocabulary = 101
     static let layers = 2
 
-    /// Hidden 20 or as given, 6 heads over 3 key-value heads of 6, feed-forward 27; two layers; head tied or not.
+    /// Hidden 20 or as given, 6 heads over 3 key-value heads of 6 or as given, feed-forward 27; two layers; head tied or not.
     static func make(
         tied: Bool = true, context: Int = 256, numerics: Numerics = .exact, hidden: Int = 20,
-        weights: WeightForm = .stored
+        weights: WeightForm = .stored, family: String = "llama", layers: Int = layers, heads: Int = 6,
+        keyValueHeads: Int = 3, headDimension: Int = 6
     ) throws -> LanguageModel {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "medrounds-tiny-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
+        let name = ["llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"][family] ?? family
         let configuration = """
-            {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": \(hidden), "intermediate_size": 27,
-             "num_hidden_layers": \(layers), "num_attention_heads": 6, "num_key_value_heads": 3, "head_dim": 6,
-             "vocab_size": \(vocabulary), "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu",
-             "max_position_embeddings": \(context), "tie_word_embeddings": \(tied)}
+            {"architectures": ["\(name)"], "model_type": "\(family)", "hidden_size": \(hidden), "intermediate_size": 27,
+             "num_hidden_layers": \(layers), "num_attention_heads": \(heads), "num_key_value_heads": \(keyValueHeads),
+             "head_dim": \(headDimension), "vocab_size": \(vocabulary), "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+             "hidden_act": "silu", "max_position_embeddings": \(context), "tie_word_embeddings": \(tied)}
             """
         try Data(configuration.utf8).write(to: folder.appendingPathComponent("config.json"))
         var numbers = TestNumbers(7)
@@ -51,6 +53,8 @@ enum TinyModel {
                 Safetensors.Item(
                     name: name, shape: shape, type: .f32, bytes: values.withUnsafeBytes { Array($0) }))
         }
+        let queries = heads * headDimension
+        let keyValues = keyValueHeads * headDimension
         add("model.embed_tokens.weight", [vocabulary, hidden], scale: 1)
         if !tied { add("lm_head.weight", [vocabulary, hidden], scale: 0.5) }
         add("model.norm.weight", [hidden], around: 1, scale: 0.3)
@@ -58,10 +62,14 @@ enum TinyModel {
             let name = "model.layers.\(layer)."
             add(name + "input_layernorm.weight", [hidden], around: 1, scale: 0.3)
             add(name + "post_attention_layernorm.weight", [hidden], around: 1, scale: 0.3)
-            add(name + "self_attn.q_proj.weight", [36, hidden], scale: 0.4)
-            add(name + "self_attn.k_proj.weight", [18, hidden], scale: 0.4)
-            add(name + "self_attn.v_proj.weight", [18, hidden], scale: 0.4)
-            add(name + "self_attn.o_proj.weight", [hidden, 36], scale: 0.4)
+            add(name + "self_attn.q_proj.weight", [queries, hidden], scale: 0.4)
+            add(name + "self_attn.k_proj.weight", [keyValues, hidden], scale: 0.4)
+            add(name + "self_attn.v_proj.weight", [keyValues, hidden], scale: 0.4)
+            add(name + "self_attn.o_proj.weight", [hidden, queries], scale: 0.4)
+            if family == "qwen3" {
+                add(name + "self_attn.q_norm.weight", [headDimension], around: 1, scale: 0.3)
+                add(name + "self_attn.k_norm.weight", [headDimension], around: 1, scale: 0.3)
+            }
             add(name + "mlp.gate_proj.weight", [27, hidden], scale: 0.4)
             add(name + "mlp.up_proj.weight", [27, hidden], scale: 0.4)
             add(name + "mlp.down_proj.weight", [hidden, 27], scale: 0.4)

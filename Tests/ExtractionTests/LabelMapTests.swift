@@ -67,7 +67,7 @@ import Testing
         let files = [
             "a.txt": "pain", "a.ann": "T1\tproblem 0 4\tpain\n", "b two.txt": "pain",
             "b two.ann": "T1\tproblem 0 9\tpain\n",
-            "c.txt": "pain", "d.txt": "cough", "d.ann": "T1\tproblem 0 5\tcouch\nT2\tproblem 0 9\tx\n",
+            "c.txt": "pain", "d.txt": "cough", "d.ann": "T1\tproblem 0 5\tfever\nT2\tproblem 0 9\tx\n",
         ]
         try withFolder(files.mapValues { Array($0.utf8) }) { folder in
             let corpus = try CorpusReader.corpus(path: folder, labels: LabelMap(), badDocuments: .skip)

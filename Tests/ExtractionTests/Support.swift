@@ -27,7 +27,11 @@ func withFolder<T>(_ files: [String: [UInt8]], _ body: (String) throws -> T) thr
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("extraction-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    for (name, bytes) in files { try Data(bytes).write(to: folder.appendingPathComponent(name)) }
+    for (name, bytes) in files {
+        let file = folder.appendingPathComponent(name)
+        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(bytes).write(to: file)
+    }
     return try body(folder.path)
 }
 

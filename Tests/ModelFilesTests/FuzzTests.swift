@@ -1,6 +1,7 @@
 // Mutated files for every reader: each ends in a value or in a Fault, never in a trap. A short run here; scripts/fuzz.sh runs
 // as many inputs a reader as asked for, by MEDROUNDS_FUZZ.
 
+import ChatTemplates
 import Faults
 import Federation
 import Foundation

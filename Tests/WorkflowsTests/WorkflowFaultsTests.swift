@@ -130,13 +130,13 @@ import Workflows
     @Test(arguments: ["\n", "\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"])
     func countsLinesAsLibyamlDoes(lineBreak: String) throws {
         #expect(Samples.faults("# c\(lineBreak)name: @x") == ["syntax 2:7"])
-        let report = #expect(throws: FaultReport.self) { _ = try Samples.read("a: 1\(lineBreak)name: @x") }
+        let report = #expect(throws: FaultReport.self) { _ = try Samples.read("version: 1\(lineBreak)name: @x") }
         #expect(report?.faults[0].place?.excerpt == "name: @x")
     }
 
     @Test func showsNoExcerptOfAnEndlessLine() throws {
         let report = #expect(throws: FaultReport.self) {
-            _ = try Samples.read("{x: 1, y: '\(String(repeating: "y", count: 1000))', z: 1}")
+            _ = try Samples.read("{version: 1, x: 1, y: '\(String(repeating: "y", count: 1000))', z: 1}")
         }
         let excerpts = report?.faults.filter { $0.code == "workflow.unknown-key" }.map(\.place?.excerpt?.count)
         #expect(excerpts == [203, 203, nil])
@@ -187,7 +187,7 @@ import Workflows
     }
 
     @Test func cutsAReportOfTooManyFaults() {
-        let text = (0..<150).map { "key\($0): 1\n" }.joined()
+        let text = "version: 1\n" + (0..<150).map { "key\($0): 1\n" }.joined()
         let found = Samples.faults(text)
         #expect(found.count == 101)
         #expect(found.last == "too-many-faults ")

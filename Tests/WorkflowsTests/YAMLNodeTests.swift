@@ -24,10 +24,10 @@ import Workflows
             ("1e999", .string("1e999")), ("12:30:45", .string("12:30:45")), ("2026-01-01", .string("2026-01-01")),
         ] as [(String, JSONValue)])
     func typesPlainScalarsByTheCoreSchema(text: String, expected: JSONValue) throws {
-        let node = try YAMLReader.read(bytes: Array("[\(text)]".utf8), file: "t")
+        let node = try YAMLReader.read(bytes: Array("[\(text)]".utf8), file: "t", form: .unknown)
         #expect(node.plain == .array(text.isEmpty ? [] : [expected]))
         guard !text.isEmpty else { return }
-        let quoted = try YAMLReader.read(bytes: Array("['\(text)']".utf8), file: "t")
+        let quoted = try YAMLReader.read(bytes: Array("['\(text)']".utf8), file: "t", form: .unknown)
         #expect(quoted.plain == .array([.string(text)]))
     }
 
@@ -41,7 +41,7 @@ import Workflows
             f:
             "g h": true
             """
-        let node = try YAMLReader.read(bytes: Array(text.utf8), file: "t")
+        let node = try YAMLReader.read(bytes: Array(text.utf8), file: "t", form: .unknown)
         let inner: JSONValue = ["b": 1, "c": [.number(1.5), "yes", "no"]]
         #expect(node.plain == ["a": inner, "d": inner, "e": "two\nlines\n", "f": .null, "g h": true])
         #expect(node["e"]?.mark.place.line == 3)
@@ -50,7 +50,7 @@ import Workflows
     }
 
     @Test func readsATypedMappingForOtherFormats() throws {
-        let node = try YAMLReader.read(bytes: Array("a: 1\nb: x\nc: true\nd: 0.5\ne: [q]\nz: 1\n".utf8), file: "t.yaml")
+        let node = try YAMLReader.read(bytes: Array("a: 1\nb: x\nc: true\nd: 0.5\ne: [q]\nz: 1\n".utf8), file: "t.yaml", form: .unknown)
         let faults = FaultCollector(files: ["t.yaml"])
         let reader = try #require(MappingReader(node, path: "", keys: ["a", "b", "c", "d", "e", "f"], faults: faults))
         #expect(reader.integer("a", in: 0...1) == 1)

@@ -1,7 +1,7 @@
 """Conversations in chat templates as Jinja writes them out: templates that use what the families' own use, and everything else that is read.
 
     peers/bin/pip install jinja2
-    peers/bin/python scripts/goldens/chat_templates.py >Tests/TokenizationTests/Goldens/chat_templates.json
+    peers/bin/python scripts/goldens/chat_templates.py >Tests/ChatTemplatesTests/Goldens/chat_templates.json
 
 The environment is the one of transformers (sandboxed, trim_blocks, lstrip_blocks), without a clock and without tools. With folders of
 .jinja files as arguments it renders those instead: for models whose templates are not ours to keep.
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import jinja2
+import jinja2.ext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 TEMPLATES = {
@@ -141,6 +142,13 @@ TEMPLATES = {
 
 end
 """,
+    "marked-answers": """{% for turn in messages %}{% if turn.role == 'assistant' %}{{ '<a>
+' }}{%- generation %}{% set said = turn.content -%}
+    {{ said + '</a>' }}
+{% endgeneration %}{{ said }}{{ '
+' }}{% else %}{% generation -%} {{ '<q>' + turn.content + '</q>' }} {%- endgeneration %}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<a>' }}{% endif %}
+{{ 1 < 2 < 3 }}{{ 1 < 3 < 2 }}{{ 2 == 2 == 2 }}{{ 3 > 2 != 2 }}{{ 1 == true }}{{ 'a' < 'b' <= 'b' }}{{ 'e\u0301' == '\u00e9' }}
+{{ 'x' if false else 'y' if false else 'z' }}{{ not not 2 }}{{ - - 3 }}{{ -2 | string | length }}{{ range(2, 5) | join }}""",
     "words": """{% for message in messages if message.role != 'assistant' %}{{ loop.index }}/{{ loop.length }}{{ '' if loop.last else ',' }}{% else %}nobody{% endfor %}
 {{ messages | map_missing if false else 'ok' }} {{ (1 + 2 * 3 - 7 // 2) % 4 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 'a' ~ 1 ~ none ~ true }}
 {{ [1, 2] + [3] | list == [1, 2, 3] }} {{ 'b' in 'abc' }} {{ 'd' not in 'abc' }} {{ 'x' is string and 3 is number and nothing is undefined }}
@@ -162,6 +170,19 @@ CONVERSATIONS = [
 ]
 
 
+class Generation(jinja2.ext.Extension):
+    """The block that marks what the assistant said; transformers' own extension parses and writes it in the same way."""
+    tags = {"generation"}
+
+    def parse(self, parser):
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return jinja2.nodes.CallBlock(self.call_method("written"), [], [], body).set_lineno(line)
+
+    def written(self, caller):
+        return caller()
+
+
 class Refused(Exception):
     pass
 
@@ -171,7 +192,7 @@ def refuse(reason):
 
 
 def main():
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation])
     environment.globals["raise_exception"] = refuse
     environment.filters["map_missing"] = lambda value: value
     templates = dict(TEMPLATES)

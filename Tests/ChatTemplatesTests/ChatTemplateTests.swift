@@ -1,12 +1,11 @@
 // Chat templates: the golden of transformers for SmolLM2, templates in the manner of every family as Jinja writes them
 // (scripts/goldens/chat_templates.py), and what is refused.
 
+import ChatTemplates
 import Faults
 import Federation
 import Foundation
-import ModelFiles
 import Testing
-import Tokenization
 
 @Suite struct ChatTemplateTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
@@ -36,28 +35,9 @@ import Tokenization
         }
     }
 
-    /// The template stands in the base model's file as well, and its ids are those of transformers.
-    @Test(.enabled(if: Fixtures.baseModel != nil, "the base model is not in the cache"))
-    func givesTheIdsOfTransformers() throws {
-        let path = try #require(Fixtures.baseModel)
-        let stored = try #require(try ModelFile.open(path: path).vocabulary)
-        let golden = try golden("chat.json")
-        #expect(stored.chatTemplate == golden["chat_template"]?.text)
-        let template = try ChatTemplate(
-            try #require(stored.chatTemplate), beginning: stored.beginningText, end: stored.endText)
-        let tokenizer = try Tokenizer(
-            BPEVocabulary(
-                tokens: stored.tokens, tokenTypes: stored.tokenTypes, merges: stored.merges,
-                preTokenizer: try PreTokenizer(named: stored.preTokenizer)))
-        for example in try #require(golden["cases"]?.elements) {
-            let text = try template.text(
-                of: messages(example["messages"]), addsGenerationPrompt: example["add_generation_prompt"] == true)
-            #expect(tokenizer.encode(text).map { Int($0) } == example["ids"]?.elements?.compactMap(\.int))
-        }
-    }
-
     @Test(arguments: [
         "marked-turns", "headed-turns", "last-question", "strict-pairs", "loose-lines", "spaces", "words",
+        "marked-answers",
     ])
     func writesWhatJinjaWrites(name: String) throws {
         let golden = try golden("chat_templates.json")
@@ -90,6 +70,26 @@ import Tokenization
         let path = ProcessInfo.processInfo.environment["MEDROUNDS_CHAT_TEMPLATES"] ?? ""
         for example in try #require(try JSONValue(parsing: try contents(path))["templates"]?.elements) {
             try expect(example)
+        }
+    }
+
+    /// A template of a trainer: what it marks for the loss means nothing where a prompt is written.
+    @Test func passesThroughWhatMarksTheAssistantsWords() throws {
+        let source = """
+            {% for m in messages %}{% if m.role=='assistant' %}{{ '<a>' }}{% generation %}{{ m.content + '</a>' }}{% endgeneration %}{{ '!' }}\
+            {% else %}{{ '<' + m.role + '>' + m.content }}{% endif %}{% endfor %}
+            """
+        let template = try ChatTemplate(source, beginning: nil, end: nil)
+        let messages = [
+            ChatTemplate.Message(role: "user", content: "q"), ChatTemplate.Message(role: "assistant", content: "r"),
+        ]
+        #expect(try template.text(of: messages, addsGenerationPrompt: false) == "<user>q<a>r</a>!")
+        for (broken, word) in [
+            ("{% generation %}a", "endgeneration"), ("{% generation x %}a{% endgeneration %}", "generation"),
+            ("{% generation %}a{% endif %}", "endgeneration"), ("{% endgeneration %}", "no block"),
+        ] {
+            let fault = #expect(throws: Fault.self) { _ = try ChatTemplate(broken, beginning: nil, end: nil) }
+            #expect(fault?.what.contains(word) == true, "\(broken): \(fault?.what ?? "")")
         }
     }
 
@@ -134,16 +134,7 @@ import Tokenization
             #expect(fault?.code == "tokenizer.chat-template", "\(source.prefix(60))")
         }
     }
-
-    @Test func readsNoSpecialTokenInOrIntoAPlainRange() throws {
-        let tokens = ["a", "b", "<", ">", "<b>", "b<"]
-        let tokenizer = try Tokenizer(
-            BPEVocabulary(tokens: tokens, tokenTypes: [1, 1, 1, 1, 3, 3], merges: [], preTokenizer: .smollm))
-        #expect(tokenizer.encode("a<b>a") == [0, 4, 0])
-        #expect(tokenizer.encode("<b><b><b>", plain: 3..<6) == [4, 2, 1, 3, 4])
-        // One that begins before the range and one that ends behind it.
-        #expect(tokenizer.encode("<b>a", plain: 2..<4) == [2, 1, 3, 0])
-        #expect(tokenizer.encode("ab<b>", plain: 0..<2) == [0, 1, 4])
-        #expect(tokenizer.encode("ab<", plain: 0..<0) == [0, 5])
-    }
 }
+
+/// The bytes of a file.
+func contents(_ path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }

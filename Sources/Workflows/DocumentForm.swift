@@ -1,0 +1,81 @@
+// DocumentForm: what a YAML file is meant to be, and whether its first keys say that it is one. Lines of other files are never shown.
+
+import Faults
+
+/// What a YAML file is read as.
+public enum DocumentForm: Sendable {
+    case workflow, template
+    /// A file of which nothing is known: no fault shows a line or a word of it.
+    case unknown
+
+    /// The keys at the top of such a file.
+    var keys: [String] {
+        switch self {
+        case .workflow: WorkflowReader.keys
+        case .template: ["version", "name", "end", "chat", "layout", "tasks"]
+        case .unknown: []
+        }
+    }
+
+    /// Whether the keys at the top of a file, as far as it could be read, are those of this form.
+    ///
+    /// A note may begin with a word and a colon, even with `name:`. So the first key must be known, and beside it `version` or
+    /// three known keys in all.
+    func recognises(_ found: [String]) -> Bool {
+        guard let first = found.first, keys.contains(first) else { return false }
+        let known = Set(found).intersection(keys)
+        return known.contains("version") || known.count >= 3
+    }
+
+    /// The name of the form in a fault.
+    var noun: String {
+        switch self {
+        case .workflow: "workflow"
+        case .template: "template"
+        case .unknown: "file"
+        }
+    }
+
+    /// What to do about a file that is of another form.
+    var mend: String {
+        switch self {
+        case .workflow: "Name a workflow file; its first line is version: 1."
+        case .template: "Name a template file; its first line is version: 1."
+        case .unknown: "Mend the YAML at this place; the line above may be the cause."
+        }
+    }
+}
+
+extension YAMLSource {
+    /// The keys at the top of the document, up to the place where it ceases to be YAML; empty where it is no mapping.
+    func topKeys() -> [String] {
+        guard let events = try? YAMLEvents(self) else { return [] }
+        var keys: [String] = []
+        var depth = 0
+        var expectsKey = true
+        while let event = try? events.next() {
+            switch event.content {
+            case .streamEnd: return keys
+            case .documentStart, .other: continue
+            case .mappingStart, .sequenceStart:
+                if depth == 0, case .sequenceStart = event.content { return [] }
+                // A key that is a list or a mapping counts as one that nobody knows.
+                if depth == 1, expectsKey { keys.append("") }
+                depth += 1
+                if depth == 1 { expectsKey = true }
+            case .mappingEnd, .sequenceEnd:
+                depth -= 1
+                if depth == 0 { return keys }
+                if depth == 1 { expectsKey.toggle() }
+            case .scalar(let text, _):
+                if depth == 0 { return [] }
+                guard depth == 1 else { continue }
+                if expectsKey { keys.append(text) }
+                expectsKey.toggle()
+            case .alias:
+                if depth == 1 { expectsKey.toggle() }
+            }
+        }
+        return keys
+    }
+}
