@@ -46,7 +46,8 @@ extension AggregationRule {
             for tensor in tensors.indices {
                 let values = try uploads.values(of: tensor, in: upload)
                 guard values.count == sums[tensor].count else {
-                    throw .adapterMismatch(tensors[tensor].name, tensors[tensor].shape, tensors[tensor].name, [values.count])
+                    throw .adapterMismatch(
+                        tensors[tensor].name, tensors[tensor].shape, tensors[tensor].name, [values.count])
                 }
                 values.withUnsafeBufferPointer { values in
                     sums[tensor].withUnsafeMutableBufferPointer { sums in
@@ -90,5 +91,7 @@ public struct HeldUploads: UploadSource {
 
     public var configuration: LoRAConfiguration { adapters[0].configuration }
     public var tensors: [(name: String, shape: [Int])] { adapters[0].tensors.map { ($0.name, $0.shape) } }
-    public func values(of tensor: Int, in upload: Int) throws(Fault) -> [Float] { adapters[upload].tensors[tensor].values }
+    public func values(of tensor: Int, in upload: Int) throws(Fault) -> [Float] {
+        adapters[upload].tensors[tensor].values
+    }
 }

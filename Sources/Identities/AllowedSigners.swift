@@ -3,7 +3,6 @@
 import Faults
 import Federation
 import Foundation
-import LocalFiles
 
 /// What a key may sign for.
 public enum SignerRole: Hashable, Sendable, CustomStringConvertible {

@@ -4,7 +4,6 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import LocalFiles
 
 /// The allowed signers of a ledger, with their own history.
 public struct Identities: Sendable {
@@ -60,7 +59,8 @@ public struct Identities: Sendable {
         let ended = zip(old, now.signers).filter { $0.validBefore != $1.validBefore }.map(\.1)
         switch (added.count, ended.count) {
         case (1, 0): return "allow \(added[0].role) \(added[0].key.fingerprint)"
-        case (1, 1) where added[0].role == ended[0].role: return "rotate \(added[0].role) to \(added[0].key.fingerprint)"
+        case (1, 1) where added[0].role == ended[0].role:
+            return "rotate \(added[0].role) to \(added[0].key.fingerprint)"
         case (0, 1...): return "revoke \(ended[0].role) \(ended[0].key.fingerprint)"
         default: return "change \(added.count + ended.count) signers"
         }
@@ -103,10 +103,18 @@ public struct Identities: Sendable {
                     ))
             }
             let now = try Self.signers(of: commit.id, ledger)
-            for what in try SharedCommit.flaws(of: commit, .identities, after: before?.commit, ledger: ledger) { add(what) }
-            if try ledger.file(Self.file, of: commit.id) != now.bytes { add("the file is not written as this program writes it") }
-            if commit.subject != Self.subject(of: now, after: before?.signers) { add("the subject is not what the change did") }
-            if let flaw = try SignedCommit.flaw(of: commit, for: [.coordinator], before?.signers ?? now, ledger) { add(flaw) }
+            for what in try SharedCommit.flaws(of: commit, .identities, after: before?.commit, ledger: ledger) {
+                add(what)
+            }
+            if try ledger.file(Self.file, of: commit.id) != now.bytes {
+                add("the file is not written as this program writes it")
+            }
+            if commit.subject != Self.subject(of: now, after: before?.signers) {
+                add("the subject is not what the change did")
+            }
+            if let flaw = try SignedCommit.flaw(of: commit, for: [.coordinator], before?.signers ?? now, ledger) {
+                add(flaw)
+            }
             if let flaw = Self.flaw(of: now, after: before?.signers, at: commit.time) { add(flaw) }
             before = (now, commit)
         }
@@ -122,15 +130,21 @@ package enum SharedCommit {
     ) throws(Fault) -> [String] {
         var flaws: [String] = []
         let rules = kind.rules
-        if commit.parents != [before?.id].compactMap({ $0 }) { flaws.append("the commit has other parents than the one before it") }
+        if commit.parents != [before?.id].compactMap({ $0 }) {
+            flaws.append("the commit has other parents than the one before it")
+        }
         if let before, before.time > commit.time { flaws.append("the commit is dated before its parent") }
         if commit.trailers.map(\.key) != rules.trailers || commit.trailer("Step") != kind.rawValue
             || commit.author != CommitAuthor(name: "MedRounds", email: "medrounds@localhost") || !commit.body.isEmpty
         {
             flaws.append("the commit has another body, other trailers or people than the program writes")
         }
-        if try !ledger.isAsWritten(commit.id) { flaws.append("the commit is not byte for byte what the program writes") }
-        if try ledger.files(of: commit.id).map(\.path) != rules.files.map(\.name).sorted() { flaws.append("the tree holds other files") }
+        if try !ledger.isAsWritten(commit.id) {
+            flaws.append("the commit is not byte for byte what the program writes")
+        }
+        if try ledger.files(of: commit.id).map(\.path) != rules.files.map(\.name).sorted() {
+            flaws.append("the tree holds other files")
+        }
         if try ledger.stateDigest(of: commit.id).hex != commit.trailer("State-SHA256") {
             flaws.append("State-SHA256 is not that of the tree")
         }

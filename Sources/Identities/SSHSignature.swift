@@ -3,7 +3,6 @@
 import Digests
 import Faults
 import Federation
-import LocalFiles
 
 /// A signature taken apart.
 package struct SSHSignature: Equatable {
@@ -44,7 +43,8 @@ package struct SSHSignature: Equatable {
     }
 
     /// Signs a message; the armour ends without a line end, since one before git's next header would end the headers.
-    package static func sign(_ message: [UInt8], with key: SSHPrivateKey, for namespace: String) throws(Fault) -> String {
+    package static func sign(_ message: [UInt8], with key: SSHPrivateKey, for namespace: String) throws(Fault) -> String
+    {
         guard let signature = key.key.signature(of: statement(message, namespace)) else {
             throw Fault(
                 .failed, "keys.not-signed", "the crypto library did not sign",

@@ -5,8 +5,6 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import Identities
-import LocalFiles
 import ModelFiles
 import RunRecords
 

@@ -3,9 +3,6 @@
 
 import Extraction
 import Federation
-import Identities
-import LocalFiles
-import RunRecords
 import Tokenization
 
 /// Guesses the continuations of the answers to some records.

@@ -4,7 +4,6 @@ import Digests
 import Faults
 import Federation
 import Foundation
-import Identities
 import LocalFiles
 import RunRecords
 

@@ -5,8 +5,6 @@ import Extraction
 import Faults
 import Federation
 import Foundation
-import Identities
-import LocalFiles
 import ModelFiles
 import RunRecords
 import Tokenization

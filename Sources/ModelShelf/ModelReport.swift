@@ -4,8 +4,6 @@ import Engine
 import Faults
 import Federation
 import Foundation
-import Identities
-import LocalFiles
 import ModelFiles
 import RunRecords
 import Tokenization

@@ -2,10 +2,7 @@
 
 import ChatTemplates
 import Faults
-import Identities
-import LocalFiles
 import ModelFiles
-import RunRecords
 import Tokenization
 
 /// Encodes what a model is asked and what it is to write.

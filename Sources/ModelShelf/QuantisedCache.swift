@@ -4,7 +4,6 @@ import Digests
 import Engine
 import Faults
 import Federation
-import Identities
 import LocalFiles
 import ModelFiles
 import RunRecords

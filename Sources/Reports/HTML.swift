@@ -1,10 +1,7 @@
 // HTML: text that is escaped wherever a value is put in, so that no name, path or summary can become markup.
 
 import Federation
-import Identities
-import LocalFiles
 import RunRecords
-import Verification
 
 /// A piece of HTML or SVG. What stands in a literal is markup; what is interpolated is text and is escaped, unless it is HTML itself.
 struct HTML: ExpressibleByStringInterpolation, Equatable {

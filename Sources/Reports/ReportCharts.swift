@@ -1,10 +1,7 @@
 // ReportCharts: the drawings of a report, inline SVG. Each is 360 units wide, so that its text stays readable on a phone.
 
 import Federation
-import Identities
-import LocalFiles
 import RunRecords
-import Verification
 
 enum ReportCharts {
     static let width = 360.0

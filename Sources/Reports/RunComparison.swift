@@ -5,11 +5,8 @@ import Digests
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import ModelFiles
 import RunRecords
-import Verification
 import Workflows
 
 /// A run at one of its rounds: `RUN@ROUND` on the command line.

@@ -3,10 +3,7 @@
 
 import Digests
 import Federation
-import Identities
-import LocalFiles
 import RunRecords
-import Verification
 import Workflows
 
 extension RunExport {

@@ -6,10 +6,8 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import Identities
 import LocalFiles
 import RunRecords
-import Verification
 import Workflows
 
 /// An export of one run.

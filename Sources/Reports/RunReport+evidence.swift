@@ -4,10 +4,7 @@ import Digests
 import Federation
 import Foundation
 import GitLedger
-import Identities
-import LocalFiles
 import RunRecords
-import Verification
 import Workflows
 
 extension RunReport {

@@ -3,10 +3,7 @@
 import Digests
 import Federation
 import Foundation
-import Identities
-import LocalFiles
 import RunRecords
-import Verification
 import Workflows
 
 extension RunReport {

@@ -5,8 +5,6 @@ import Digests
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import RunRecords
 import Verification
 import Workflows

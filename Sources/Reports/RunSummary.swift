@@ -3,10 +3,7 @@
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import RunRecords
-import Verification
 import Workflows
 
 /// A run in figures.

@@ -4,10 +4,6 @@ import Extraction
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
-import RunRecords
-import Verification
 
 /// Scores of runs on the cohorts that they share.
 public struct ScoreComparison: Sendable {

@@ -4,8 +4,6 @@
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import ModelFiles
 import RunRecords
 import Verification

@@ -3,8 +3,6 @@
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import Workflows
 
 /// Why a site is not part of a round.
@@ -70,7 +68,8 @@ package struct Absence: Equatable, Sendable {
 
 extension Fault {
     /// `run.below-quorum`: too few uploads can be used.
-    package static func belowQuorum(_ round: Int, present: Int, quorum: Int, _ absent: [Absence], _ leftOut: [LeftOut]) -> Fault
+    package static func belowQuorum(_ round: Int, present: Int, quorum: Int, _ absent: [Absence], _ leftOut: [LeftOut])
+        -> Fault
     {
         let missing = absent.map { "\($0.site) (\($0.reason))" } + leftOut.map { "\($0.site) (\($0.reason))" }
         return Fault(

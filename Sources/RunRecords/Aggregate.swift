@@ -3,15 +3,14 @@
 import Digests
 import Faults
 import Federation
-import Identities
-import LocalFiles
 import ModelFiles
 import Workflows
 
 package enum AggregateStep {
     /// Weighs and averages the uploads of one round. Throws `aggregate.nobody-left` where none can be used.
     package static func compute(
-        rule: AggregationRule, round: Int, received: ReceivedUploads, absent: [Absence]?, quorum: Int?, precision: UploadPrecision, model: ModelSummary, clock: StepClock, threads: Int
+        rule: AggregationRule, round: Int, received: ReceivedUploads, absent: [Absence]?, quorum: Int?,
+        precision: UploadPrecision, model: ModelSummary, clock: StepClock, threads: Int
     ) throws(Fault) -> StepOutput {
         let (mean, evidence) = try rule.combine(received)
         let bytes = AdapterFile.bytes(of: mean, precision: precision)
@@ -41,7 +40,8 @@ package enum AggregateStep {
             "weights": .array(rows),
             "left_out": .array(received.leftOut.map { ["site": .string($0.site.name), "reason": .string($0.reason)] }),
             "exchange": exchange(
-                uploaded: received.uploads.map(\.bytes), published: bytes.count, receivers: received.uploads.count + received.leftOut.count,
+                uploaded: received.uploads.map(\.bytes), published: bytes.count,
+                receivers: received.uploads.count + received.leftOut.count,
                 precision: precision, modelParameters: model.parameters),
             "output": [
                 "adapter_sha256": .string(digest.hex), "bytes": .integer(Int64(bytes.count)),

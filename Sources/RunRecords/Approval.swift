@@ -6,7 +6,6 @@ import Federation
 import Foundation
 import GitLedger
 import Identities
-import LocalFiles
 import Workflows
 
 /// Approvals of plans by sites.
@@ -100,7 +99,9 @@ public enum Approval {
         var faults: [Fault] = []
         let line = try ledger.firstParents(from: tip)
         // The line grows from the run's plan commit, which is none of its own.
-        guard let root = line.first, root.kind == .plan, root.parents.isEmpty, root.id == (try Self.root(of: run, ledger)) else {
+        guard let root = line.first, root.kind == .plan, root.parents.isEmpty,
+            root.id == (try Self.root(of: run, ledger))
+        else {
             throw Fault(
                 .mismatch, "verify.approval", "the line of answers does not grow from the plan of \(run)",
                 at: Place(commit: LineRef.answers(run, site).ref),
@@ -128,10 +129,13 @@ public enum Approval {
             let trailers = ["Run", "Site", "Plan-SHA256"].map { commit.trailer($0) ?? "" }
             let previous = answer["previous"] ?? .null
             let isRun = previous == .null || previous.text.flatMap(RunName.init) != nil
-            if named != [run.name, site.name, plan.hex] || trailers != named || commit.trailer("Round") != "0" || !isRun {
+            if named != [run.name, site.name, plan.hex] || trailers != named || commit.trailer("Round") != "0" || !isRun
+            {
                 add("the answer is not one of \(site) to the plan \(plan.hex.prefix(12)) of \(run)")
             }
-            if try commit.subject != StepRules.approve.summary(answer) { add("the subject is not what the answer says") }
+            if try commit.subject != StepRules.approve.summary(answer) {
+                add("the subject is not what the answer says")
+            }
             if let flaw = try SignedCommit.flaw(of: commit, for: [.site(site), .approver(site)], signers, ledger) {
                 add(flaw)
             }

@@ -3,8 +3,6 @@
 import Extraction
 import Faults
 import Federation
-import Identities
-import LocalFiles
 
 /// Scores by document, summed over the cohort.
 package struct CohortScores {
@@ -37,7 +35,8 @@ package struct CohortScores {
     }
 
     /// Scores the answers about heads against the gold records.
-    package mutating func add(heads asked: [Record], _ answered: [RecordPrediction], gold: [Record], source: HeadSource) {
+    package mutating func add(heads asked: [Record], _ answered: [RecordPrediction], gold: [Record], source: HeadSource)
+    {
         let types = (gold.first ?? asked.first)?.types ?? []
         var documents: [String] = []
         var answers: [String: [HeadAnswer]] = [:]

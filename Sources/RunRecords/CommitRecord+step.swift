@@ -8,7 +8,8 @@ extension CommitRecord {
     package var kind: StepKind? { trailer("Step").flatMap(StepKind.init(rawValue:)) }
     /// The round, in the one way of writing it; nil for anything else, also for one that no workflow can ask for.
     package var round: Int? {
-        guard let text = trailer("Round"), text.utf8.count <= 7, let round = Int(text), String(round) == text, round >= 0
+        guard let text = trailer("Round"), text.utf8.count <= 7, let round = Int(text), String(round) == text,
+            round >= 0
         else { return nil }
         return round
     }

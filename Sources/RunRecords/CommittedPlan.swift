@@ -3,8 +3,6 @@
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import Workflows
 
 /// A run of a ledger, opened for reading.

@@ -4,7 +4,6 @@ import CBuild
 import Digests
 import Federation
 import Foundation
-import Identities
 import LocalFiles
 
 /// The computer a step ran on.

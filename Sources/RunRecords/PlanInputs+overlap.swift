@@ -1,8 +1,6 @@
 // How many documents of a held-back set are in training too, as a step's record says it.
 
 import Federation
-import Identities
-import LocalFiles
 import Workflows
 
 extension PlanInputs {

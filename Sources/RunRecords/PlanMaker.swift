@@ -2,8 +2,6 @@
 
 import Faults
 import Federation
-import Identities
-import LocalFiles
 import Workflows
 
 /// Resolves workflows the same way for a run and for its verification.

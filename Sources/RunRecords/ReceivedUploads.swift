@@ -76,7 +76,8 @@ package final class ReceivedUploads: UploadSource {
                 // What a site wrote wrongly is the site's; what cannot be read at all is the ledger's.
                 let isTheSites = [.data, .model].contains(error.kind) || error.code == "ledger.bad-record"
                 guard isTheSites else { throw error }
-                leftOut.append(LeftOut(site: site, reason: error.code == "ledger.bad-record" ? "upload.record" : error.code))
+                leftOut.append(
+                    LeftOut(site: site, reason: error.code == "ledger.bad-record" ? "upload.record" : error.code))
             }
         }
     }

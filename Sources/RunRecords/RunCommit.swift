@@ -25,7 +25,8 @@ package enum RunCommit {
     /// The subject of a plan's commit: its name, and its sites and rounds in words.
     package static func planSubject(_ declaration: FederationDeclaration) -> String {
         let (sites, rounds) = (declaration.sites.count, declaration.rounds)
-        return "plan \(declaration.name): \(sites) site\(sites == 1 ? "" : "s"), \(rounds) round\(rounds == 1 ? "" : "s")"
+        return
+            "plan \(declaration.name): \(sites) site\(sites == 1 ? "" : "s"), \(rounds) round\(rounds == 1 ? "" : "s")"
     }
 
     /// The body of a plan's commit: the workflow's own description, without empty lines, which would end the paragraph.

@@ -3,8 +3,6 @@
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import Workflows
 
 /// A run in one line: its plan and how far it is; no record is read.

@@ -2,8 +2,6 @@
 
 import Faults
 import Federation
-import Identities
-import LocalFiles
 
 /// The deterministic files of a step, with what the run and a replay need beside them.
 package struct StepOutput {

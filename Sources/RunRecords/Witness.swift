@@ -49,11 +49,14 @@ public struct Witness: Sendable, Equatable {
                 .data, "witness.bad", what, at: Place(file: path),
                 mend: "Name the file that medrounds witness wrote, unchanged.")
         }
-        guard let version = json["witness_version"]?.int else { throw bad("the file is no statement of a ledger's tip") }
+        guard let version = json["witness_version"]?.int else {
+            throw bad("the file is no statement of a ledger's tip")
+        }
         guard version == Self.version else {
             throw bad("the statement has version \(version); this program reads version \(Self.version)")
         }
-        guard let run = json["run"]?.text.flatMap(RunName.init), let tip = json["tip"]?.text.flatMap({ CommitID(hex: $0) }),
+        guard let run = json["run"]?.text.flatMap(RunName.init),
+            let tip = json["tip"]?.text.flatMap({ CommitID(hex: $0) }),
             let state = json["state_sha256"]?.text.flatMap({ Digest(hex: $0) }), let time = json["time"]?.int,
             let members = json["lines"]?.members
         else { throw bad("the file is no statement of a ledger's tip") }
@@ -106,11 +109,15 @@ public struct Witness: Sendable, Equatable {
             if current == witnessed { continue }
             let reached = try ledger.ancestry(of: [current])
             if reached.contains(where: { $0.id == witnessed }) {
-                if ref == LineRef.main(run).ref, let place = try ledger.firstParents(from: current).lastIndex(where: { $0.id == witnessed }) {
+                if ref == LineRef.main(run).ref,
+                    let place = try ledger.firstParents(from: current).lastIndex(where: { $0.id == witnessed })
+                {
                     since = try ledger.firstParents(from: current).count - 1 - place
                 }
             } else {
-                add("the line \(ref) at \(current.hex.prefix(9)) does not descend from the witnessed \(witnessed.hex.prefix(9))")
+                add(
+                    "the line \(ref) at \(current.hex.prefix(9)) does not descend from the witnessed \(witnessed.hex.prefix(9))"
+                )
             }
         }
         if faults.isEmpty, try ledger.stateDigest(of: tip) != state { add("the witnessed commit has another state") }

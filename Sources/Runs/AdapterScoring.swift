@@ -4,13 +4,10 @@ import Digests
 import Engine
 import Faults
 import Federation
-import Identities
-import LocalFiles
 import ModelFiles
 import ModelShelf
 import Reports
 import RunRecords
-import Verification
 
 extension RunContext {
     /// Scores an adapter on every cohort that the workflow evaluates.

@@ -5,13 +5,9 @@ import Digests
 import Faults
 import Federation
 import Foundation
-import Identities
 import LocalFiles
 import ModelFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 /// A position in a training and the digest of the state there.
 struct CheckpointPosition: Equatable {

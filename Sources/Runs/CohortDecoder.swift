@@ -5,12 +5,9 @@ import Engine
 import Extraction
 import Faults
 import Federation
-import Identities
 import LocalFiles
 import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 /// Decodes the prompts of one evaluation, task by task.
 struct CohortDecoder {

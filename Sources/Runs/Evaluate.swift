@@ -5,12 +5,8 @@ import Engine
 import Extraction
 import Faults
 import Federation
-import Identities
 import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 enum EvaluateStep {
     /// Decodes and scores a cohort with the adapter, or with the base model alone where it is nil: mentions first, then the modifiers of each
@@ -76,7 +72,8 @@ enum EvaluateStep {
         decoder.discard()
 
         var record: [String: JSONValue] = [
-            "step": .string(StepKind.evaluate.rawValue), "round": .integer(Int64(round)), "cohort": .string(cohort.name),
+            "step": .string(StepKind.evaluate.rawValue), "round": .integer(Int64(round)),
+            "cohort": .string(cohort.name),
             "settings": [
                 "max_new_tokens": .integer(Int64(configuration.maxNewTokens)), "decoding": "greedy",
                 "heads": .string(heads.rawValue),

@@ -2,8 +2,6 @@
 
 import Faults
 import Federation
-import Identities
-import LocalFiles
 
 extension Fault {
     static func runExists(_ run: RunName) -> Fault {

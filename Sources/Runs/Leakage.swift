@@ -2,12 +2,7 @@
 
 import Faults
 import Federation
-import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 import Workflows
 
 enum Leakage {

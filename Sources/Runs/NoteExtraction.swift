@@ -5,13 +5,9 @@ import Extraction
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import ModelFiles
 import ModelShelf
-import Reports
 import RunRecords
-import Verification
 import Workflows
 
 /// Extracts entities, and where the run trained on relations also their modifiers, from notes with a run's global adapter.

@@ -5,14 +5,11 @@ import Extraction
 import Faults
 import Federation
 import Foundation
-import Identities
 import LocalFiles
 import ModelFiles
 import ModelShelf
-import Reports
 import RunRecords
 import Tokenization
-import Verification
 import Workflows
 
 /// The base model, its tokenizer and the prompt template of a workflow.

@@ -6,11 +6,7 @@ import Federation
 import Foundation
 import GitLedger
 import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 /// Which adapters of a ledger a pruning removes.
 public struct Pruning: Sendable {

@@ -6,12 +6,8 @@ import Engine
 import Extraction
 import Faults
 import Federation
-import Identities
-import LocalFiles
 import ModelShelf
-import Reports
 import RunRecords
-import Verification
 import Workflows
 
 /// The records that somebody holds, ready for the engine.
@@ -110,7 +106,9 @@ struct RecordLoader {
                 commitment: Digest.hmac(JSONValue.array(parts).canonical, key: key))
             summary.skipped = corpus.skipped.count
             if role == .train, declaration.sizeUnit == .labelTokens {
-                summary.labelTokens = set.sequences.suffix(drawn.count).reduce(0) { $0 + $1.tokens.count - $1.lossStart }
+                summary.labelTokens = set.sequences.suffix(drawn.count).reduce(0) {
+                    $0 + $1.tokens.count - $1.lossStart
+                }
             }
             set.summaries.append(summary)
         }
@@ -161,7 +159,6 @@ struct RecordLoader {
                 + relations.filter { sentences.contains(Sentence(document: $0.document, range: $0.range)) }
         }
     }
-
 
     /// What a commitment covers of a record: where it comes from and every character the model sees.
     private static func committed(_ record: Record) -> JSONValue {

@@ -6,11 +6,8 @@ import Engine
 import Faults
 import Federation
 import GitLedger
-import Identities
 import LocalFiles
 import ModelFiles
-import ModelShelf
-import Reports
 import RunRecords
 import Verification
 import Workflows
@@ -155,7 +152,8 @@ extension Replayer {
         {
             let (what, tensor) = Self.words("adapter", adapter, trained(round, site, recorded, context))
             faults.append(
-                Recomputation.mismatch("the trained adapter is not the recorded one\(what)", path, commit, tensor: tensor))
+                Recomputation.mismatch(
+                    "the trained adapter is not the recorded one\(what)", path, commit, tensor: tensor))
         }
         return faults
     }

@@ -4,11 +4,7 @@ import Digests
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import ModelFiles
-import ModelShelf
-import Reports
 import RunRecords
 import Verification
 import Workflows
@@ -72,7 +68,8 @@ public struct Replayer {
             guard let round = commit.round, wanted.contains(round) else { continue }
             let size = try ledger.file(RunPath.global, of: commit.id)?.count ?? 0
             let faults = try Recomputation.compareAggregate(
-                plan: plan, round: round, commit: commit, received: Recomputation.received(plan, round, commit.id, ledger),
+                plan: plan, round: round, commit: commit,
+                received: Recomputation.received(plan, round, commit.id, ledger),
                 ledger: ledger)
             steps.append(
                 ReplayedStep(
@@ -189,7 +186,9 @@ public struct Replayer {
             if step == .train, let owner, let committed, committed != bytes {
                 faults += divergence(output, committed, path, round, owner, commit, context)
             }
-            if let fault = Recomputation.difference(path, recomputed: bytes, committed: committed, commit: commit, plan: plan) {
+            if let fault = Recomputation.difference(
+                path, recomputed: bytes, committed: committed, commit: commit, plan: plan)
+            {
                 faults.append(fault)
             }
         }

@@ -7,14 +7,10 @@ import Extraction
 import Faults
 import Federation
 import Foundation
-import Identities
-import LocalFiles
 import ModelFiles
 import ModelShelf
-import Reports
 import RunRecords
 import Tokenization
-import Verification
 import Workflows
 
 /// A plan and what it stands on. Used by one thread; the engine inside a step uses several.

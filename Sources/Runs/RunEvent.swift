@@ -2,12 +2,8 @@
 
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
-import ModelShelf
 import Reports
 import RunRecords
-import Verification
 
 /// Something that happened in a run, in order.
 public enum RunEvent: Sendable {

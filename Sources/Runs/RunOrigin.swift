@@ -5,12 +5,8 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import Identities
 import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 import Workflows
 
 /// What a person named on the command line.

@@ -8,10 +8,7 @@ import GitLedger
 import Identities
 import LocalFiles
 import ModelFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 import Workflows
 
 /// One execution of a plan. Not for several threads at once: the engine inside a step uses them.
@@ -194,8 +191,7 @@ public final class Runner {
         return nil
     }
 
-    private func requireQuorum(_ round: Int, _ received: ReceivedUploads) throws(Fault)
-    {
+    private func requireQuorum(_ round: Int, _ received: ReceivedUploads) throws(Fault) {
         guard let quorum = context.plan.declaration.quorum, received.uploads.count < quorum else { return }
         throw .belowQuorum(
             round, present: received.uploads.count, quorum: quorum, absences ?? [], received.leftOut)

@@ -3,12 +3,7 @@
 import Engine
 import Faults
 import Federation
-import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 enum ScoreStep {
     /// Mean cross-entropy over the label tokens of the validation records, by upload in site order.
@@ -39,10 +34,12 @@ enum ScoreStep {
             ])
             context.report(
                 .progressed(
-                    done: index + 1, total: received.uploads.count, unit: "uploads", detail: "loss \(Figures.fixed(loss, 3))"))
+                    done: index + 1, total: received.uploads.count, unit: "uploads",
+                    detail: "loss \(Figures.fixed(loss, 3))"))
         }
         var record: [String: JSONValue] = [
-            "step": .string(StepKind.score.rawValue), "round": .integer(Int64(round)), "measure": .string(measure.rawValue),
+            "step": .string(StepKind.score.rawValue), "round": .integer(Int64(round)),
+            "measure": .string(measure.rawValue),
             "numerics": .string(context.plan.declaration.model.numerics.rawValue),
             "records": .integer(Int64(validation.count)),
             "validation_commitment": .string(validation.commitment.hex), "scores": .array(rows),

@@ -3,13 +3,8 @@
 import Engine
 import Faults
 import Federation
-import Identities
-import LocalFiles
 import ModelFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 /// Shapes that benchmarks know by name.
 public enum BenchmarkShape: String, CaseIterable, Sendable {

@@ -4,13 +4,8 @@ import Digests
 import Engine
 import Faults
 import Federation
-import Identities
-import LocalFiles
 import ModelFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 enum TrainStep {
     /// Trains one site, from its newest checkpoint where `checkpoints` has one; nil keeps and reads none. A site whose training diverges gets a record with status `failed` and no adapter; anything else that

@@ -3,13 +3,8 @@
 import Engine
 import Faults
 import Federation
-import Identities
-import LocalFiles
 import ModelFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 /// The time of a step as a line in the number of layers, each measured with real forward and backward passes.
 public struct StepTime: Sendable {

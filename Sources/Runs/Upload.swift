@@ -3,13 +3,8 @@
 import Digests
 import Faults
 import Federation
-import Identities
-import LocalFiles
 import ModelFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 enum UploadStep {
     /// Rounds the trained adapter to the upload precision. One that failed to train or is not finite is left out with a reason.

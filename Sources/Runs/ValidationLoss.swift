@@ -4,7 +4,6 @@ import Engine
 import Faults
 import Federation
 import GitLedger
-import RunRecords
 
 extension RunContext {
     /// The validation loss of base + an adapter, all on one packed set of records. Throws `replay.other-plan` where the plan here is not the

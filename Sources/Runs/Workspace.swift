@@ -3,12 +3,8 @@
 import Faults
 import Federation
 import Foundation
-import Identities
 import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Verification
 
 /// The folders of one machine: the ledger, and the work folders that never enter it.
 public struct Workspace: Sendable {

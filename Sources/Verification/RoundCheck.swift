@@ -5,8 +5,6 @@ import Digests
 import Faults
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
 import ModelFiles
 import RunRecords
 import Workflows
@@ -56,8 +54,9 @@ struct RoundTallies: Sendable {
     var starts = RoundTally()
 
     /// Checks a round that `previous` came before.
-    package mutating func add(_ verifier: Verifier, _ merge: (round: Int, commit: CommitRecord), after previous: CommitRecord?)
-    {
+    package mutating func add(
+        _ verifier: Verifier, _ merge: (round: Int, commit: CommitRecord), after previous: CommitRecord?
+    ) {
         let check = RoundCheck(verifier, merge.round, merge.commit, after: previous)
         uploads.add(check.uploads)
         presence.add(check.presence)
@@ -89,7 +88,8 @@ final class RoundCheck {
     private lazy var absent = Result { () throws(Fault) -> [Absence] in
         try Recomputation.absences(plan, round, commit.id, ledger) ?? []
     }
-    private lazy var received = Result { () throws(Fault) in try Recomputation.received(plan, round, commit.id, ledger) }
+    private lazy var received = Result { () throws(Fault) in try Recomputation.received(plan, round, commit.id, ledger)
+    }
     private lazy var sent = Result { () throws(Fault) in try readSent() }
 
     init(_ verifier: Verifier, _ round: Int, _ commit: CommitRecord, after previous: CommitRecord?) {
@@ -173,8 +173,7 @@ final class RoundCheck {
                     broken("verify.upload", "the upload of \(site) is not made from what the site trained"))
             }
             let sources = plan.inputs.datasets.filter { $0.role == .train && $0.owner == site.name }
-            if try train.object("input").digest("dataset_commitment") != Commitment.joined(sources.map(\.commitment))
-            {
+            if try train.object("input").digest("dataset_commitment") != Commitment.joined(sources.map(\.commitment)) {
                 tally.faults.append(
                     broken("verify.dataset", "\(site) trained on other records than the plan commits to"))
             }

@@ -2,9 +2,6 @@
 
 import Faults
 import Federation
-import Identities
-import LocalFiles
-import RunRecords
 
 /// What became of one claim.
 public enum VerificationStatus: String, Sendable, CaseIterable {

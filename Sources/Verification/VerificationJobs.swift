@@ -4,8 +4,6 @@
 import Dispatch
 import Faults
 import GitLedger
-import Identities
-import LocalFiles
 import RunRecords
 import Synchronization
 

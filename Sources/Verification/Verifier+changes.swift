@@ -23,7 +23,8 @@ extension Verifier {
         var faults: [Fault] = []
         for commit in commits {
             guard let step = commit.step else {
-                faults.append(broken("verify.foreign-change", "a commit that is no step of a run may change nothing", commit))
+                faults.append(
+                    broken("verify.foreign-change", "a commit that is no step of a run may change nothing", commit))
                 continue
             }
             // What the merged sites' folders hold is to be there as it is.
@@ -79,7 +80,9 @@ extension Verifier {
             let status = try record(step.record, commit).text("status")
             do {
                 guard let bytes = try ledger.file(path, of: commit.id) else {
-                    if status == "sent" { faults.append(broken("verify.upload", "an upload that was sent is no file", commit, path)) }
+                    if status == "sent" {
+                        faults.append(broken("verify.upload", "an upload that was sent is no file", commit, path))
+                    }
                     continue
                 }
                 if status != "sent" {

@@ -111,14 +111,18 @@ extension Verifier {
 
     /// A commit of a site has the one parent that the table gives.
     private func parents(of commit: CommitRecord, _ history: RunHistoryFound) throws(Fault) -> [Fault] {
-        guard let step = commit.step, StepKind.ofSite.contains(step.kind), declaration.roundNumbers.contains(step.round),
+        guard let step = commit.step, StepKind.ofSite.contains(step.kind),
+            declaration.roundNumbers.contains(step.round),
             declaration.sites.contains(where: { $0.id.name == step.owner })
         else {
-            return [broken("verify.order", "a site's line holds \(Self.name(commit)), which no plan asks of a site", commit)]
+            return [
+                broken("verify.order", "a site's line holds \(Self.name(commit)), which no plan asks of a site", commit)
+            ]
         }
         let isRight: Bool
         switch step.kind.rules.parents {
-        case .roundStart: isRight = commit.parents == [history.starts[step.round]].compactMap { $0 } && !commit.parents.isEmpty
+        case .roundStart:
+            isRight = commit.parents == [history.starts[step.round]].compactMap { $0 } && !commit.parents.isEmpty
         case .train:
             let parent = try commit.parents.first.map { (id) throws(Fault) in try ledger.read(id).step }
             isRight = commit.parents.count == 1 && parent == PlannedStep(step.round, .train, step.owner)

@@ -4,8 +4,6 @@ import Digests
 import Faults
 import Federation
 import GitLedger
-import Identities
-import RunRecords
 
 extension Verifier {
     func objects() throws(Fault) -> (found: (String, [Fault]), states: [CommitID: Digest]) {
@@ -40,7 +38,8 @@ extension Verifier {
             }
             finding.faults.append(
                 Fault(
-                    .mismatch, "verify.foreign-ref", "the plan of \(run) names no such line", at: Place(commit: line.ref),
+                    .mismatch, "verify.foreign-ref", "the plan of \(run) names no such line",
+                    at: Place(commit: line.ref),
                     mend: "Find out who made it, then delete it or leave it out of the clone."))
         }
         finding.evidence = "\(own) lines of the run"

@@ -5,7 +5,6 @@ import Faults
 import Federation
 import GitLedger
 import Identities
-import LocalFiles
 import RunRecords
 import Workflows
 

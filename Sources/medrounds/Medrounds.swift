@@ -3,13 +3,8 @@
 import ArgumentParser
 import Faults
 import Foundation
-import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
 import Runs
-import Verification
 
 /// The root command.
 struct Medrounds: ParsableCommand {

@@ -4,13 +4,8 @@ import ArgumentParser
 import Faults
 import Federation
 import Foundation
-import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
 import Runs
-import Verification
 
 /// Where the ledger and the work folders are.
 struct PlaceOptions: ParsableArguments {

@@ -2,13 +2,8 @@
 
 import Federation
 import Foundation
-import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
 import Runs
-import Verification
 
 /// Words events. One run, one thread.
 final class ProgressPrinter {

@@ -1,13 +1,9 @@
 // SummaryPrinter: a run's figures as tables.
 
 import Federation
-import Identities
-import LocalFiles
-import ModelShelf
 import Reports
 import RunRecords
 import Runs
-import Verification
 
 enum SummaryPrinter {
     static func lines(_ summary: RunSummary) -> [String] {

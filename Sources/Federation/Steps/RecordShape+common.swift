@@ -32,7 +32,9 @@ extension RecordShape {
             .object(
                 RecordShape([
                     .init("site", .site, .claimed, "a site that the round goes on without"),
-                    .init("step", .word([StepKind.train.rawValue, StepKind.upload.rawValue]), .claimed, "the step that it did not end"),
+                    .init(
+                        "step", .word([StepKind.train.rawValue, StepKind.upload.rawValue]), .claimed,
+                        "the step that it did not end"),
                     .init("reason", .code, .claimed, "the fault's code"),
                     .init("attempts", .count(1...2), .claimed, "how often it was tried"),
                 ]))), .inside, .optional("only with a `quorum`"), "a row an absent site")
@@ -87,7 +89,9 @@ extension RecordShape {
     ]
 
     static let drawn: [Field] = [
-        .init("by_document", .list(.fourCounts), .claimed, "a row a document: gold, predicted, strictly right, leniently right"),
+        .init(
+            "by_document", .list(.fourCounts), .claimed,
+            "a row a document: gold, predicted, strictly right, leniently right"),
         .init(
             "intervals",
             .object(
@@ -123,7 +127,8 @@ extension RecordShape {
             "program_source", .source, .claimed,
             "the git commit that it was built from, with `+changes` where sources differed, or `unknown`"),
         .init(
-            "records_per_second", .real(0...1e12), .claimed, .optional("train, evaluate; not where a train step went on from a checkpoint"),
+            "records_per_second", .real(0...1e12), .claimed,
+            .optional("train, evaluate; not where a train step went on from a checkpoint"),
             "over all epochs"),
         .init("tokens_per_second", .real(0...1e12), .claimed, .optional("train"), "tokens trained on a second"),
         .init("new_tokens_per_second", .real(0...1e12), .claimed, .optional("evaluate"), "tokens written a second"),

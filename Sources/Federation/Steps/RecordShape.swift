@@ -132,7 +132,8 @@ extension RecordShape {
         let known = Set(fields.map(\.name))
         let foreign = members.keys.count { !known.contains($0) }
         if foreign > 0 {
-            return "\(path.isEmpty ? "the record" : path) has \(foreign) \(foreign == 1 ? "field" : "fields") that no record of its kind has"
+            return
+                "\(path.isEmpty ? "the record" : path) has \(foreign) \(foreign == 1 ? "field" : "fields") that no record of its kind has"
         }
         for field in fields {
             let inner = path.isEmpty ? field.name : "\(path).\(field.name)"
@@ -189,7 +190,9 @@ extension RecordShape.Form {
             return nil
         case .object(let shape): return shape.flaw(of: value, path, names)
         case .byType(let shape):
-            return Self.flaw(of: value, path, names, shape) { names.types?.contains($0) ?? (KebabCase.accepts($0.replacingUnderscores)) }
+            return Self.flaw(of: value, path, names, shape) {
+                names.types?.contains($0) ?? (KebabCase.accepts($0.replacingUnderscores))
+            }
         case .byTask(let shape):
             return Self.flaw(of: value, path, names, shape) { ExtractionTask(rawValue: $0) != nil }
         case .orNull(let form):
@@ -219,7 +222,8 @@ extension RecordShape.Form {
         case .real(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
         case .truth: "true or false"
         case .digest: "a SHA-256"
-        case .word(let words): words.count == 1 ? "`\(words[0])`" : "one of " + words.map { "`\($0)`" }.joined(separator: ", ")
+        case .word(let words):
+            words.count == 1 ? "`\(words[0])`" : "one of " + words.map { "`\($0)`" }.joined(separator: ", ")
         case .site: "a site of the plan"
         case .cohort: "a cohort of the plan"
         case .code: "the code of a fault"
@@ -247,7 +251,8 @@ extension RecordShape.Form {
     private static func isSource(_ text: String) -> Bool {
         if text == "unknown" { return true }
         let digits = text.hasSuffix("+changes") ? text.dropLast(8) : text[...]
-        return digits.utf8.count == 40 && digits.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+        return digits.utf8.count == 40
+            && digits.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
 }
 

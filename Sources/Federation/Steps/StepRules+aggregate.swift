@@ -18,9 +18,15 @@ extension StepRules {
                         .object(
                             RecordShape([
                                 .init("site", .site, .recomputed, "a site that takes part, in site order"),
-                                .init("records", .count(), .recomputed, .optional("where sizes count in `records`"), "its size"),
-                                .init("label_tokens", .count(), .recomputed, .optional("where sizes count in `label_tokens`"), "its size"),
-                                .init("loss", .real(RecordShape.loss), .recomputed, .optional("only where it was scored"), "its score"),
+                                .init(
+                                    "records", .count(), .recomputed, .optional("where sizes count in `records`"),
+                                    "its size"),
+                                .init(
+                                    "label_tokens", .count(), .recomputed,
+                                    .optional("where sizes count in `label_tokens`"), "its size"),
+                                .init(
+                                    "loss", .real(RecordShape.loss), .recomputed, .optional("only where it was scored"),
+                                    "its score"),
                                 .init("weight", .real(0...1), .recomputed, "its share in the published adapter"),
                                 .init("adapter_sha256", .digest, .recomputed, "the upload"),
                                 .init("bytes", .count(), .recomputed, "its length"),
@@ -39,7 +45,9 @@ extension StepRules {
                         RecordShape([
                             .init("uploaded_bytes", .count(), .recomputed, "all uploads that were used"),
                             .init("downloaded_bytes", .count(), .recomputed, "the published adapter once a site"),
-                            .init("full_model_bytes", .count(0...1 << 60), .recomputed, "the same transfers with the whole model"),
+                            .init(
+                                "full_model_bytes", .count(0...1 << 60), .recomputed,
+                                "the same transfers with the whole model"),
                             .init("share_saved", .real(-1e12...1), .recomputed, "the share saved"),
                         ])), .inside, "what went over the wire"),
                 .init(
@@ -48,7 +56,9 @@ extension StepRules {
                         RecordShape([
                             .init("adapter_sha256", .digest, .recomputed, "the published adapter"),
                             .init("bytes", .count(), .recomputed, "its length"),
-                            .init("precision", .word(UploadPrecision.allCases.map(\.rawValue)), .planned, "its number format"),
+                            .init(
+                                "precision", .word(UploadPrecision.allCases.map(\.rawValue)), .planned,
+                                "its number format"),
                         ])), .inside, "what is published"),
                 .init("quorum", .count(), .planned, .optional("only with a `quorum`"), "the plan's number"),
                 RecordShape.absent,

@@ -12,15 +12,23 @@ extension StepRules {
                     .object(
                         RecordShape([
                             .init("max_new_tokens", .count(), .planned, "new tokens a record at most"),
-                            .init("decoding", .word(["greedy"]), .recomputed, "the batch size changes no result and is not recorded"),
-                            .init("heads", .word(HeadSource.allCases.map(\.rawValue)), .planned, "the heads that relations were asked of"),
+                            .init(
+                                "decoding", .word(["greedy"]), .recomputed,
+                                "the batch size changes no result and is not recorded"),
+                            .init(
+                                "heads", .word(HeadSource.allCases.map(\.rawValue)), .planned,
+                                "the heads that relations were asked of"),
                         ])), .inside, "how it was decoded"),
-                .init("numerics", .word(Numerics.allCases.map(\.rawValue)), .planned, "the class of numerics that computed it"),
+                .init(
+                    "numerics", .word(Numerics.allCases.map(\.rawValue)), .planned,
+                    "the class of numerics that computed it"),
                 .init(
                     "input",
                     .object(
                         RecordShape([
-                            .init("adapter_sha256", .orNull(.digest), .recomputed, "the published adapter; null for the base model"),
+                            .init(
+                                "adapter_sha256", .orNull(.digest), .recomputed,
+                                "the published adapter; null for the base model"),
                             .init("dataset_commitment", .digest, .planned, "the cohort's records"),
                         ])), .inside, "what went in"),
                 .init("records", .count(), .planned, "the cohort's records"),
@@ -30,12 +38,16 @@ extension StepRules {
                     "generation",
                     .object(
                         RecordShape([
-                            .init("records", .count(), .recomputed, "records decoded; others than the cohort's where heads are predicted"),
+                            .init(
+                                "records", .count(), .recomputed,
+                                "records decoded; others than the cohort's where heads are predicted"),
                             .init("new_tokens", .count(), .claimed, "tokens written"),
-                            .init("cut_at_max_new_tokens", .count(), .claimed, "answers that did not end by themselves"),
+                            .init(
+                                "cut_at_max_new_tokens", .count(), .claimed, "answers that did not end by themselves"),
                             .init("cut_in_a_loop", .count(), .claimed, "answers cut because the model repeated itself"),
                         ])), .inside, "what was written"),
-                .init("predictions_commitment", .digest, .claimed, "HMAC of the predictions file, under the cohort's key"),
+                .init(
+                    "predictions_commitment", .digest, .claimed, "HMAC of the predictions file, under the cohort's key"),
                 .init(
                     "scores", .object(RecordShape(RecordShape.card + RecordShape.drawn)), .inside,
                     .optional("where the cohort's tasks have `ner`"), "the card of named entity recognition"),
@@ -44,16 +56,22 @@ extension StepRules {
                     .object(
                         RecordShape([
                             .init("heads", .word(HeadSource.allCases.map(\.rawValue)), .planned, "as in `settings`"),
-                            .init("pairs", .object(RecordShape(RecordShape.card + RecordShape.drawn)), .inside, "the card of pairs of head and modifier"),
-                            .init("modifiers_alone", .object(RecordShape(RecordShape.card)), .inside, "the card of modifiers whatever their head"),
-                        ])), .inside, .optional("where the cohort's tasks have `re`"), "the cards of relation extraction"),
+                            .init(
+                                "pairs", .object(RecordShape(RecordShape.card + RecordShape.drawn)), .inside,
+                                "the card of pairs of head and modifier"),
+                            .init(
+                                "modifiers_alone", .object(RecordShape(RecordShape.card)), .inside,
+                                "the card of modifiers whatever their head"),
+                        ])), .inside, .optional("where the cohort's tasks have `re`"),
+                    "the cards of relation extraction"),
                 .init(
                     "published_counting",
                     .byTask(
                         RecordShape([
                             .init("strict", RecordShape.counts, .inside, "strict counts"),
                             .init("lenient", RecordShape.counts, .inside, "lenient counts"),
-                        ])), .inside, .optional("only with `compat: authors`"), "the counts of the published evaluation"),
+                        ])), .inside, .optional("only with `compat: authors`"), "the counts of the published evaluation"
+                ),
                 .init(
                     "overlapping_documents", .count(), .planned, .optional("only where the workflow allows it"),
                     "documents that are in training too"),

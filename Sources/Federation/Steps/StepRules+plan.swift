@@ -11,6 +11,7 @@ extension StepRules {
         ],
         record: nil, summary: { _ throws(Fault) in "" },
         recomputed: [
-            "the workflow with every override resolves to the plan", "workflow and template have the digests of the plan",
+            "the workflow with every override resolves to the plan",
+            "workflow and template have the digests of the plan",
         ])
 }

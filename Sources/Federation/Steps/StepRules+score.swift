@@ -8,7 +8,9 @@ extension StepRules {
         record: RecordShape(
             RecordShape.head(.score, owner: nil) + [
                 .init("measure", .word(ScoreMeasure.allCases.map(\.rawValue)), .planned, "how uploads are rated"),
-                .init("numerics", .word(Numerics.allCases.map(\.rawValue)), .planned, "the class of numerics that computed it"),
+                .init(
+                    "numerics", .word(Numerics.allCases.map(\.rawValue)), .planned,
+                    "the class of numerics that computed it"),
                 .init("records", .count(), .planned, "validation records"),
                 .init("validation_commitment", .digest, .planned, "the validation records"),
                 .init(
@@ -21,11 +23,15 @@ extension StepRules {
                                     "loss", .real(RecordShape.loss), .claimed, .optional("not where `left_out`"),
                                     "mean cross-entropy in nats"),
                                 .init(
-                                    "label_tokens", .count(1...Count.range.upperBound), .claimed, .optional("not where `left_out`"),
+                                    "label_tokens", .count(1...Count.range.upperBound), .claimed,
+                                    .optional("not where `left_out`"),
                                     "over how many labels, alike in all rows"),
                                 .init(
-                                    "adapter_sha256", .digest, .recomputed, .optional("not where `left_out`"), "of which upload"),
-                                .init("left_out", .code, .claimed, .optional("only where the loss is not finite"), "in their place: why"),
+                                    "adapter_sha256", .digest, .recomputed, .optional("not where `left_out`"),
+                                    "of which upload"),
+                                .init(
+                                    "left_out", .code, .claimed, .optional("only where the loss is not finite"),
+                                    "in their place: why"),
                             ]))), .inside, "a row an upload, in site order"),
                 .init(
                     "overlapping_documents", .count(), .planned, .optional("only where the workflow allows it"),

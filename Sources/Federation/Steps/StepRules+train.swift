@@ -9,7 +9,9 @@ extension StepRules {
             RecordShape.head(.train, owner: .site) + [
                 .init("settings", .ofPlan, .planned, "the train step's settings as plan.json writes them"),
                 .init("adapter", .ofPlan, .planned, "rank, alpha, dropout, targets"),
-                .init("numerics", .word(Numerics.allCases.map(\.rawValue)), .planned, "the class of numerics that computed it"),
+                .init(
+                    "numerics", .word(Numerics.allCases.map(\.rawValue)), .planned,
+                    "the class of numerics that computed it"),
                 .init("seed", .seed, .planned, "the workflow's seed, as text"),
                 .init(
                     "input",
@@ -27,7 +29,9 @@ extension StepRules {
                     "tokens that the loss covers, over all records"),
                 .init("status", .word(["done", "failed"]), .recomputed, "`failed` where training diverged"),
                 .init("reason", RecordShape.reason, .inside, .with("status", "failed"), "why it failed"),
-                .init("steps", .count(1...Count.range.upperBound), .recomputed, .with("status", "done"), "optimiser steps"),
+                .init(
+                    "steps", .count(1...Count.range.upperBound), .recomputed, .with("status", "done"), "optimiser steps"
+                ),
                 .init(
                     "tokens", .count(1...Count.range.upperBound), .claimed, .with("status", "done"),
                     "tokens of all records over all epochs"),
@@ -35,10 +39,16 @@ extension StepRules {
                     "loss",
                     .object(
                         RecordShape([
-                            .init("first_tenth", .real(RecordShape.loss), .recomputed, "mean of the first tenth of the step losses, in nats"),
+                            .init(
+                                "first_tenth", .real(RecordShape.loss), .recomputed,
+                                "mean of the first tenth of the step losses, in nats"),
                             .init("last_tenth", .real(RecordShape.loss), .recomputed, "mean of the last tenth"),
-                            .init("first_epoch", .real(RecordShape.loss), .claimed, "mean over the labels of the first epoch"),
-                            .init("last_epoch", .real(RecordShape.loss), .claimed, "mean over the labels of the last epoch"),
+                            .init(
+                                "first_epoch", .real(RecordShape.loss), .claimed,
+                                "mean over the labels of the first epoch"),
+                            .init(
+                                "last_epoch", .real(RecordShape.loss), .claimed,
+                                "mean over the labels of the last epoch"),
                         ])), .inside, .with("status", "done"), "the loss in four figures"),
                 .init(
                     "step_losses", .list(.real(RecordShape.loss)), .claimed, .with("status", "done"),
@@ -50,7 +60,8 @@ extension StepRules {
                             RecordShape([
                                 .init("step", .count(1...Count.range.upperBound), .recomputed, "steps done"),
                                 .init("state_sha256", .digest, .claimed, "the digest of the state file there"),
-                            ]))), .inside, .optional("only with `checkpoint_every`"), "the training states that were kept"),
+                            ]))), .inside, .optional("only with `checkpoint_every`"),
+                    "the training states that were kept"),
                 .init(
                     "output",
                     .object(
@@ -71,6 +82,7 @@ extension StepRules {
         },
         recomputed: [
             "settings, seed, numerics and record counts are those of the plan",
-            "the start is the adapter that the round before published", "steps, checkpoints and the losses of the tenths",
+            "the start is the adapter that the round before published",
+            "steps, checkpoints and the losses of the tenths",
         ])
 }

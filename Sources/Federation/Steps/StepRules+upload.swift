@@ -8,12 +8,17 @@ extension StepRules {
         files: recordFiles + [File(RunPath.adapter, in: .folder, .adapter, isOptional: true)],
         record: RecordShape(
             RecordShape.head(.upload, owner: .site) + [
-                .init("precision", .word(UploadPrecision.allCases.map(\.rawValue)), .planned, "the number format of the file"),
+                .init(
+                    "precision", .word(UploadPrecision.allCases.map(\.rawValue)), .planned,
+                    "the number format of the file"),
                 .init("status", .word(["sent", "left_out"]), .recomputed, "whether a file left the site"),
                 .init("reason", RecordShape.reasonOfTensor, .inside, .with("status", "left_out"), "why none did"),
                 .init(
                     "input",
-                    .object(RecordShape([.init("adapter_sha256", .digest, .recomputed, "the trained adapter of the train record")])),
+                    .object(
+                        RecordShape([
+                            .init("adapter_sha256", .digest, .recomputed, "the trained adapter of the train record")
+                        ])),
                     .inside, .optional("absent where training failed"), "what went in"),
                 .init("adapter_sha256", .digest, .recomputed, .with("status", "sent"), "the file that left the site"),
                 .init("bytes", .count(), .recomputed, .with("status", "sent"), "its length"),
@@ -21,7 +26,9 @@ extension StepRules {
                 .init(
                     "full_model_bytes", .count(0...1 << 50), .recomputed, .with("status", "sent"),
                     "the whole model at the same precision"),
-                .init("share_saved", .real(-1e12...1), .recomputed, .with("status", "sent"), "1 - bytes / full_model_bytes"),
+                .init(
+                    "share_saved", .real(-1e12...1), .recomputed, .with("status", "sent"),
+                    "1 - bytes / full_model_bytes"),
             ]),
         summary: { record throws(Fault) in
             guard try record.text("status") == "sent" else {

@@ -121,9 +121,13 @@ extension StepKind {
         "\(RunPath.round(round))/\(rawValue)" + (owner.map { "/\($0)" } ?? "")
     }
     /// The record of the step.
-    public func record(round: Int, owner: String? = nil) -> String { folder(round: round, owner: owner) + "/record.json" }
+    public func record(round: Int, owner: String? = nil) -> String {
+        folder(round: round, owner: owner) + "/record.json"
+    }
     /// The timing file of the step.
-    public func timing(round: Int, owner: String? = nil) -> String { folder(round: round, owner: owner) + "/timing.json" }
+    public func timing(round: Int, owner: String? = nil) -> String {
+        folder(round: round, owner: owner) + "/timing.json"
+    }
 
     /// Every path that a commit of this kind may add or change, with its rule.
     public func paths(round: Int, owner: String?) -> [(path: String, file: StepRules.File)] {

@@ -5,14 +5,9 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import Identities
-import LocalFiles
 import ModelFiles
 import ModelShelf
-import Reports
 import RunRecords
-import Runs
-import Verification
 
 struct AdapterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -4,13 +4,9 @@ import ArgumentParser
 import Engine
 import Federation
 import Foundation
-import Identities
-import LocalFiles
-import ModelShelf
 import Reports
 import RunRecords
 import Runs
-import Verification
 
 extension Numerics: ExpressibleByArgument {}
 extension BenchmarkShape: ExpressibleByArgument {}

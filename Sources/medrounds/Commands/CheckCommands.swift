@@ -6,9 +6,6 @@ import Federation
 import Foundation
 import GitLedger
 import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
 import Runs
 import Verification

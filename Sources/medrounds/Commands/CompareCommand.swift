@@ -4,13 +4,7 @@ import ArgumentParser
 import Extraction
 import Federation
 import GitLedger
-import Identities
-import LocalFiles
-import ModelShelf
 import Reports
-import RunRecords
-import Runs
-import Verification
 
 struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

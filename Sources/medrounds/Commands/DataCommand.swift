@@ -5,13 +5,8 @@ import Extraction
 import Faults
 import Federation
 import Foundation
-import Identities
-import LocalFiles
 import ModelShelf
-import Reports
-import RunRecords
 import Runs
-import Verification
 
 struct DataCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

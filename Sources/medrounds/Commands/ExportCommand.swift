@@ -5,13 +5,8 @@ import ArgumentParser
 import Faults
 import Foundation
 import GitLedger
-import Identities
-import LocalFiles
-import ModelShelf
 import Reports
 import RunRecords
-import Runs
-import Verification
 
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

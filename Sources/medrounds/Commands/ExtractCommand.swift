@@ -6,13 +6,8 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
 import Runs
-import Verification
 
 /// How entities are printed.
 enum ExtractionFormat: String, ExpressibleByArgument, CaseIterable {

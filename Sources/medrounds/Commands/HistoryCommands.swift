@@ -5,13 +5,8 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
-import Identities
-import LocalFiles
-import ModelShelf
 import Reports
 import RunRecords
-import Runs
-import Verification
 
 struct LogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -6,12 +6,7 @@ import Federation
 import Foundation
 import GitLedger
 import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
-import Runs
-import Verification
 
 struct KeysCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

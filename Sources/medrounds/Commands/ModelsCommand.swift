@@ -4,13 +4,9 @@ import ArgumentParser
 import Faults
 import Federation
 import Foundation
-import Identities
-import LocalFiles
 import ModelShelf
 import Reports
 import RunRecords
-import Runs
-import Verification
 
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,13 +3,8 @@
 import ArgumentParser
 import Federation
 import Foundation
-import Identities
-import LocalFiles
-import ModelShelf
-import Reports
 import RunRecords
 import Runs
-import Verification
 
 struct ValidateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -5,13 +5,9 @@ import ArgumentParser
 import Faults
 import Foundation
 import GitLedger
-import Identities
 import LocalFiles
-import ModelShelf
 import Reports
 import RunRecords
-import Runs
-import Verification
 
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -6,12 +6,9 @@ import Federation
 import Foundation
 import GitLedger
 import Identities
-import LocalFiles
-import ModelShelf
 import Reports
 import RunRecords
 import Runs
-import Verification
 
 /// What names a workflow on the command line.
 struct WorkflowOptions: ParsableArguments {
