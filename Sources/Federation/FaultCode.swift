@@ -2,12 +2,12 @@
 // sentence in place of a code.
 
 /// The codes of faults that can be a reason in a record.
-public enum FaultCode {
+package enum FaultCode {
     /// Whether the program has a fault of that code.
-    public static func isKnown(_ code: String) -> Bool { known.contains(code) }
+    package static func isKnown(_ code: String) -> Bool { known.contains(code) }
 
     /// A test compares the list with the sources.
-    public static let known: Set<String> = [
+    package static let known: Set<String> = [
         "adapter.configuration",
         "adapter.mismatch",
         "adapter.missing-tensor",

@@ -24,8 +24,8 @@ public struct RandomStream: Sendable, Equatable {
         case resamples = 11
     }
 
-    public let key: (UInt32, UInt32)
-    public let stream: (UInt32, UInt32)
+    package let key: (UInt32, UInt32)
+    package let stream: (UInt32, UInt32)
 
     /// The stream of those words.
     public init(seed: UInt64, purpose: Purpose, round: Int = 0, owner: String = "", stream: (Int, Int)) {

@@ -65,12 +65,12 @@ extension AggregationRule {
 }
 
 /// Adapters in memory as uploads; for tests and for adapters that come from files.
-public struct HeldUploads: UploadSource {
-    public let standings: [UploadStanding]
+package struct HeldUploads: UploadSource {
+    package let standings: [UploadStanding]
     private let adapters: [Adapter]
 
     /// Takes uploads of one configuration in site order. Throws `adapter.mismatch` where names or shapes differ.
-    public init(_ uploads: [(standing: UploadStanding, adapter: Adapter)]) throws(Fault) {
+    package init(_ uploads: [(standing: UploadStanding, adapter: Adapter)]) throws(Fault) {
         let ordered = uploads.sorted { $0.standing.site < $1.standing.site }
         standings = ordered.map(\.standing)
         adapters = ordered.map(\.adapter)
@@ -89,9 +89,9 @@ public struct HeldUploads: UploadSource {
         }
     }
 
-    public var configuration: LoRAConfiguration { adapters[0].configuration }
-    public var tensors: [(name: String, shape: [Int])] { adapters[0].tensors.map { ($0.name, $0.shape) } }
-    public func values(of tensor: Int, in upload: Int) throws(Fault) -> [Float] {
+    package var configuration: LoRAConfiguration { adapters[0].configuration }
+    package var tensors: [(name: String, shape: [Int])] { adapters[0].tensors.map { ($0.name, $0.shape) } }
+    package func values(of tensor: Int, in upload: Int) throws(Fault) -> [Float] {
         adapters[upload].tensors[tensor].values
     }
 }

@@ -105,10 +105,10 @@ extension RecordShape {
     ]
 
     /// The makers of processors, as cpuid names them.
-    public static let vendors = ["AuthenticAMD", "GenuineIntel", "HygonGenuine", "CentaurHauls", "unknown"]
+    package static let vendors = ["AuthenticAMD", "GenuineIntel", "HygonGenuine", "CentaurHauls", "unknown"]
 
     /// timing.json: beside every record of a round, never replayed, left out of State-SHA256.
-    public static let timing = RecordShape([
+    package static let timing = RecordShape([
         .init("started", .time, .claimed, "when the step began, in UTC"),
         .init("seconds", .real(0...1e9), .claimed, "length of the step"),
         .init("threads", .count(1...65536), .claimed, "threads that it was given"),

@@ -4,10 +4,10 @@
 import Faults
 
 /// Counts in records: whole numbers from 0 to 2^40. No count of a run comes near the end, and a sum of a million of them fits 64 bits.
-public enum Count {
-    public static let range = 0...1 << 40
+package enum Count {
+    package static let range = 0...1 << 40
     /// The sum; nil where it leaves the range.
-    public static func sum(_ counts: some Sequence<Int>) -> Int? {
+    package static func sum(_ counts: some Sequence<Int>) -> Int? {
         var total = 0
         for count in counts {
             guard range.contains(count) else { return nil }
@@ -19,18 +19,18 @@ public enum Count {
 }
 
 /// The fields of an object.
-public struct RecordShape: Sendable {
-    public var fields: [Field]
+package struct RecordShape: Sendable {
+    package var fields: [Field]
 
     init(_ fields: [Field]) { self.fields = fields }
 
     /// One field.
-    public struct Field: Sendable {
-        public var name: String
-        public var form: Form
-        public var presence: Presence
-        public var evidence: Evidence
-        public var meaning: String
+    package struct Field: Sendable {
+        package var name: String
+        package var form: Form
+        package var presence: Presence
+        package var evidence: Evidence
+        package var meaning: String
 
         init(
             _ name: String, _ form: Form, _ evidence: Evidence, _ presence: Presence, _ meaning: String
@@ -48,7 +48,7 @@ public struct RecordShape: Sendable {
     }
 
     /// When the field is there.
-    public enum Presence: Sendable, Hashable {
+    package enum Presence: Sendable, Hashable {
         case always
         /// Exactly where the field beside it has that value.
         case with(String, String)
@@ -57,7 +57,7 @@ public struct RecordShape: Sendable {
     }
 
     /// Where a value comes from, strongest first.
-    public enum Evidence: String, Sendable, CaseIterable {
+    package enum Evidence: String, Sendable, CaseIterable {
         /// A checker computes it again from the ledger.
         case recomputed
         /// The plan says it.
@@ -69,7 +69,7 @@ public struct RecordShape: Sendable {
     }
 
     /// What a value may be.
-    public indirect enum Form: Sendable {
+    package indirect enum Form: Sendable {
         /// A whole number from 0 to 2^40, or in the range.
         case count(ClosedRange<Int> = Count.range)
         /// A finite number in the range.
@@ -107,14 +107,14 @@ public struct RecordShape: Sendable {
     }
 
     /// The names that a run's plan gives.
-    public struct Names: Sendable {
-        public var sites: Set<String>
-        public var cohorts: Set<String>
+    package struct Names: Sendable {
+        package var sites: Set<String>
+        package var cohorts: Set<String>
         /// The types of all tasks of the template; nil where the template cannot be read.
-        public var types: Set<String>?
-        public var tensors: Set<String>
+        package var types: Set<String>?
+        package var tensors: Set<String>
 
-        public init(sites: Set<String>, cohorts: Set<String>, types: Set<String>?, tensors: Set<String>) {
+        package init(sites: Set<String>, cohorts: Set<String>, types: Set<String>?, tensors: Set<String>) {
             self.sites = sites
             self.cohorts = cohorts
             self.types = types
@@ -125,7 +125,7 @@ public struct RecordShape: Sendable {
 
 extension RecordShape {
     /// What is wrong with a value as an object of this shape; nil where nothing is. The words hold names of fields and never a value.
-    public func flaw(of value: JSONValue, _ names: Names) -> String? { flaw(of: value, "", names) }
+    package func flaw(of value: JSONValue, _ names: Names) -> String? { flaw(of: value, "", names) }
 
     private func flaw(of value: JSONValue, _ path: String, _ names: Names) -> String? {
         guard let members = value.members else { return "\(path.isEmpty ? "the file" : path) is no object" }
@@ -214,7 +214,7 @@ extension RecordShape.Form {
     }
 
     /// What the value has to be, for faults and for the docs.
-    public var words: String {
+    package var words: String {
         switch self {
         case .count(let range) where range == Count.range: "a count"
         case .count(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"

@@ -2,15 +2,15 @@
 // checker, summaries, reports and the tables of the docs read it there.
 
 /// A kind of commit. The raw value is the word in workflows, paths and the trailer `Step`.
-public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConvertible {
+package enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConvertible {
     case plan, train, upload, score, aggregate, evaluate
     case approve, identities, prune
 
     /// The raw value.
-    public var description: String { rawValue }
+    package var description: String { rawValue }
 
     /// All that holds for commits of this kind.
-    public var rules: StepRules {
+    package var rules: StepRules {
         switch self {
         case .plan: .plan
         case .train: .train
@@ -25,14 +25,14 @@ public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConv
     }
 
     /// The kinds of a round, in the order in which a round takes them.
-    public static let ofRound: [StepKind] = allCases.filter { $0.rules.isOfRound }
+    package static let ofRound: [StepKind] = allCases.filter { $0.rules.isOfRound }
     /// The kinds that a site commits on its own line in a round, in order.
-    public static let ofSite: [StepKind] = ofRound.filter { $0.rules.line == .site }
+    package static let ofSite: [StepKind] = ofRound.filter { $0.rules.line == .site }
 }
 
 extension Step {
     /// The kind of commit that the step makes.
-    public var kind: StepKind {
+    package var kind: StepKind {
         switch self {
         case .train: .train
         case .upload: .upload

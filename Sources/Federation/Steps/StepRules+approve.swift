@@ -3,7 +3,7 @@
 import Faults
 
 extension StepRules {
-    public static let approve = StepRules(
+    package static let approve = StepRules(
         kind: .approve, actor: .siteOrApprover, line: .answers, owner: .site, parents: .beforeOrPlan,
         files: [File(RunPath.approval, in: .root, .record)],
         record: RecordShape([

@@ -3,9 +3,9 @@
 import Faults
 
 /// The rules of a kind of commit. A commit that follows none of them is a fault of the ledger.
-public struct StepRules: Sendable {
+package struct StepRules: Sendable {
     /// Who makes the commit, and signs it where the run is signed.
-    public enum Actor: Sendable, CaseIterable {
+    package enum Actor: Sendable, CaseIterable {
         case coordinator
         /// The site that the commit names.
         case site
@@ -14,7 +14,7 @@ public struct StepRules: Sendable {
     }
 
     /// The line that the commit moves.
-    public enum Line: Sendable, CaseIterable {
+    package enum Line: Sendable, CaseIterable {
         /// The coordinator's line of the run.
         case main
         /// The line of the site that the commit names.
@@ -28,13 +28,13 @@ public struct StepRules: Sendable {
     }
 
     /// What the commit belongs to, by the trailer that names it.
-    public enum Owner: String, Sendable, CaseIterable {
+    package enum Owner: String, Sendable, CaseIterable {
         case site = "Site"
         case cohort = "Cohort"
     }
 
     /// The parents, exactly.
-    public enum Parents: Sendable, CaseIterable {
+    package enum Parents: Sendable, CaseIterable {
         /// None: the root of the run.
         case none
         /// The commit before it on its line; none where it is the first.
@@ -50,11 +50,11 @@ public struct StepRules: Sendable {
     }
 
     /// A file that the commit adds or changes.
-    public struct File: Sendable {
+    package struct File: Sendable {
         /// Where the file is.
-        public enum Place: Sendable { case root, folder }
+        package enum Place: Sendable { case root, folder }
         /// What decides its bytes.
-        public enum Content: Sendable, CaseIterable {
+        package enum Content: Sendable, CaseIterable {
             /// Canonical JSON of the kind's record.
             case record
             /// Canonical JSON of `StepRules.timing`; the only file outside State-SHA256.
@@ -70,11 +70,11 @@ public struct StepRules: Sendable {
             /// The pruned contents in the one form of their lines.
             case prunedList
         }
-        public var name: String
-        public var place: Place
-        public var content: Content
+        package var name: String
+        package var place: Place
+        package var content: Content
         /// Whether the file may be missing: an upload that was left out holds no adapter.
-        public var isOptional = false
+        package var isOptional = false
 
         init(_ name: String, in place: Place, _ content: Content, isOptional: Bool = false) {
             self.name = name
@@ -84,24 +84,24 @@ public struct StepRules: Sendable {
         }
     }
 
-    public var kind: StepKind
-    public var actor: Actor
-    public var line: Line
-    public var owner: Owner?
-    public var parents: Parents
-    public var files: [File]
+    package var kind: StepKind
+    package var actor: Actor
+    package var line: Line
+    package var owner: Owner?
+    package var parents: Parents
+    package var files: [File]
     /// The fields of record.json, or of the kind's own JSON file; nil where there is none.
-    public var record: RecordShape?
+    package var record: RecordShape?
     /// The subject of the commit without `round N kind owner: `; what the record says, in a few words.
-    public var summary: @Sendable (RecordReader) throws(Fault) -> String
+    package var summary: @Sendable (RecordReader) throws(Fault) -> String
     /// What a checker computes again without the engine, in words for the docs.
-    public var recomputed: [String]
+    package var recomputed: [String]
 
     /// Whether the kind is one of a round: its files are in a folder of the round and its subject begins with the round.
-    public var isOfRound: Bool { files.contains { $0.place == .folder } }
+    package var isOfRound: Bool { files.contains { $0.place == .folder } }
 
     /// The keys of the trailers in order.
-    public var trailers: [String] {
+    package var trailers: [String] {
         switch line {
         case .identities, .pruned: ["Step", "State-SHA256"]
         case .main, .site, .answers:
@@ -117,52 +117,52 @@ public struct StepRules: Sendable {
 
 extension StepKind {
     /// The folder of the step's files: `rounds/0001/<kind>` or `rounds/0001/<kind>/<owner>`.
-    public func folder(round: Int, owner: String? = nil) -> String {
+    package func folder(round: Int, owner: String? = nil) -> String {
         "\(RunPath.round(round))/\(rawValue)" + (owner.map { "/\($0)" } ?? "")
     }
     /// The record of the step.
-    public func record(round: Int, owner: String? = nil) -> String {
+    package func record(round: Int, owner: String? = nil) -> String {
         folder(round: round, owner: owner) + "/record.json"
     }
     /// The timing file of the step.
-    public func timing(round: Int, owner: String? = nil) -> String {
+    package func timing(round: Int, owner: String? = nil) -> String {
         folder(round: round, owner: owner) + "/timing.json"
     }
 
     /// Every path that a commit of this kind may add or change, with its rule.
-    public func paths(round: Int, owner: String?) -> [(path: String, file: StepRules.File)] {
+    package func paths(round: Int, owner: String?) -> [(path: String, file: StepRules.File)] {
         rules.files.map { file in
             (file.place == .root ? file.name : "\(folder(round: round, owner: owner))/\(file.name)", file)
         }
     }
 
     /// The commit's subject: `round 1 train general: loss 2.31 -> 1.07 (48 records, 2 epochs)`. Throws where the record lacks a field.
-    public func subject(round: Int, owner: String?, _ record: RecordReader) throws(Fault) -> String {
+    package func subject(round: Int, owner: String?, _ record: RecordReader) throws(Fault) -> String {
         let lead = "round \(round) \(rawValue)" + (owner.map { " \($0)" } ?? "")
         return try lead + rules.summary(record)
     }
 }
 
 /// Paths of a run's tree that belong to no single step.
-public enum RunPath {
+package enum RunPath {
     /// The folder of a round: `rounds/0001`.
-    public static func round(_ round: Int) -> String { "rounds/\(folder(of: round))" }
+    package static func round(_ round: Int) -> String { "rounds/\(folder(of: round))" }
     /// A round as a four-digit folder name.
-    public static func folder(of round: Int) -> String {
+    package static func folder(of round: Int) -> String {
         let digits = String(round)
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
     /// What left the site.
-    public static func upload(round: Int, site: SiteID) -> String {
+    package static func upload(round: Int, site: SiteID) -> String {
         StepKind.upload.folder(round: round, owner: site.name) + "/" + adapter
     }
     /// The published global adapter, at the root of the tree.
-    public static let global = adapter
-    public static let adapter = "adapter.safetensors"
-    public static let plan = "plan.json"
-    public static let workflow = "workflow.yaml"
-    public static let template = "template.yaml"
-    public static let approval = "approval.json"
-    public static let signers = "allowed_signers"
-    public static let pruned = "pruned"
+    package static let global = adapter
+    package static let adapter = "adapter.safetensors"
+    package static let plan = "plan.json"
+    package static let workflow = "workflow.yaml"
+    package static let template = "template.yaml"
+    package static let approval = "approval.json"
+    package static let signers = "allowed_signers"
+    package static let pruned = "pruned"
 }
