@@ -111,14 +111,21 @@ package final class ReceivedUploads: UploadSource {
     /// An upload's adapter. Throws the faults of a bad file, and `adapter.not-canonical` for one that is written in another way than the
     /// program writes it: a header may hold more than names and shapes.
     package static func adapter(_ bytes: [UInt8], plan: Plan, path: String) throws(Fault) -> Adapter {
-        let adapter = try AdapterFile.read(
-            bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
-        guard AdapterFile.bytes(of: adapter, precision: plan.declaration.uploadPrecision) == bytes else {
+        guard
+            AdapterFile.isCanonical(
+                bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter,
+                precision: plan.declaration.uploadPrecision)
+        else {
+            // A file of other tensors is refused for what it is.
+            _ = try AdapterFile.read(
+                bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
             throw Fault(
                 .data, "adapter.not-canonical",
                 "the file is not byte for byte what its tensors give at \(plan.declaration.uploadPrecision.rawValue)",
                 at: Place(file: path), mend: "Let medrounds write the upload: a run does it at the site.")
         }
+        let adapter = try AdapterFile.read(
+            bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
         return adapter
     }
 

@@ -21,14 +21,6 @@ package enum Recomputation {
         ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in try ledger.file(path, of: commit) }
     }
 
-    /// What is wrong with the bytes of an upload; nil where nothing is.
-    static func flaw(ofUpload bytes: [UInt8], plan: Plan, path: String) -> String? {
-        do {
-            _ = try ReceivedUploads.adapter(bytes, plan: plan, path: path)
-            return nil
-        } catch { return error.what }
-    }
-
     /// Who was absent from a round, as its commits record it: a fact that no replay can compute. Nil where the plan has no quorum.
     package static func absences(
         _ plan: Plan, _ round: Int, _ commit: CommitID, _ ledger: Ledger

@@ -3,6 +3,7 @@
 import Faults
 import Federation
 import GitLedger
+import ModelFiles
 import RunRecords
 
 extension Verifier {
@@ -89,8 +90,15 @@ extension Verifier {
                     faults.append(broken("verify.upload", "an upload that was left out has a file", commit, path))
                     continue
                 }
-                if let flaw = Recomputation.flaw(ofUpload: bytes, plan: plan, path: path) {
-                    faults.append(broken("verify.upload", flaw, commit, path))
+                let isCanonical = AdapterFile.isCanonical(
+                    bytes, sizes: plan.inputs.model.sizes, configuration: declaration.adapter,
+                    precision: declaration.uploadPrecision)
+                if !isCanonical {
+                    faults.append(
+                        broken(
+                            "verify.upload",
+                            "the file is not byte for byte what its tensors give at the plan's precision", commit, path)
+                    )
                 }
             } catch {
                 guard error.code == "ledger.pruned" else { throw error }

@@ -36,4 +36,15 @@ import Testing
             #expect(abs(Double(found) - (2 * u - 1) * bound) <= 1e-7 * bound * 2, "\(found) \(u)")
         }
     }
+
+    /// What is computed without the engine are the words of the kernels.
+    @Test(arguments: [0, 1, 3, 4, 5, 33, 1000])
+    func streamsOfBothSidesAreTheSame(count: Int) {
+        for (seed, stream) in [(UInt64(0), (0, 0)), (17, (2, 10)), (.max, (1 << 20, 6))] {
+            let numbers = RandomStream(seed: seed, purpose: .resamples, round: 3, owner: "général", stream: stream)
+            var words = [UInt32](repeating: 0, count: count)
+            kernel_random_words(&words, kernel_random(key: numbers.key, stream: numbers.stream), 0, count)
+            #expect(numbers.words(count) == words)
+        }
+    }
 }

@@ -69,16 +69,37 @@ import Testing
         Adapter(configuration: configuration, tensors: [NamedTensor(name: name, shape: shape, values: values)])
     }
 
-    @Test func averagesInDouble() throws {
-        let mean = try Adapter.average([(adapter([1, 2]), 0.25), (adapter([3, -2]), 0.75)])
+    private func uploads(_ uploads: [(site: String, records: Int, adapter: Adapter)]) throws -> HeldUploads {
+        try HeldUploads(
+            uploads.map { upload in
+                (UploadStanding(site: try #require(SiteID(upload.site)), records: upload.records, loss: nil), upload.adapter)
+            })
+    }
+
+    /// In site order whatever the order given, by size, rounded once.
+    @Test func combinesByWeightInDouble() throws {
+        let uploads = try uploads([("west", 3, adapter([3, -2])), ("east", 1, adapter([1, 2]))])
+        let (mean, evidence) = try AggregationRule.fedMedLoRA.combine(uploads)
         #expect(mean.tensors[0].values == [2.5, -1])
+        #expect(evidence.weights.map(\.weight) == [0.25, 0.75])
+        #expect(evidence.weights.map(\.standing.site.name) == ["east", "west"])
+        #expect(mean.configuration == configuration)
+    }
+
+    /// A sum whose terms cancel keeps what float32 would lose.
+    @Test func sumsInDoubleAndRoundsOnce() throws {
+        let uploads = try uploads([
+            ("a", 1, adapter([1e8, 0])), ("b", 1, adapter([1, 0])), ("c", 1, adapter([-1e8, 0])), ("d", 1, adapter([0, 0])),
+        ])
+        #expect(try AggregationRule.fedMedLoRA.combine(uploads).adapter.tensors[0].values[0] == 0.25)
     }
 
     @Test func refusesOtherShapes() {
         let fault = #expect(throws: Fault.self) {
-            try Adapter.average([(adapter([1, 2]), 0.5), (adapter([1, 2], shape: [1, 2]), 0.5)])
+            try uploads([("a", 1, adapter([1, 2])), ("b", 1, adapter([1, 2], shape: [1, 2]))])
         }
         #expect(fault?.code == "adapter.mismatch")
+        #expect(throws: Fault.self) { try uploads([]) }
     }
 
     @Test func namesTheFirstDifferenceInValueAndUlps() throws {

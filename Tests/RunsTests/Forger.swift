@@ -1,0 +1,142 @@
+// Forger: somebody who holds every key commits a history again with other files, parents or messages.
+
+import Digests
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import Identities
+import LocalFiles
+import ModelShelf
+import Reports
+import RunRecords
+import Runs
+import Testing
+import Verification
+
+/// Commits a run's history again from some commit on, with other files, as whoever holds all its keys could.
+struct Forger {
+    let run: RunName
+    let ledger: Ledger
+    let folder: String
+    /// Parents before children, main line and site lines.
+    let history: [CommitRecord]
+    let original: CommitID?
+    private let keys: [String: SSHPrivateKey]
+
+    init(_ federation: TinyFederation, run name: String) throws {
+        run = try #require(RunName(name))
+        folder = federation.ledger
+        ledger = try Ledger.open(path: folder)
+        history = try RunHistory.commits(of: run, ledger: ledger)
+        original = try ledger.tip(.main(run))
+        var keys: [String: SSHPrivateKey] = [:]
+        for owner in ["coordinator", "site-east", "site-west"] {
+            keys[owner] = try SSHPrivateKey(reading: "\(federation.work)/keys/\(owner).ed25519")
+        }
+        self.keys = keys
+    }
+
+    func tip() throws -> CommitID? { try ledger.tip(.main(run)) }
+
+    /// The records and the plan that a commit adds.
+    func records(of index: Int) throws -> [(path: String, bytes: [UInt8])] {
+        let commit = history[index]
+        var found: [(String, [UInt8])] = []
+        for change in try own(commit) where change.path.hasSuffix("record.json") || change.path == "plan.json" {
+            if let bytes = try ledger.file(change.path, of: commit.id) { found.append((change.path, bytes)) }
+        }
+        return found
+    }
+
+    /// Every file but timings that a commit adds.
+    func files(of index: Int) throws -> [(path: String, bytes: [UInt8])] {
+        let commit = history[index]
+        return try own(commit).filter { !$0.path.hasSuffix("timing.json") }.compactMap { change in
+            try ledger.file(change.path, of: commit.id).map { (change.path, $0) }
+        }
+    }
+
+    func verify() throws -> VerificationReport { try Verifier(run: run, ledger: ledger).report() }
+
+    /// Whether verification finds nothing; a plan that cannot be read at all is found.
+    var isBelieved: Bool { (try? verify().holds) ?? false }
+
+    /// What a commit changes itself: an aggregate takes the sites' files over from their lines.
+    private func own(_ commit: CommitRecord) throws -> [FileDifference] {
+        try ledger.differences(from: commit.parents.first, to: commit.id).filter { change in
+            commit.trailer("Step") != "aggregate" || change.path == "adapter.safetensors"
+                || change.path.contains("/aggregate/")
+        }
+    }
+
+    private func line(of commit: CommitRecord) throws -> LineRef {
+        guard ["train", "upload"].contains(commit.trailer("Step")), let name = commit.trailer("Site") else {
+            return .main(run)
+        }
+        return .site(run, try #require(SiteID(name)))
+    }
+
+    /// Commits the history from a commit on again; `alter` gives other bytes for a file, or nil for its own, and `message` changes the
+    /// message of one commit.
+    func recommit(
+        from start: Int, message: (index: Int, change: (inout CommitDraft) -> Void)? = nil,
+        alter: (String, [UInt8]) throws -> [UInt8]?
+    ) throws {
+        var tips: [LineRef: CommitID] = [:]
+        for commit in history[..<start] { tips[try line(of: commit)] = commit.id }
+        // The lines back to where they stood before: as files, since no ledger moves a line back.
+        for line in try Set(history.map(line(of:))) {
+            let file = "\(folder)/\(line.ref)"
+            try? FileManager.default.removeItem(atPath: file)
+            guard let tip = tips[line] else { continue }
+            try FileManager.default.createDirectory(
+                at: URL(fileURLWithPath: file).deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data("\(tip)\n".utf8).write(to: URL(fileURLWithPath: file))
+        }
+        var made: [CommitID: CommitID] = [:]
+        var plan: String?
+        for commit in history[start...] {
+            let parents = commit.parents.map { made[$0] ?? $0 }
+            let line = try line(of: commit)
+            var changes: [FileChange] = []
+            var subject = commit.subject
+            for change in try own(commit) {
+                guard let bytes = try ledger.file(change.path, of: commit.id) else { continue }
+                let forged = try alter(change.path, bytes) ?? bytes
+                if change.path == "plan.json" { plan = Digest.sha256(forged).hex }
+                if forged != bytes, let step = commit.step, change.path == step.record,
+                    let told = try? step.kind.subject(
+                        round: step.round, owner: step.owner,
+                        RecordReader(JSONValue(parsing: forged), path: change.path))
+                {
+                    // A careful forger's commit says what its record says.
+                    subject = told
+                }
+                changes.append(FileChange(path: change.path, bytes: forged))
+            }
+            var trailers = commit.trailers.filter { $0.key != "State-SHA256" }
+            if let plan { trailers = trailers.map { $0.key == "Plan-SHA256" ? Trailer($0.key, plan) : $0 } }
+            var draft = CommitDraft(
+                line: line, expectedTip: try ledger.tip(line), parents: parents, base: parents.first, changes: changes,
+                subject: subject, trailers: trailers, author: commit.author, time: commit.time)
+            draft.body = commit.body
+            for (before, parent) in zip(commit.parents, parents).dropFirst() {
+                guard let site = try ledger.read(before).trailer("Site"), let round = commit.trailer("Round") else {
+                    continue
+                }
+                for step in ["train", "upload"] {
+                    let number = String(repeating: "0", count: 4 - round.count) + round
+                    draft.taken.append(TakenFolder(from: parent, path: "rounds/\(number)/\(step)/\(site)"))
+                }
+            }
+            if case .site(_, let site) = line {
+                draft.signer = keys["site-\(site)"]?.signer
+            } else {
+                draft.signer = keys["coordinator"]?.signer
+            }
+            if let message, history[message.index].id == commit.id { message.change(&draft) }
+            made[commit.id] = try ledger.commit(draft)
+        }
+    }
+}
