@@ -10,6 +10,8 @@ let package = Package(
     name: "MedRounds",
     products: [
         .executable(name: "medrounds", targets: ["medrounds"]),
+        // The auditor's program: no engine, no kernels, no tokenization.
+        .executable(name: "medrounds-verify", targets: ["medrounds-verify"]),
         // For Benchmarks/, which is a package of its own.
         .library(name: "MedRoundsEngine", targets: ["CKernels", "Engine", "ModelFiles", "Federation", "Faults"]),
         .library(name: "MedRoundsTasks", targets: ["Runs", "ModelShelf", "Workflows", "Extraction", "Tokenization"]),
@@ -77,12 +79,23 @@ let package = Package(
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine", "Extraction",
                 "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports", "ModelShelf",
             ]),
+        .target(
+            name: "AuditCommands",
+            dependencies: [
+                "Faults", "Federation", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "medrounds-verify",
+            dependencies: [
+                "AuditCommands", "RunRecords", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .executableTarget(
             name: "medrounds",
             dependencies: [
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
                 "Extraction", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports",
-                "ModelShelf", "Runs",
+                "ModelShelf", "Runs", "AuditCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

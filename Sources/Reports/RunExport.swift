@@ -94,7 +94,7 @@ public struct RunExport {
     }
 
     /// Seconds since 1970 as `2026-11-24T12:00:00+00:00`: the validator of run crates knows no `Z`.
-    static func utc(_ seconds: Int64) -> String {
+    package static func utc(_ seconds: Int64) -> String {
         offset(ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: TimeInterval(seconds))))
     }
 

@@ -38,7 +38,7 @@ struct RecordLoader {
     package let declaration: FederationDeclaration
     let template: PromptTemplate
     let encoder: PromptEncoder
-    let workspace: Workspace
+    package let workspace: Workspace
     let makesKeys: Bool
 
     /// The records of a site.

@@ -40,7 +40,7 @@ public struct ReplayedStep: Sendable, Equatable {
 
 /// Replays a run of a ledger.
 public struct Replayer {
-    let ledger: Ledger
+    package let ledger: Ledger
     let run: RunName
     package let tip: CommitID
     package let plan: Plan

@@ -25,7 +25,7 @@ public final class RunContext {
     package var tokenizer: Tokenizer { encoder.tokenizer }
     package var stopTokens: Set<Int32> { encoder.stopTokens }
     let origin: RunOrigin
-    let workspace: Workspace
+    package let workspace: Workspace
     /// Threads to compute with; results do not depend on it.
     public let threads: Int
     /// Takes events in order.

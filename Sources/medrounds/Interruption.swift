@@ -1,5 +1,6 @@
 // Interruption: Ctrl-C asks the run to stop after what it is doing; a second one ends the process at once.
 
+import AuditCommands
 import Foundation
 import Synchronization
 

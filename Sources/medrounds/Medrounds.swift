@@ -1,5 +1,6 @@
 // medrounds: the command line. The only place that prints, exits or reads the environment.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import Foundation
@@ -28,27 +29,5 @@ struct Medrounds: ParsableCommand {
 
 @main
 enum Main {
-    static func main() {
-        do {
-            var command = try Medrounds.parseAsRoot()
-            try command.run()
-        } catch let fault as Fault {
-            Console.fault(fault.description)
-            exit(fault.exitCode)
-        } catch let report as FaultReport {
-            Console.fault(report.description)
-            if report.faults.count > 1 { Console.fault("\(report.faults.count) faults") }
-            exit(report.faults.map(\.exitCode).max() ?? 1)
-        } catch {
-            let code = Medrounds.exitCode(for: error)
-            let message = Medrounds.fullMessage(for: error)
-            if code == .success {
-                Console.result(message)
-                exit(0)
-            }
-            if !message.isEmpty { Console.fault(message) }
-            // The parser's own code for bad arguments is 64; ours is 2, as the table in the help says.
-            exit(code == .validationFailure ? 2 : code.rawValue)
-        }
-    }
+    static func main() { Program.run(Medrounds.self) }
 }

@@ -1,5 +1,6 @@
 // ProgressPrinter: a run's events as lines: one that overwrites itself on a terminal, plain ones elsewhere.
 
+import AuditCommands
 import Federation
 import Foundation
 import RunRecords

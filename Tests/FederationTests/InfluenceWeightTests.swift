@@ -72,7 +72,10 @@ import Testing
     private func uploads(_ uploads: [(site: String, records: Int, adapter: Adapter)]) throws -> HeldUploads {
         try HeldUploads(
             uploads.map { upload in
-                (UploadStanding(site: try #require(SiteID(upload.site)), records: upload.records, loss: nil), upload.adapter)
+                (
+                    UploadStanding(site: try #require(SiteID(upload.site)), records: upload.records, loss: nil),
+                    upload.adapter
+                )
             })
     }
 
@@ -89,7 +92,8 @@ import Testing
     /// A sum whose terms cancel keeps what float32 would lose.
     @Test func sumsInDoubleAndRoundsOnce() throws {
         let uploads = try uploads([
-            ("a", 1, adapter([1e8, 0])), ("b", 1, adapter([1, 0])), ("c", 1, adapter([-1e8, 0])), ("d", 1, adapter([0, 0])),
+            ("a", 1, adapter([1e8, 0])), ("b", 1, adapter([1, 0])), ("c", 1, adapter([-1e8, 0])),
+            ("d", 1, adapter([0, 0])),
         ])
         #expect(try AggregationRule.fedMedLoRA.combine(uploads).adapter.tensors[0].values[0] == 0.25)
     }

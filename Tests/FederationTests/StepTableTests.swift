@@ -34,8 +34,11 @@ import Testing
             text += "| parents | \(words(rules.parents)) |\n"
             text += "| trailers | \(rules.trailers.map { "`\($0)`" }.joined(separator: ", ")) |\n"
             for file in rules.files {
-                let path = file.place == .root ? file.name : "rounds/NNNN/\(kind)/\(rules.owner == nil ? "" : "<owner>/")\(file.name)"
-                text += "| file `\(path)` | \(words(file.content))\(file.isOptional ? "; only where one was sent" : "") |\n"
+                let path =
+                    file.place == .root
+                    ? file.name : "rounds/NNNN/\(kind)/\(rules.owner == nil ? "" : "<owner>/")\(file.name)"
+                text +=
+                    "| file `\(path)` | \(words(file.content))\(file.isOptional ? "; only where one was sent" : "") |\n"
             }
             text += "| computed again | \(rules.recomputed.joined(separator: "; ")) |\n"
             if let record = rules.record { text += "\n" + table(record) }
@@ -113,12 +116,15 @@ import Testing
     /// No form but a part of the plan holds a sentence, and none holds a megabyte.
     @Test func noFormHoldsASentence() {
         let forms: [RecordShape.Form] = [
-            .count(), .real(), .truth, .digest, .word(["a", "b"]), .site, .cohort, .code, .tensor, .seed, .time, .source,
+            .count(), .real(), .truth, .digest, .word(["a", "b"]), .site, .cohort, .code, .tensor, .seed, .time,
+            .source,
             .fourCounts, .list(.digest), .object(RecordShape([])), .byType(RecordShape([])), .byTask(RecordShape([])),
             .orNull(.digest),
         ]
         for form in forms {
-            for text in [Self.sentence, "the-patient-denies-chest-pain", "", String(repeating: "a", count: 1 << 20), "NaN"] {
+            for text in [
+                Self.sentence, "the-patient-denies-chest-pain", "", String(repeating: "a", count: 1 << 20), "NaN",
+            ] {
                 #expect(!accepts(form, .string(text)), "\(form.words)")
             }
             #expect(!accepts(form, .object([Self.sentence: 1])), "\(form.words)")
@@ -138,7 +144,8 @@ import Testing
             (.cohort, "final"), (.code, "adapter.not-finite"), (.tensor, "a.weight"), (.seed, "18446744073709551615"),
             (.time, "2026-11-28T08:30:00Z"), (.source, "unknown"),
             (.source, .string(String(repeating: "a", count: 40) + "+changes")), (.fourCounts, "3 2 1 0"),
-            (.orNull(.digest), .null), (.byType(RecordShape([])), ["problem": [:]]), (.byTask(RecordShape([])), ["ner": [:]]),
+            (.orNull(.digest), .null), (.byType(RecordShape([])), ["problem": [:]]),
+            (.byTask(RecordShape([])), ["ner": [:]]),
         ]
         for (form, value) in good { #expect(accepts(form, value), "\(form.words)") }
         let bad: [(RecordShape.Form, JSONValue)] = [
@@ -153,7 +160,8 @@ import Testing
     /// A record of a kind is refused with one more field, with one less, and with a field whose condition does not hold.
     @Test func fieldsAreExactlyThoseOfTheShape() {
         let shape = RecordShape([
-            .init("status", .word(["done", "failed"]), .claimed, ""), .init("loss", .real(), .claimed, .with("status", "done"), ""),
+            .init("status", .word(["done", "failed"]), .claimed, ""),
+            .init("loss", .real(), .claimed, .with("status", "done"), ""),
         ])
         #expect(shape.flaw(of: ["status": "done", "loss": 1], Self.names) == nil)
         #expect(shape.flaw(of: ["status": "failed"], Self.names) == nil)
@@ -170,12 +178,16 @@ import Testing
             "upload", "work", "chat",
         ]
         let files = try #require(
-            FileManager.default.enumerator(at: Self.folder.appendingPathComponent("Sources"), includingPropertiesForKeys: nil))
+            FileManager.default.enumerator(
+                at: Self.folder.appendingPathComponent("Sources"), includingPropertiesForKeys: nil))
         var found: Set<String> = []
         for case let file as URL in files
         where file.pathExtension == "swift" && file.lastPathComponent != "FaultCode.swift" {
-            for match in try String(contentsOf: file, encoding: .utf8).matches(of: /"([a-z]+)\.([a-z0-9]+(?:-[a-z0-9]+)*)"/)
-            where families.contains(String(match.1)) && !["safetensors", "yaml", "json", "gguf", "bin", "pt"].contains(match.2) {
+            for match in try String(contentsOf: file, encoding: .utf8).matches(
+                of: /"([a-z]+)\.([a-z0-9]+(?:-[a-z0-9]+)*)"/)
+            where families.contains(String(match.1))
+                && !["safetensors", "yaml", "json", "gguf", "bin", "pt"].contains(match.2)
+            {
                 found.insert("\(match.1).\(match.2)")
             }
         }

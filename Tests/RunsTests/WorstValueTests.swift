@@ -61,7 +61,8 @@ import Verification
     /// What the plan says of a model and notes that are not in the ledger, as ForgedRecordTests lists.
     private static func isOfPlan(_ path: String, _ place: [String]) -> Bool {
         guard path == RunPath.plan, place.first == "inputs" else { return false }
-        return ["documents", "truncated", "labels", "digest", "tensors", "engine_version", "tokenizer_digest"].contains {
+        return ["documents", "truncated", "labels", "digest", "tensors", "engine_version", "tokenizer_digest"].contains
+        {
             place.contains($0)
         }
     }
@@ -77,18 +78,32 @@ import Verification
         let note = FileChange(path: "note.txt", bytes: Array(Self.sentence.utf8))
         let changes: [(String, (inout CommitDraft) -> Void)] = [
             ("a foreign parent", { $0.parents.append(foreign) }),
-            ("a parent of its own line", { if let first = $0.parents.first { $0.parents.append(first) } else { $0.body = "x" } }),
+            (
+                "a parent of its own line",
+                { if let first = $0.parents.first { $0.parents.append(first) } else { $0.body = "x" } }
+            ),
             ("a file", { $0.changes.append(note) }),
-            ("a file in the round", { $0.changes.append(FileChange(path: "rounds/0001/note/x.json", bytes: [0x7b, 0x7d])) }),
-            ("a round more", { $0.changes.append(FileChange(path: "rounds/0099/score/record.json", bytes: [0x7b, 0x7d])) }),
+            (
+                "a file in the round",
+                { $0.changes.append(FileChange(path: "rounds/0001/note/x.json", bytes: [0x7b, 0x7d])) }
+            ),
+            (
+                "a round more",
+                { $0.changes.append(FileChange(path: "rounds/0099/score/record.json", bytes: [0x7b, 0x7d])) }
+            ),
             ("a trailer", { $0.trailers.append(Trailer("Note", Self.sentence)) }),
             ("a paragraph", { $0.body += ($0.body.isEmpty ? "" : "\n\n") + Self.sentence }),
             ("another subject", { $0.subject = Self.sentence }),
             ("another author", { $0.author = CommitAuthor(name: Self.sentence, email: "x@x") }),
             ("a time before its parent", { $0.time = 1 }),
-            ("another kind", { draft in
-                draft.trailers = draft.trailers.map { $0.key == "Step" ? Trailer("Step", $0.value == "plan" ? "score" : "plan") : $0 }
-            }),
+            (
+                "another kind",
+                { draft in
+                    draft.trailers = draft.trailers.map {
+                        $0.key == "Step" ? Trailer("Step", $0.value == "plan" ? "score" : "plan") : $0
+                    }
+                }
+            ),
         ]
         for index in forger.history.indices {
             for (what, change) in changes {
@@ -161,7 +176,8 @@ extension RecordShape {
         func inner(_ form: Form, _ rest: [String]) -> Evidence? {
             switch form {
             case .object(let shape): rest.isEmpty ? field.evidence : shape.evidence(of: rest)
-            case .byType(let shape), .byTask(let shape): rest.count < 2 ? field.evidence : shape.evidence(of: Array(rest.dropFirst()))
+            case .byType(let shape), .byTask(let shape):
+                rest.count < 2 ? field.evidence : shape.evidence(of: Array(rest.dropFirst()))
             case .list(let form, _): rest.isEmpty ? field.evidence : inner(form, Array(rest.dropFirst()))
             case .orNull(let form): inner(form, rest)
             default: field.evidence

@@ -2,12 +2,12 @@
 // checker, summaries, reports and the tables of the docs read it there.
 
 /// A kind of commit. The raw value is the word in workflows, paths and the trailer `Step`.
-package enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConvertible {
+public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConvertible {
     case plan, train, upload, score, aggregate, evaluate
     case approve, identities, prune
 
     /// The raw value.
-    package var description: String { rawValue }
+    public var description: String { rawValue }
 
     /// All that holds for commits of this kind.
     package var rules: StepRules {

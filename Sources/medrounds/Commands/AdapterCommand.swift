@@ -1,5 +1,6 @@
 // medrounds adapter: adapters out of runs, into and out of other programs' formats, and merged into their base model.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import Federation

@@ -1,5 +1,6 @@
 // medrounds approve and medrounds witness: a site's yes or no to a plan, and a statement of a run's tip to keep elsewhere.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import Federation

@@ -1,5 +1,6 @@
 // medrounds bench: real training steps on random weights of a known shape, for whoever wonders what a model needs.
 
+import AuditCommands
 import ArgumentParser
 import Engine
 import Federation

@@ -1,5 +1,6 @@
 // medrounds compare: runs side by side on the cohorts they share, with intervals and paired differences.
 
+import AuditCommands
 import ArgumentParser
 import Extraction
 import Federation

@@ -1,5 +1,6 @@
 // medrounds data: what stands in annotated notes, before a workflow names them.
 
+import AuditCommands
 import ArgumentParser
 import Extraction
 import Faults

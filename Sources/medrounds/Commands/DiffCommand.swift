@@ -1,5 +1,6 @@
 // medrounds diff: two runs, or two rounds of one, side by side.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import Federation

@@ -1,5 +1,6 @@
 // medrounds explain: why each site has its weight in a round, and what the round would have been without it.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import Federation

@@ -1,5 +1,6 @@
 // medrounds extract: the entities of new notes and their modifiers, with a run's global adapter.
 
+import AuditCommands
 import ArgumentParser
 import Extraction
 import Faults

@@ -1,5 +1,6 @@
 // medrounds keys: who may sign. Private keys stay in a folder on this machine; the ledger holds the allowed signers alone.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import Federation

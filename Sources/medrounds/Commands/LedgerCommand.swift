@@ -1,5 +1,6 @@
 // medrounds ledger: old adapters out of the ledger, and lines out to a bundle and in from one.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import Federation

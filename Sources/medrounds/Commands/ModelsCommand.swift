@@ -1,5 +1,6 @@
 // medrounds models: the base models known by name, and a probe for whoever compares implementations.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import Federation

@@ -1,5 +1,6 @@
 // medrounds validate and medrounds plan: what a workflow says, before anything runs.
 
+import AuditCommands
 import ArgumentParser
 import Federation
 import Foundation

@@ -1,5 +1,6 @@
 // medrounds run: a workflow file in, a committed run out.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import Federation

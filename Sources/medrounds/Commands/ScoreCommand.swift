@@ -1,5 +1,6 @@
 // medrounds score: an adapter from anywhere on a workflow's cohorts, outside the ledger.
 
+import AuditCommands
 import ArgumentParser
 import Federation
 import Foundation

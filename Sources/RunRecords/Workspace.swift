@@ -4,7 +4,6 @@ import Faults
 import Federation
 import Foundation
 import LocalFiles
-import RunRecords
 
 /// The folders of one machine: the ledger, and the work folders that never enter it.
 public struct Workspace: Sendable {
@@ -25,7 +24,7 @@ public struct Workspace: Sendable {
     }
 
     /// The training states kept inside a train step.
-    func checkpoints(run: RunName, site: SiteID, round: Int) -> String {
+    package func checkpoints(run: RunName, site: SiteID, round: Int) -> String {
         "\(work)/\(run)/\(site)/\(RunPath.folder(of: round)).checkpoints"
     }
 

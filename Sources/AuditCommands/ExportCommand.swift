@@ -8,8 +8,8 @@ import GitLedger
 import Reports
 import RunRecords
 
-struct ExportCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct ExportCommand: ParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Write a run as a folder for other tools: a Workflow Run RO-Crate with an in-toto statement.")
 
@@ -21,13 +21,15 @@ struct ExportCommand: ParsableCommand {
     var license = "No licence is stated; ask the federation."
     @OptionGroup var place: PlaceOptions
 
-    func validate() throws {
+    package init() {}
+
+    package func validate() throws {
         guard !license.isEmpty, license.utf8.count <= 1000,
             !license.contains(where: \.isWhitespace) || !license.contains("://")
         else { throw ValidationError("--license takes a URL or a phrase of at most 1000 bytes.") }
     }
 
-    func run() throws {
+    package func run() throws {
         let name = try runName(runText)
         let export = try RunExport(run: name, ledger: try Ledger.open(path: place.ledger), license: license)
         let current = FileManager.default.currentDirectoryPath

@@ -8,8 +8,8 @@ import GitLedger
 import Reports
 import RunRecords
 
-struct LogCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct LogCommand: ParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "log", abstract: "List the runs of the ledger, or the commits of one.")
 
     @Argument(help: ArgumentHelp("The run; all runs where it is left out.", valueName: "run"))
@@ -18,7 +18,9 @@ struct LogCommand: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
-    func run() throws {
+    package init() {}
+
+    package func run() throws {
         let ledger = try Ledger.open(path: place.ledger)
         guard let runText else { return try listRuns(ledger) }
         let name = try runName(runText)
@@ -69,13 +71,13 @@ struct LogCommand: ParsableCommand {
         }
     }
 
-    static func utc(_ seconds: Int64) -> String {
+    package static func utc(_ seconds: Int64) -> String {
         ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: TimeInterval(seconds)))
     }
 }
 
-struct ShowCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct ShowCommand: ParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Print a run's figures, or one round's records.")
 
     @Argument(help: ArgumentHelp("The run.", valueName: "run"))
@@ -86,7 +88,9 @@ struct ShowCommand: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
-    func run() throws {
+    package init() {}
+
+    package func run() throws {
         let ledger = try Ledger.open(path: place.ledger)
         let name = try runName(runText)
         if let round {

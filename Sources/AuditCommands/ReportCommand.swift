@@ -9,8 +9,8 @@ import LocalFiles
 import Reports
 import RunRecords
 
-struct ReportCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct ReportCommand: ParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "report",
         abstract: "Write a run as one HTML file that opens offline and prints well.")
 
@@ -22,7 +22,9 @@ struct ReportCommand: ParsableCommand {
     var output: String?
     @OptionGroup var place: PlaceOptions
 
-    func run() throws {
+    package init() {}
+
+    package func run() throws {
         let name = try runName(runText)
         let report = try RunReport(run: name, ledger: try Ledger.open(path: place.ledger))
         let path = output ?? "\(name).html"

@@ -3,10 +3,9 @@
 import Federation
 import Reports
 import RunRecords
-import Runs
 
-enum SummaryPrinter {
-    static func lines(_ summary: RunSummary) -> [String] {
+package enum SummaryPrinter {
+    package static func lines(_ summary: RunSummary) -> [String] {
         var lines = [
             "run \(summary.run)  (\(summary.steps.done) of \(summary.steps.planned) steps on the main line, \(summary.isSigned ? "signed" : "not signed"))"
         ]
@@ -34,7 +33,7 @@ enum SummaryPrinter {
     }
 
     /// The scores of cohorts; without the rounds where they belong to none.
-    static func lines(_ cohorts: [RunSummary.CohortRow], withRounds: Bool = true) -> [String] {
+    package static func lines(_ cohorts: [RunSummary.CohortRow], withRounds: Bool = true) -> [String] {
         // Columns of relations only where a cohort asks for them.
         let hasRelations = cohorts.contains { $0.relations != nil }
         let header = (withRounds ? ["round"] : []) + ["cohort", "records", "strict F1", "lenient F1"]

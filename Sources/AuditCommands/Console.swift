@@ -4,31 +4,31 @@ import Faults
 import Foundation
 
 /// Where lines go: results to standard output, progress and faults to standard error.
-struct Console {
+package struct Console {
     /// Whether progress may overwrite its own line.
-    let isTerminal: Bool
+    package let isTerminal: Bool
     /// Whether progress is left out altogether.
     let isQuiet: Bool
 
-    init(quiet: Bool = false) {
+    package init(quiet: Bool = false) {
         isTerminal = isatty(STDERR_FILENO) == 1
         isQuiet = quiet
     }
 
     /// A line of results.
-    static func result(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+    package static func result(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
     /// A result that brings its own line ends, such as canonical JSON.
-    static func result(raw bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+    package static func result(raw bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
 
     /// A line for whoever watches.
-    func note(_ line: String) {
+    package func note(_ line: String) {
         guard !isQuiet else { return }
         FileHandle.standardError.write(Data(((isTerminal ? "\r\u{1b}[K" : "") + line + "\n").utf8))
     }
 
     /// A line that the next one overwrites; nothing where no terminal is.
-    func status(_ line: String) {
+    package func status(_ line: String) {
         guard isTerminal, !isQuiet else { return }
         FileHandle.standardError.write(Data("\r\u{1b}[K\(line.prefix(columns - 1))".utf8))
     }
@@ -43,17 +43,17 @@ struct Console {
 }
 
 /// A table of text: columns as wide as their widest cell, numbers to the right.
-struct Table {
+package struct Table {
     let header: [String]
     private(set) var rows: [[String]] = []
 
-    init(_ header: String...) { self.header = header }
-    init(_ header: [String]) { self.header = header }
+    package init(_ header: String...) { self.header = header }
+    package init(_ header: [String]) { self.header = header }
 
-    mutating func add(_ cells: String...) { rows.append(cells) }
-    mutating func add(_ cells: [String]) { rows.append(cells) }
+    package mutating func add(_ cells: String...) { rows.append(cells) }
+    package mutating func add(_ cells: [String]) { rows.append(cells) }
 
-    var lines: [String] {
+    package var lines: [String] {
         let all = [header] + rows
         let widths = header.indices.map { column in
             all.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
