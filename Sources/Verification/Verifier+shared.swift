@@ -22,27 +22,48 @@ extension Verifier {
         return ((evidence, faults), states)
     }
 
-    /// Every line of the run is one that the plan names. Refs of other runs are counted and not looked at; refs that belong to no run are told,
-    /// and are faults where `strict` asks for it.
-    func refs() throws(Fault) -> Finding {
+    /// Every line of the run is one that the plan names, and nothing under refs/heads is none of a ledger's. Lines of other runs are counted
+    /// and not looked at. Tags, remotes' refs and a forge's own are named and not counted as verified; with `isStrict` they are faults.
+    func refs(_ survey: RefSurvey) -> Finding {
         var finding = Finding(evidence: "", faults: [])
         let sites = Set(declaration.sites.map(\.id))
-        var own = 0
-        for line in try ledger.lines(of: run) {
-            own += 1
-            switch line {
-            case .main: continue
-            case .site(_, let site), .answers(_, let site):
-                if sites.contains(site) { continue }
-            default: break
-            }
+        var (own, others) = (0, 0)
+        var named: [String] = []
+        func fault(_ entry: RefEntry, _ what: String) {
             finding.faults.append(
                 Fault(
-                    .mismatch, "verify.foreign-ref", "the plan of \(run) names no such line",
-                    at: Place(commit: line.ref),
+                    .mismatch, "verify.foreign-ref", what, at: Place(commit: entry.name),
                     mend: "Find out who made it, then delete it or leave it out of the clone."))
         }
-        finding.evidence = "\(own) lines of the run"
+        for entry in survey.refs {
+            switch entry.kind {
+            case .line(let line):
+                guard case .commit = entry.target else {
+                    fault(entry, "the line does not name a commit")
+                    continue
+                }
+                guard line.run == run else {
+                    if line.run != nil { others += 1 }
+                    continue
+                }
+                own += 1
+                switch line {
+                case .main: continue
+                case .site(_, let site), .answers(_, let site):
+                    if !sites.contains(site) { fault(entry, "the plan of \(run) names no such site") }
+                case .published, .identities, .pruned, .readme:
+                    fault(entry, "the plan of \(run) names no such line")
+                }
+            case .branch: fault(entry, "the branch is none of a ledger's")
+            case .replacement: fault(entry, "stock git shows another object in place of one; this program does not")
+            case .tag, .remote, .forge, .tool, .local, .other:
+                named.append(entry.name)
+                if isStrict { fault(entry, "the ref is none of a ledger's") }
+            }
+        }
+        finding.evidence =
+            "\(own) lines of the run; not looked at: \(others) lines of other runs"
+            + (named.isEmpty ? "" : ", \(named.count) refs that are none of a ledger's (\(named.prefix(3).map { Printable.text($0) }.joined(separator: ", ")))")
         return finding
     }
 }

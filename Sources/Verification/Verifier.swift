@@ -25,11 +25,13 @@ public struct Verifier: Sendable {
     let identities: Identities?
     /// Statements of earlier tips, kept outside the ledger.
     let witnesses: [Witness]
+    /// Whether refs that are none of a ledger's are faults.
+    let isStrict: Bool
 
     /// Opens a run for verification. `trusted` takes the place of the ledger's own allowed signers. Throws `run.missing` or what is
     /// wrong with its plan or signers.
     public init(
-        run: RunName, ledger: Ledger, trusted: AllowedSigners? = nil, witnesses: [Witness] = []
+        run: RunName, ledger: Ledger, trusted: AllowedSigners? = nil, witnesses: [Witness] = [], isStrict: Bool = false
     ) throws(Fault) {
         let committed = try CommittedPlan(of: run, in: ledger)
         self.ledger = ledger
@@ -42,6 +44,7 @@ public struct Verifier: Sendable {
         self.identities = try Identities.read(ledger)
         self.signers = trusted ?? identities?.signers
         self.witnesses = witnesses
+        self.isStrict = isStrict
     }
 
     /// What one check found: the evidence in words, the commits it was read from, and what is wrong.
@@ -171,7 +174,7 @@ public struct Verifier: Sendable {
         check("contents", "nothing reachable but the files, fields and numbers of a run: no text of a note") {
             () throws(Fault) -> Finding in
             _ = try changes.get()
-            var finding = try refs()
+            var finding = refs(try ledger.survey())
             finding.evidence = "\(documents.count) records and timings; \(finding.evidence)"
             finding.faults += try held.joined()
             return finding
