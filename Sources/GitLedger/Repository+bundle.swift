@@ -41,7 +41,7 @@ extension Repository {
         var fresh = Array("\(path).new-XXXXXX".utf8CString)
         let descriptor = mkstemp(&fresh)
         guard descriptor >= 0, let file = fdopen(descriptor, "wb") else {
-            throw .ledgerNotWritable(path, Files.reason(errno))
+            throw .ledgerNotWritable(path, errno)
         }
         let name = fresh.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         var header = "\(BundleLayout.signature)\n"
@@ -70,14 +70,15 @@ extension Repository {
     /// Takes over what a bundle holds. Its objects wait in a folder of their own until each is read and every line is found to go
     /// forward; a refused bundle leaves nothing behind and moves no line.
     mutating func takeBundle(_ file: String) throws(Fault) -> [BundleLine] {
+        try requireBare()
         guard let stream = fopen(file, "rb") else { throw .bundleUnreadable(file, Files.reason(errno)) }
         defer { fclose(stream) }
         let header = try BundleHeader(reading: stream, file: file)
         var template = Array("\(folder)/incoming-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, Files.reason(errno)) }
+        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, errno) }
         let incoming = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         defer { Self.remove(tree: incoming) }
-        guard mkdir("\(incoming)/pack", 0o755) == 0 else { throw .ledgerNotWritable(path, Files.reason(errno)) }
+        guard mkdir("\(incoming)/pack", 0o755) == 0 else { throw .ledgerNotWritable(path, errno) }
         try index(stream, into: "\(incoming)/pack", file: file)
         let moves = try checked(header, with: incoming, file: file)
         // The pack before its index: an index makes git look for the pack.
@@ -85,12 +86,12 @@ extension Repository {
             for name in Files.names(in: "\(incoming)/pack") where name.hasSuffix(suffix) {
                 try Files.synchronise("\(incoming)/pack/\(name)")
                 guard rename("\(incoming)/pack/\(name)", "\(folder)/objects/pack/\(name)") == 0 else {
-                    throw .ledgerNotWritable(path, Files.reason(errno))
+                    throw .ledgerNotWritable(path, errno)
                 }
             }
         }
         try Files.synchronise("\(folder)/objects/pack")
-        git_odb_refresh(objects)
+        store.forgetPacks()
         for move in moves where move.isNew {
             let record = try commit(move.new)
             try self.move(move.line, from: move.old, to: move.new, by: record.author, at: record.time)
@@ -100,10 +101,15 @@ extension Repository {
 
     private func index(_ stream: UnsafeMutablePointer<FILE>, into folder: String, file: String) throws(Fault) {
         var indexer: OpaquePointer?
+        var database: OpaquePointer?
         var progress = git_indexer_progress()
-        defer { git_indexer_free(indexer) }
+        defer {
+            git_indexer_free(indexer)
+            git_odb_free(database)
+        }
         do {
-            try Git.attempt(git_indexer_new(&indexer, folder, 0o444, objects, nil))
+            try Git.attempt(git_repository_odb(&database, handle))
+            try Git.attempt(git_indexer_new(&indexer, folder, 0o444, database, nil))
             var buffer = [UInt8](repeating: 0, count: 1 << 20)
             while true {
                 let count = fread(&buffer, 1, buffer.count, stream)
@@ -118,10 +124,7 @@ extension Repository {
 
     /// What the bundle would move, once all that it reaches is read and compared with its ids, waiting objects included.
     private func checked(_ header: BundleHeader, with incoming: String, file: String) throws(Fault) -> [BundleLine] {
-        var reader = try Repository(opening: path)
-        if git_odb_add_disk_alternate(reader.objects, incoming) < 0 {
-            throw .bundleBad(file, GitFailure(code: -1).message)
-        }
+        var reader = try Repository(opening: path, with: incoming)
         for id in header.needed {
             guard (try? reader.commit(id)) != nil else {
                 throw .bundleBad(file, "it goes on from the commit \(id), which this ledger does not hold")

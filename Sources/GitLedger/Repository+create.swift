@@ -27,7 +27,7 @@ extension Repository {
         try makeFolders(parent)
 
         var template = Array("\(name).new-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, Files.reason(errno)) }
+        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, errno) }
         let fresh = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         chmod(fresh, 0o755)
         do {
@@ -42,7 +42,7 @@ extension Repository {
             remove(tree: fresh)
             // Somebody else created it in the meantime: theirs is as good.
             if code == ENOTEMPTY || code == EEXIST { return }
-            throw .ledgerNotWritable(path, Files.reason(code))
+            throw .ledgerNotWritable(path, code)
         }
         try Files.synchronise(parent)
     }
@@ -87,7 +87,7 @@ extension Repository {
         var made = folder.hasPrefix("/") ? "/" : ""
         for part in folder.split(separator: "/") {
             made += "\(part)/"
-            if mkdir(made, 0o755) != 0 && errno != EEXIST { throw .ledgerNotWritable(folder, Files.reason(errno)) }
+            if mkdir(made, 0o755) != 0 && errno != EEXIST { throw .ledgerNotWritable(folder, errno) }
         }
     }
 

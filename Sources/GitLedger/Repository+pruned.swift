@@ -63,7 +63,7 @@ extension Repository {
     mutating func removeBlobs(_ blobs: [ObjectID]) throws(Fault) {
         for blob in blobs {
             let file = "\(folder)/objects/\(blob.hex.prefix(2))/\(blob.hex.dropFirst(2))"
-            if unlink(file) != 0 && errno != ENOENT { throw .ledgerNotWritable(file, Files.reason(errno)) }
+            if unlink(file) != 0 && errno != ENOENT { throw .ledgerNotWritable(file, errno) }
         }
     }
 

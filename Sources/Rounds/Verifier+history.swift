@@ -12,7 +12,7 @@ extension Verifier {
         var tips = [tip]
         for site in declaration.sites.map(\.id) {
             if let tip = try ledger.tip(.site(run, site)) { tips.append(tip) }
-            if let tip = try ledger.tip(.approvals(run, site)) { tips.append(tip) }
+            if let tip = try ledger.tip(.answers(run, site)) { tips.append(tip) }
         }
         if let identities { tips.append(identities.tip) }
         if let pruned = try ledger.tip(.pruned) { tips.append(pruned) }

@@ -127,7 +127,7 @@ import Testing
         let withdrawn = try run("--set", "adapter.rank=3", "--name", "tiny-2", "--resume")
         #expect(withdrawn.code == 1 && withdrawn.err.contains("west has withdrawn"), "\(withdrawn.err)")
         // An approval that is taken out of the ledger is missed.
-        try federation.git("update-ref", "-d", "refs/heads/runs/tiny-1.approvals/east")
+        try federation.git("update-ref", "-d", "refs/heads/runs/tiny-1.answers/east")
         let missing = try federation.medrounds("verify", "tiny-1")
         #expect(missing.code == 5 && missing.out.contains("east trained without its approval"), "\(missing.out)")
     }

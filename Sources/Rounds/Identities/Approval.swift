@@ -44,7 +44,7 @@ public enum Approval {
         guard let root = try ledger.firstParents(from: CommittedPlan(of: run, in: ledger).tip).first else {
             throw .runMissing(run, known: [])
         }
-        let line = LineRef.approvals(run, site)
+        let line = LineRef.answers(run, site)
         let before = try ledger.tip(line)
         let parent = before ?? root.id
         let time = max(Int64(Date().timeIntervalSince1970), try ledger.read(parent).time)
@@ -87,7 +87,7 @@ public enum Approval {
             ? "\(site) has not approved the plan \(digest.hex.prefix(12))\(since)"
             : "\(site) has withdrawn its approval"
         throw Fault(
-            .failed, "run.not-approved", what, at: Place(commit: LineRef.approvals(run, site).ref),
+            .failed, "run.not-approved", what, at: Place(commit: LineRef.answers(run, site).ref),
             mend: "At the site: medrounds approve \(run) --site \(site). Then go on with --resume.")
     }
 
@@ -95,7 +95,7 @@ public enum Approval {
     static func answers(
         _ run: RunName, _ site: SiteID, plan: Digest, _ signers: AllowedSigners, _ ledger: Ledger
     ) throws(Fault) -> (answers: [(commit: CommitRecord, approves: Bool)], faults: [Fault]) {
-        guard let tip = try ledger.tip(.approvals(run, site)) else { return ([], []) }
+        guard let tip = try ledger.tip(.answers(run, site)) else { return ([], []) }
         var answers: [(commit: CommitRecord, approves: Bool)] = []
         var faults: [Fault] = []
         // The line grows from the run's plan commit, which is none of its own.
@@ -133,7 +133,7 @@ public enum Approval {
     ) throws(Fault) -> (run: RunName, plan: Plan)? {
         var last: (time: Int64, run: RunName, plan: Plan)?
         for run in try ledger.runs() {
-            guard let tip = try ledger.tip(.approvals(run, site)) else { continue }
+            guard let tip = try ledger.tip(.answers(run, site)) else { continue }
             let time = try ledger.read(tip).time
             guard time >= last?.time ?? .min, let bytes = try ledger.file(file, of: tip),
                 try RecordReader(parsing: bytes, path: file, commit: tip.hex).text("status") == "approved"
