@@ -44,7 +44,7 @@ extension CommitRecord {
             id: id, parents: parents, tree: tree, subject: message.subject, body: message.body,
             trailers: message.trailers, author: author, time: time,
             signature: signature.map { String(decoding: $0, as: UTF8.self) }, size: bytes.count)
-        isAsWritten = bytes == written
+        isAsWritten = bytes == written && CommitMessage.isWritable(self)
     }
 
     /// Takes the first `gpgsig` header, with the lines it goes on in, out of a commit object; nil where there is none.
@@ -71,9 +71,13 @@ extension CommitRecord {
     /// Reads `name <email> seconds zone`; nil also for a time before 1970 or after the year 9999.
     static func person(_ text: String) -> CommitPerson? {
         let bytes = text.utf8
-        guard let open = bytes.lastIndex(of: 0x3c), let close = bytes.lastIndex(of: 0x3e), open < close else { return nil }
+        guard let open = bytes.lastIndex(of: 0x3c), let close = bytes.lastIndex(of: 0x3e), open < close else {
+            return nil
+        }
         let rest = bytes[bytes.index(after: close)...].split(separator: 0x20, maxSplits: 1)
-        guard let seconds = rest.first.flatMap({ Int64(Substring($0)) }), (0...latest).contains(seconds) else {
+        guard let seconds = rest.first.flatMap({ Int64(Substring($0)) }), (0...latest).contains(seconds),
+            rest.first?.allSatisfy({ (0x30...0x39).contains($0) }) ?? false
+        else {
             return nil
         }
         let name = bytes[..<open]

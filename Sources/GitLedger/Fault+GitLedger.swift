@@ -60,8 +60,25 @@ extension Fault {
         _ subject: String, _ size: Int, limit: Int, unit: String = "bytes", at place: Place
     ) -> Fault {
         Fault(
-            .ledger, "ledger.too-large", "\(subject) has \(size) \(unit); at most \(limit) are permitted here", at: place,
+            .ledger, "ledger.too-large", "\(subject) has \(size) \(unit); at most \(limit) are permitted here",
+            at: place,
             mend: "Do not trust this ledger: nothing of that size is made by a run; ask its owner for a sound copy.")
+    }
+
+    /// `ledger.exists`: a copy's place is taken.
+    static func ledgerExists(_ path: String) -> Fault {
+        Fault(
+            .usage, "ledger.exists", "something is at this place already", at: Place(file: path),
+            mend: "Name a path that does not exist yet; a copy that is there goes forward with git fetch.")
+    }
+
+    /// `clone.remote`: a source on another machine.
+    static func cloneRemote(_ source: String, _ path: String) -> Fault {
+        Fault(
+            .usage, "clone.remote", "only ledgers on this machine are cloned", at: Place(file: source),
+            mend:
+                "Run git clone --bare \(source) \(path), then git --git-dir=\(path) config remote.origin.fetch 'refs/heads/*:refs/heads/*'."
+        )
     }
 
     /// `ledger.unreadable`: the system refused to read.
@@ -126,11 +143,9 @@ extension Fault {
             mend: "Use a copy of the ledger that was made before it was pruned.")
     }
 
-    /// `ledger.packed`: a content that cannot be removed alone.
-    static func ledgerPacked(_ path: String, _ count: Int) -> Fault {
-        Fault(
-            .ledger, "ledger.packed", "\(count) of the contents to prune lie in packs", at: Place(file: path),
-            mend: "Move the packs out of objects/pack and feed each to `git unpack-objects`, then prune again.")
+    /// `ledger.kept`: a content that is to go and cannot be removed from here.
+    static func ledgerKept(_ path: String, _ count: Int, _ why: String, mend: String) -> Fault {
+        Fault(.ledger, "ledger.kept", "\(count) of the contents to prune \(why)", at: Place(file: path), mend: mend)
     }
 
     /// `bundle.unreadable`: the file cannot be opened.

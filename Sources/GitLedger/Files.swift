@@ -81,6 +81,39 @@ enum Files {
         return failure != 0 ? .failed(failure) : .content(bytes)
     }
 
+    /// Writes a new file, whole and synchronised. Faults: ledger.not-writable.
+    static func write(_ bytes: [UInt8], to path: String) throws(Fault) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw .ledgerNotWritable(path, errno) }
+        defer { close(descriptor) }
+        var failure: Int32 = 0
+        bytes.withUnsafeBytes { buffer in
+            var done = 0
+            while done < buffer.count && failure == 0 {
+                let count = Self.put(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done)
+                if count < 0 { failure = errno == EINTR ? 0 : errno } else { done += count }
+            }
+        }
+        guard failure == 0, fsync(descriptor) == 0 else {
+            throw .ledgerNotWritable(path, failure != 0 ? failure : errno)
+        }
+    }
+
+    private static func put(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+        #if canImport(Glibc)
+            Glibc.write(descriptor, bytes, count)
+        #else
+            Musl.write(descriptor, bytes, count)
+        #endif
+    }
+
+    /// The path from the root; unchanged where the system cannot tell.
+    static func absolute(_ path: String) -> String {
+        guard let found = realpath(path, nil) else { return path }
+        defer { free(found) }
+        return String(cString: found)
+    }
+
     /// Whether a folder stands at the path; a link to one is none.
     static func isFolder(_ path: String) -> Bool {
         var status = stat()

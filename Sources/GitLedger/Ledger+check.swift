@@ -33,6 +33,7 @@ extension Repository {
         reachableFrom tips: [CommitID], limit: (String) -> Int = { _ in Ledger.largestObject }
     ) -> (faults: [Fault], states: [CommitID: Digest]) {
         forget()
+        defer { refused = [] }
         let (records, unreadable) = ancestryWithFaults(of: tips)
         var faults = unreadable
         var states: [CommitID: Digest] = [:]
@@ -85,12 +86,18 @@ extension Repository {
                 } else if seen.insert(entry.id).inserted {
                     do {
                         let place = Place(file: path, commit: commit.hex)
-                        let content = try read(entry.id, .blob, at: place, limit: limit(path))
+                        let most = limit(path)
+                        if most < Ledger.largestObject, let (_, size) = try store.header(entry.id, at: place),
+                            size > most
+                        {
+                            refused.insert(entry.id)
+                        }
+                        let content = try read(entry.id, .blob, at: place, limit: most)
                         if blobDigests[entry.id] == nil {
                             blobDigests[entry.id] = BlobDigest(digest: .sha256(content), size: content.count)
                         }
                     } catch {
-                        if prunedDigest(of: entry.id, after: error) == nil { faults.append(error) }
+                        if prunedDigest(of: entry.id) == nil { faults.append(error) }
                     }
                 }
             }

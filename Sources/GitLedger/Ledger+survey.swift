@@ -51,6 +51,7 @@ public struct RefEntry: Sendable, Hashable {
 
 /// A file or setting by which stock git shows another history, or takes objects from elsewhere.
 public struct RepositoryInfluence: Sendable, Hashable {
+    /// What it is.
     public enum Kind: String, Sendable, CaseIterable {
         /// `info/grafts`: other parents than the commits say. Not read by this program.
         case grafts
@@ -151,9 +152,12 @@ extension Repository {
 extension RefEntry.Kind {
     /// What hosting services keep: GitHub and Gitea, Bitbucket, GitLab, Gerrit.
     private static let forges = [
-        "pull", "pull-requests", "merge-requests", "changes", "keep-around", "environments", "pipelines", "cache-automerge",
+        "pull", "pull-requests", "merge-requests", "changes", "keep-around", "environments", "pipelines",
+        "cache-automerge",
     ]
-    private static let tools = ["notes", "stash", "bisect", "rewritten", "worktree", "original", "prefetch", "filter-repo"]
+    private static let tools = [
+        "notes", "stash", "bisect", "rewritten", "worktree", "original", "prefetch", "filter-repo",
+    ]
 
     /// The kind of a ref by its full name.
     init(of name: String) {

@@ -92,7 +92,7 @@ struct LooseObject {
             guard let end = read.firstIndex(of: 0), let space = read[..<end].firstIndex(of: 0x20),
                 let kind = ObjectKind(rawValue: String(decoding: read[..<space], as: UTF8.self)),
                 let size = Int(String(decoding: read[(space + 1)..<end], as: UTF8.self)),
-                Inflater.isPossible(size, from: input.count)
+                Inflater.isPossible(size, from: input.count), read[(space + 1)..<end].elementsEqual(String(size).utf8)
             else { return .failure(.damaged(Self.flaw)) }
             guard let limit else { return .success((kind, size, [])) }
             guard size <= limit else { return .failure(.tooLarge(size: size, limit: limit)) }

@@ -58,6 +58,12 @@ final class ObjectStore {
         return packs.filter { $0.path.hasPrefix(own) }
     }
 
+    /// Whether an object that is there lies in the ledger itself and not in an alternate.
+    func isOwn(_ id: ObjectID) -> Bool {
+        if Files.exists("\(shelves[0])/\(id.hex.prefix(2))/\(id.hex.dropFirst(2))") { return true }
+        return packs.contains { $0.path.hasPrefix("\(shelves[0])/pack/") && (try? $0.offset(of: id)) ?? nil != nil }
+    }
+
     /// Forgets all packs, whose files were replaced.
     func forgetPacks() {
         packs = []
@@ -159,7 +165,9 @@ enum Alternates {
         for _ in 0..<deepest {
             var next: [String] = []
             for shelf in level {
-                guard case .content(let bytes) = Files.bounded("\(shelf)/info/alternates", limit: largest) else { continue }
+                guard case .content(let bytes) = Files.bounded("\(shelf)/info/alternates", limit: largest) else {
+                    continue
+                }
                 for line in bytes.split(separator: 0x0a).prefix(100) where line.first != 0x23 {
                     let path = String(decoding: line, as: UTF8.self)
                     let absolute = path.hasPrefix("/") ? path : "\(shelf)/\(path)"

@@ -190,7 +190,8 @@ final class PackFile {
                     inflater.stream.next_in = UnsafeMutablePointer(mutating: $0.baseAddress)
                     inflater.stream.avail_in = UInt32($0.count)
                     let before = count
-                    status = inflater.inflate(into: UnsafeMutableBufferPointer(rebasing: buffer[before...]), Z_SYNC_FLUSH)
+                    status = inflater.inflate(
+                        into: UnsafeMutableBufferPointer(rebasing: buffer[before...]), Z_SYNC_FLUSH)
                     count = Int(inflater.stream.total_out)
                 }
                 // Out of input is no failure; the next piece follows.
@@ -199,7 +200,9 @@ final class PackFile {
             if most == nil, status != Z_STREAM_END || count != wanted {
                 flaw = .damaged("an entry of its pack is not a zlib stream of the stated size")
             }
-            if most != nil, status != Z_OK, status != Z_STREAM_END { flaw = .damaged("an entry of its pack is no zlib stream") }
+            if most != nil, status != Z_OK, status != Z_STREAM_END {
+                flaw = .damaged("an entry of its pack is no zlib stream")
+            }
         }
         if let flaw { throw flaw }
         return most == nil ? content : Array(content.prefix(wanted))

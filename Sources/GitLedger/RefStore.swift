@@ -102,7 +102,8 @@ final class RefStore {
 
     private func requireFew(_ count: Int) throws(Fault) {
         guard count <= Self.mostRefs else {
-            throw .ledgerTooLarge("the list of refs", count, limit: Self.mostRefs, unit: "refs", at: Place(file: folder))
+            throw .ledgerTooLarge(
+                "the list of refs", count, limit: Self.mostRefs, unit: "refs", at: Place(file: folder))
         }
     }
 
@@ -143,7 +144,8 @@ final class RefStore {
             return refs
         case .absent: return [:]
         case .notAFile: throw .ledgerCorrupt("this is no plain file", at: Place(file: path))
-        case .tooLarge(let size): throw .ledgerTooLarge("the file", size, limit: Self.largestPacked, at: Place(file: path))
+        case .tooLarge(let size):
+            throw .ledgerTooLarge("the file", size, limit: Self.largestPacked, at: Place(file: path))
         case .failed(let code): throw .ledgerUnreadable(path, Files.reason(code))
         }
     }

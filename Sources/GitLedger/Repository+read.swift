@@ -168,7 +168,7 @@ extension Repository {
         do {
             return try size(of: file.blob, .blob, at: Place(file: file.path, commit: commit.hex))
         } catch {
-            guard let listed = prunedDigest(of: file.blob, after: error) else { throw error }
+            guard let listed = prunedDigest(of: file.blob) else { throw error }
             return listed.size
         }
     }
@@ -185,7 +185,7 @@ extension Repository {
         do {
             return try read(blob, .blob, at: Place(file: path, commit: commit.hex), limit: limit)
         } catch {
-            throw prunedDigest(of: blob, after: error) == nil ? error : .ledgerPruned(path, blob, in: commit)
+            throw prunedDigest(of: blob) == nil ? error : .ledgerPruned(path, blob, in: commit)
         }
     }
 
@@ -268,7 +268,7 @@ extension Repository {
                         stack.append((record, 0))
                     } catch {
                         faults.append(error)
-                        if error.code == "ledger.too-large", size > Self.largestHistory { return (ordered, faults) }
+                        if size > Self.largestHistory { return (ordered, faults) }
                     }
                 }
                 wanted = nil

@@ -97,11 +97,15 @@ extension Repository {
     /// Where the content is pruned, what the list says of it.
     mutating func digest(of file: TreeFile, in commit: CommitID?) throws(Fault) -> BlobDigest {
         if let known = blobDigests[file.blob] { return known }
+        if refused.contains(file.blob) {
+            throw .ledgerDamaged(
+                file.blob, "it is larger than permitted", at: Place(file: file.path, commit: commit?.hex))
+        }
         let bytes: [UInt8]
         do {
             bytes = try read(file.blob, .blob, at: Place(file: file.path, commit: commit?.hex))
         } catch {
-            guard let listed = prunedDigest(of: file.blob, after: error) else { throw error }
+            guard let listed = prunedDigest(of: file.blob) else { throw error }
             blobDigests[file.blob] = listed
             return listed
         }

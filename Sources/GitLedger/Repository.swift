@@ -25,6 +25,8 @@ struct Repository: ~Copyable {
     var recentTrees = Shelf<ObjectID, Tree>(limit: 64 << 20)
     /// The folder of rounds as it was hashed and checked last, and others of so many entries, by path.
     var longFolders = Shelf<String, LongFolder>(limit: 64 << 20)
+    /// Contents larger than the check under way permits: they are not inflated for a state either.
+    var refused: Set<ObjectID> = []
     /// What the ledger lists as pruned, once it was asked for.
     var prunedBlobs: [ObjectID: BlobDigest]?
 

@@ -16,7 +16,8 @@ enum RepositoryConfig {
             switch Files.bounded("\(folder)/\(name)", limit: 4096) {
             case .content, .absent: break
             case .notAFile: throw .ledgerConfig("\(folder)/\(name)", "this is no plain file")
-            case .tooLarge(let size): throw .ledgerConfig("\(folder)/\(name)", "this file has \(size) bytes; at most 4096 are read")
+            case .tooLarge(let size):
+                throw .ledgerConfig("\(folder)/\(name)", "this file has \(size) bytes; at most 4096 are read")
             case .failed(let code): throw .ledgerUnreadable("\(folder)/\(name)", Files.reason(code))
             }
         }
@@ -42,7 +43,9 @@ enum RepositoryConfig {
         defer { git_config_free(config) }
         guard git_config_open_ondisk(&config, path) == 0, let config else { return nil }
         var version: Int32 = 0
-        guard git_config_get_int32(&version, config, "core.repositoryformatversion") == 0, version > 0 else { return nil }
+        guard git_config_get_int32(&version, config, "core.repositoryformatversion") == 0, version > 0 else {
+            return nil
+        }
         var iterator: OpaquePointer?
         defer { git_config_iterator_free(iterator) }
         guard git_config_iterator_glob_new(&iterator, config, "^extensions\\.") == 0 else { return nil }

@@ -182,7 +182,9 @@ extension Ledger {
             if record.trailer("Run").map({ $0 != run.name }) ?? false { faults.append(fault("ledger.trailer", record)) }
             guard let stated = record.trailer("State-SHA256") else { continue }
             do {
-                if try stateDigest(of: record.id).hex != stated { faults.append(fault("ledger.state-mismatch", record)) }
+                if try stateDigest(of: record.id).hex != stated {
+                    faults.append(fault("ledger.state-mismatch", record))
+                }
             } catch {
                 faults.append(error)
             }
