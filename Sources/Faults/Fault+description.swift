@@ -1,18 +1,19 @@
 // How a fault reads in plain text: one generator words all of them.
 
 extension Fault: CustomStringConvertible {
-    /// The fault as a person reads it: place, fact, code, the line with a caret, and the mend.
+    /// The fault as a person reads it: place, fact, code, the line with a caret, and the mend. Nothing that it quotes from a file
+    /// can act on a terminal: see `Printable`.
     public var description: String {
         var lines: [String] = []
         let lead = place.map { $0.description.isEmpty ? "" : "\($0): " } ?? ""
-        lines.append("\(lead)\(what) [\(code)]")
+        lines.append("\(lead)\(Printable.text(what)) [\(code)]")
         if let excerpt = place?.excerpt {
-            lines.append("  | \(excerpt)")
+            lines.append("  | \(Printable.excerpt(excerpt))")
             if let column = place?.column, column >= 1 {
                 lines.append("  | \(String(repeating: " ", count: column - 1))^")
             }
         }
-        if !mend.isEmpty { lines.append("  mend: \(mend)") }
+        if !mend.isEmpty { lines.append("  mend: \(Printable.text(mend))") }
         return lines.joined(separator: "\n")
     }
 }

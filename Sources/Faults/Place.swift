@@ -33,30 +33,20 @@ public struct Place: Sendable, Equatable {
 }
 
 extension Place: CustomStringConvertible {
-    /// `file:line:column`, then whatever else is known, separated by commas.
+    /// `file:line:column`, then whatever else is known, separated by commas; made harmless for a terminal.
     public var description: String {
         var parts: [String] = []
         if let file {
             let numbers = [line, column].compactMap { $0.map(String.init) }
-            parts.append(([Self.printable(file)] + numbers).joined(separator: ":"))
+            parts.append(([Printable.text(file)] + numbers).joined(separator: ":"))
         }
-        if let commit { parts.append("commit \(Self.printable(commit))") }
-        if let document { parts.append("document \(Self.printable(document))") }
-        if let tensor { parts.append("tensor \(Self.printable(tensor))") }
+        if let commit { parts.append("commit \(Printable.text(commit))") }
+        if let document { parts.append("document \(Printable.text(document))") }
+        if let tensor { parts.append("tensor \(Printable.text(tensor))") }
         return parts.joined(separator: ", ")
     }
 
     /// A name of a file or the like with everything written out that a terminal would obey or not show: controls, line breaks,
     /// marks of direction and characters without a shape become `\u{1b}`.
-    public static func printable(_ name: String) -> String {
-        var out = ""
-        for scalar in name.unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned:
-                out += "\\u{\(String(scalar.value, radix: 16))}"
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out
-    }
+    public static func printable(_ name: String) -> String { Printable.text(name) }
 }

@@ -29,6 +29,16 @@ enum CommitMessage {
             .joined(separator: "\n\n")
     }
 
+    /// Whether `write` would take what a commit says: no control character, every part where git reads it back.
+    static func isWritable(_ record: CommitRecord) -> Bool {
+        guard isLine(record.subject), !record.trailers.isEmpty else { return false }
+        let lines = record.body.utf8.split(separator: 0x0a, omittingEmptySubsequences: false)
+        return lines.allSatisfy { $0.allSatisfy { $0 >= 0x20 && $0 != 0x7f } && !$0.starts(with: "---".utf8) }
+            && [record.author.name, record.author.email].allSatisfy {
+                isLine($0) && !$0.contains("<") && !$0.contains(">")
+            }
+    }
+
     /// Takes a message apart. The last paragraph is trailers if every line of it is one and it is not the subject.
     static func read(_ message: ArraySlice<UInt8>) -> (subject: String, body: String, trailers: [Trailer]) {
         let lines = trimmed(message).split(separator: 0x0a, omittingEmptySubsequences: false)

@@ -22,6 +22,11 @@ public struct CommitRecord: Sendable, Equatable {
     public var time: Int64
     /// The `gpgsig` header as stored, or nil for an unsigned commit. It is carried, not checked.
     public var signature: String?
+    /// Whether the object has exactly the bytes that the ledger writes for what this record says: one author who is the committer, UTC,
+    /// no further header, no other order or white space. `RawCommit` tells what differs.
+    public internal(set) var isAsWritten = false
+    /// Bytes of the object.
+    var size = 0
 
     /// The value of the first trailer of that key.
     public func trailer(_ key: String) -> String? { trailers.first { $0.key == key }?.value }

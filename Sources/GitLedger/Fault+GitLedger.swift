@@ -3,6 +3,12 @@
 import Faults
 import Federation
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
 extension Fault {
     /// `ledger.missing`: nothing stands at the path.
     static func ledgerMissing(_ path: String) -> Fault {
@@ -18,11 +24,61 @@ extension Fault {
             mend: "Name the folder of a bare git repository, or a path that does not exist yet.")
     }
 
-    /// `ledger.not-bare`: a repository with a work tree.
-    static func ledgerNotBare(_ path: String) -> Fault {
+    /// `ledger.not-bare`: a repository with a work tree, where nothing can be written, or no ledger's clone at all.
+    static func ledgerNotBare(_ path: String, isClone: Bool) -> Fault {
+        let what =
+            isClone
+            ? "this clone has a work tree; it can be read, and nothing can be written to it"
+            : "this git repository has a work tree and no branches of a remote named origin; a ledger is bare"
+        return Fault(
+            .ledger, "ledger.not-bare", what, at: Place(file: path),
+            mend: "Make a bare copy with medrounds ledger clone SOURCE DEST, and name that.")
+    }
+
+    /// `ledger.extension`: a repository that git reads and libgit2 does not.
+    static func ledgerExtension(_ path: String, _ name: String, _ value: String) -> Fault {
+        let isIDs = name.lowercased() == "objectformat"
+        return Fault(
+            .ledger, "ledger.extension",
+            "this git repository may be sound, but is written with extensions.\(name)=\(value), which this program's libgit2 does not read",
+            at: Place(file: "\(path)/config"),
+            mend: isIDs
+                ? "Name another folder: a ledger's ids are SHA-1, and git cannot turn one object format into the other."
+                : "Run git --git-dir=\(path) bundle create ledger.bundle --branches, then medrounds ledger import ledger.bundle into a new ledger."
+        )
+    }
+
+    /// `ledger.config`: a configuration that reaches for other files, or cannot be read within bounds.
+    static func ledgerConfig(_ path: String, _ fact: String) -> Fault {
         Fault(
-            .ledger, "ledger.not-bare", "this git repository has a work tree; a ledger is bare", at: Place(file: path),
-            mend: "Clone it with `git clone --mirror` and name that clone.")
+            .ledger, "ledger.config", fact, at: Place(file: path),
+            mend: "Copy the ledger with medrounds ledger clone on the machine where it was made, or remove the line.")
+    }
+
+    /// `ledger.too-large`: more than is read or written of one thing.
+    static func ledgerTooLarge(
+        _ subject: String, _ size: Int, limit: Int, unit: String = "bytes", at place: Place
+    ) -> Fault {
+        Fault(
+            .ledger, "ledger.too-large", "\(subject) has \(size) \(unit); at most \(limit) are permitted here",
+            at: place,
+            mend: "Do not trust this ledger: nothing of that size is made by a run; ask its owner for a sound copy.")
+    }
+
+    /// `ledger.exists`: a copy's place is taken.
+    static func ledgerExists(_ path: String) -> Fault {
+        Fault(
+            .usage, "ledger.exists", "something is at this place already", at: Place(file: path),
+            mend: "Name a path that does not exist yet; a copy that is there goes forward with git fetch.")
+    }
+
+    /// `clone.remote`: a source on another machine.
+    static func cloneRemote(_ source: String, _ path: String) -> Fault {
+        Fault(
+            .usage, "clone.remote", "only ledgers on this machine are cloned", at: Place(file: source),
+            mend:
+                "Run git clone --bare \(source) \(path), then git --git-dir=\(path) config remote.origin.fetch 'refs/heads/*:refs/heads/*'."
+        )
     }
 
     /// `ledger.unreadable`: the system refused to read.
@@ -32,13 +88,32 @@ extension Fault {
             mend: "Give this user the right to read the folder and all in it.")
     }
 
-    /// `ledger.not-writable`: a read-only or full disk, or a path where nothing can be written.
-    static func ledgerNotWritable(_ path: String, _ reason: String) -> Fault {
+    /// `ledger.not-writable`: a read-only or full disk, or a path where nothing can be written. The mend follows the error number.
+    static func ledgerNotWritable(_ path: String, _ code: Int32) -> Fault {
+        ledgerNotWritable(path, Files.reason(code), mend: writingMend(code))
+    }
+
+    /// `ledger.not-writable` for a reason that has no error number.
+    static func ledgerNotWritable(_ path: String, _ reason: String, mend: String? = nil) -> Fault {
         Fault(
             .ledger, "ledger.not-writable", "the ledger cannot be written: \(reason)", at: Place(file: path),
-            mend:
-                "Free disk space or give the right to write, then run the same command again; no committed step is lost."
+            mend: mend
+                ?? "Free disk space or give the right to write, then run the same command again; no committed step is lost."
         )
+    }
+
+    private static func writingMend(_ code: Int32) -> String {
+        let loss = "then run the same command again; no committed step is lost."
+        return switch code {
+        case ENOSPC, EDQUOT: "Free disk space, \(loss)"
+        case EFBIG: "Raise this user's limit of file sizes (ulimit -f), \(loss)"
+        case EACCES, EPERM: "Give this user the right to write to that folder, or name another place with --ledger."
+        case EROFS: "Mount that disk for writing, or name a ledger on another one with --ledger."
+        case ENOTDIR, EEXIST: "Move the file that is in the way, or name another place with --ledger."
+        case ENOENT: "Name a place on a disk where folders can be made with --ledger; none can be made there."
+        case EMFILE, ENFILE: "Raise the limit of open files (ulimit -n), \(loss)"
+        default: "Check the disk, \(loss)"
+        }
     }
 
     /// `ledger.corrupt`: an object, a ref or the repository itself is not what it was written as.
@@ -68,18 +143,16 @@ extension Fault {
             mend: "Use a copy of the ledger that was made before it was pruned.")
     }
 
-    /// `ledger.packed`: a content that cannot be removed alone.
-    static func ledgerPacked(_ path: String, _ count: Int) -> Fault {
-        Fault(
-            .ledger, "ledger.packed", "\(count) of the contents to prune lie in packs", at: Place(file: path),
-            mend: "Move the packs out of objects/pack and feed each to `git unpack-objects`, then prune again.")
+    /// `ledger.kept`: a content that is to go and cannot be removed from here.
+    static func ledgerKept(_ path: String, _ count: Int, _ why: String, mend: String) -> Fault {
+        Fault(.ledger, "ledger.kept", "\(count) of the contents to prune \(why)", at: Place(file: path), mend: mend)
     }
 
     /// `bundle.unreadable`: the file cannot be opened.
-    static func bundleUnreadable(_ file: String, _ reason: String) -> Fault {
+    static func bundleUnreadable(_ file: String, _ reason: String, mend: String? = nil) -> Fault {
         Fault(
             .data, "bundle.unreadable", "the bundle cannot be read: \(reason)", at: Place(file: file),
-            mend: "Name the file that medrounds ledger export or git bundle create wrote.")
+            mend: mend ?? "Name the file that medrounds ledger export or git bundle create wrote.")
     }
 
     /// `bundle.empty`: there is nothing to export.
@@ -166,27 +239,5 @@ extension Fault {
             .ledger, "ledger.locked", "\(line) stayed locked for \(milliseconds) ms by this file",
             at: Place(file: lockFile),
             mend: "Make sure that no other process is writing to the ledger, then delete the lock file.")
-    }
-
-    /// `ledger.state-mismatch`: the State-SHA256 trailer is not that of the tree.
-    static func ledgerStateMismatch(_ commit: CommitID, stated: String, found: Digest) -> Fault {
-        Fault(
-            .mismatch, "ledger.state-mismatch", "State-SHA256 says \(stated) and the tree gives \(found)",
-            at: Place(commit: commit.hex),
-            mend: "Restore the line from a clone; this commit was not written by the ledger.")
-    }
-
-    /// `ledger.trailer`: a trailer is absent or not of its form.
-    static func ledgerTrailer(_ commit: CommitID, _ fact: String) -> Fault {
-        Fault(
-            .mismatch, "ledger.trailer", fact, at: Place(commit: commit.hex),
-            mend: "Restore the line from a clone; this commit was not written by the ledger.")
-    }
-
-    /// `ledger.broken-chain`: the commits of a run do not form one history with one root.
-    static func ledgerBrokenChain(_ line: LineRef, _ fact: String) -> Fault {
-        Fault(
-            .mismatch, "ledger.broken-chain", fact, at: Place(commit: line.ref),
-            mend: "Restore the line from a clone of the ledger.")
     }
 }

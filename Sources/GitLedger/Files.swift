@@ -41,17 +41,33 @@ enum Files {
         return names.sorted(by: TreePath.precedes)
     }
 
-    /// A file's whole content; nil where it does not exist. Faults: ledger.unreadable.
-    static func content(_ path: String) throws(Fault) -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY)
+    /// What a bounded reading found.
+    enum Reading {
+        case content([UInt8])
+        case absent
+        /// A folder, a pipe, a device; or a link, where links are not followed.
+        case notAFile
+        case tooLarge(Int)
+        /// An error number.
+        case failed(Int32)
+    }
+
+    /// A plain file's whole content, unless it has more than `limit` bytes. Nothing but a plain file is read: a pipe would wait.
+    static func bounded(_ path: String, limit: Int, followingLinks: Bool = true) -> Reading {
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | (followingLinks ? 0 : O_NOFOLLOW))
         guard descriptor >= 0 else {
-            if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw .ledgerUnreadable(path, reason(errno))
+            switch errno {
+            case ENOENT, ENOTDIR: return .absent
+            case ELOOP, ENXIO: return .notAFile
+            default: return .failed(errno)
+            }
         }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .ledgerUnreadable(path, reason(errno)) }
+        guard fstat(descriptor, &status) == 0 else { return .failed(errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .notAFile }
         let size = Int(status.st_size)
+        guard size <= limit else { return .tooLarge(size) }
         var failure: Int32 = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             while count < size {
@@ -62,8 +78,40 @@ enum Files {
                 count += got
             }
         }
-        if failure != 0 { throw .ledgerUnreadable(path, reason(failure)) }
-        return bytes
+        return failure != 0 ? .failed(failure) : .content(bytes)
+    }
+
+    /// Writes a new file, whole and synchronised. Faults: ledger.not-writable.
+    static func write(_ bytes: [UInt8], to path: String) throws(Fault) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw .ledgerNotWritable(path, errno) }
+        defer { close(descriptor) }
+        var failure: Int32 = 0
+        bytes.withUnsafeBytes { buffer in
+            var done = 0
+            while done < buffer.count && failure == 0 {
+                let count = Self.put(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done)
+                if count < 0 { failure = errno == EINTR ? 0 : errno } else { done += count }
+            }
+        }
+        guard failure == 0, fsync(descriptor) == 0 else {
+            throw .ledgerNotWritable(path, failure != 0 ? failure : errno)
+        }
+    }
+
+    private static func put(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+        #if canImport(Glibc)
+            Glibc.write(descriptor, bytes, count)
+        #else
+            Musl.write(descriptor, bytes, count)
+        #endif
+    }
+
+    /// The path from the root; unchanged where the system cannot tell.
+    static func absolute(_ path: String) -> String {
+        guard let found = realpath(path, nil) else { return path }
+        defer { free(found) }
+        return String(cString: found)
     }
 
     /// Whether a folder stands at the path; a link to one is none.
@@ -75,9 +123,9 @@ enum Files {
     /// Makes a file's content, or a folder's entries, survive a power cut.
     static func synchronise(_ path: String) throws(Fault) {
         let descriptor = open(path, O_RDONLY)
-        guard descriptor >= 0 else { throw .ledgerNotWritable(path, reason(errno)) }
+        guard descriptor >= 0 else { throw .ledgerNotWritable(path, errno) }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw .ledgerNotWritable(path, reason(errno)) }
+        guard fsync(descriptor) == 0 else { throw .ledgerNotWritable(path, errno) }
     }
 
     /// The system's words for an error number.

@@ -11,12 +11,12 @@ extension Ledger {
     public func writeBundle(of run: RunName?, to path: String) throws(Fault) -> [LineRef] {
         try reading { (repository) throws(Fault) in
             var chosen: [(line: LineRef, tip: CommitID)] = []
-            for line in try repository.lines() + [.identities, .pruned]
+            for line in try repository.lines() + [.identities, .pruned, .readme]
             where run == nil || line.run == nil || line.run == run {
                 if let tip = try repository.tip(line) { chosen.append((line, tip)) }
             }
             if let run, !chosen.contains(where: { $0.line == .main(run) }) { throw .ledgerNoSuchRun(run) }
-            guard !chosen.isEmpty else { throw .bundleEmpty(repository.path) }
+            guard chosen.contains(where: { $0.line != .readme }) else { throw .bundleEmpty(repository.path) }
             if let (path, blob) = try repository.firstPruned(reachableFrom: chosen.map(\.tip)) {
                 throw .ledgerPruned(path, blob, in: nil)
             }
@@ -28,7 +28,24 @@ extension Ledger {
     /// Takes over a bundle's lines: each goes forward or stays, and where one would not, nothing at all is taken.
     ///
     /// Faults: bundle.unreadable, bundle.bad, bundle.rewrites, ledger.not-writable, ledger.locked, ledger.raced.
-    public func takeBundle(_ file: String) throws(Fault) -> [BundleLine] {
-        try reading { (repository) throws(Fault) in try repository.takeBundle(file) }
+    public func takeBundle(_ file: String, limits: ReceivingLimits = ReceivingLimits()) throws(Fault) -> [BundleLine] {
+        try reading { (repository) throws(Fault) in try repository.takeBundle(file, limits: limits) }
+    }
+
+    /// As `takeBundle`, into the ledger at a path; where there is none yet, one is created, and a refused bundle leaves none.
+    /// Faults: as `takeBundle` and `create`.
+    public static func takeBundle(
+        _ file: String, into path: String, limits: ReceivingLimits = ReceivingLimits()
+    ) throws(Fault) -> [BundleLine] {
+        if Repository.isVacant(path) {
+            try Repository.requireFile(file)
+            var lines: [BundleLine] = []
+            let isPlaced = try Repository.place(at: path) { (fresh) throws(Fault) in
+                var repository = try Repository(opening: fresh)
+                lines = try repository.takeBundle(file, limits: limits)
+            }
+            if isPlaced { return lines }
+        }
+        return try create(path: path).takeBundle(file, limits: limits)
     }
 }

@@ -11,7 +11,7 @@ extension Ledger {
         }
     }
 
-    /// The lines of a run: its main line, if there is one, then its sites in site order. Faults: ledger.corrupt,
+    /// The lines of a run: its main line, if there is one, then its answers, what is published, and its sites, each in site order. Faults: ledger.corrupt,
     /// ledger.unreadable.
     public func lines(of run: RunName) throws(Fault) -> [LineRef] {
         try reading { (repository) throws(Fault) in try repository.lines().filter { $0.run == run } }
@@ -19,9 +19,7 @@ extension Ledger {
 
     /// Refs that are none of a ledger's, in byte order. Faults: ledger.corrupt, ledger.unreadable.
     public func foreignRefs() throws(Fault) -> [String] {
-        try reading { (repository) throws(Fault) in
-            try repository.refs("*").filter { LineRef(named: $0) == nil }
-        }
+        try reading { (repository) throws(Fault) in try repository.names().filter { LineRef(named: $0) == nil } }
     }
 
     /// The commit a line stands at; nil if the line does not exist. Faults: ledger.corrupt, ledger.unreadable.
@@ -54,16 +52,23 @@ extension Ledger {
         }
     }
 
-    /// The content of a file; nil if the commit does not hold it. Faults: ledger.corrupt, ledger.missing-object,
-    /// ledger.unreadable.
-    public func file(_ path: String, of commit: CommitID) throws(Fault) -> [UInt8]? {
-        try reading { (repository) throws(Fault) in try repository.file(path, of: commit) }
+    /// No object of more bytes is inflated or written: 1 GiB. An adapter of rank 16 for a model of 8 billion parameters has 84 MB.
+    public static let largestObject = 1 << 30
+
+    /// The content of a file; nil if the commit does not hold it. One of more than `limit` bytes is refused before it is inflated.
+    /// Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable, ledger.too-large.
+    public func file(
+        _ path: String, of commit: CommitID, limit: Int = Ledger.largestObject
+    ) throws(Fault) -> [UInt8]? {
+        try reading { (repository) throws(Fault) in try repository.file(path, of: commit, limit: limit) }
     }
 
     /// The content of a blob that a commit holds at a path, without looking for it there; the path and the commit are for faults.
     /// Faults: as `file`.
-    public func content(of blob: ObjectID, _ path: String, _ commit: CommitID) throws(Fault) -> [UInt8] {
-        try reading { (repository) throws(Fault) in try repository.content(of: blob, path, commit) }
+    public func content(
+        of blob: ObjectID, _ path: String, _ commit: CommitID, limit: Int = Ledger.largestObject
+    ) throws(Fault) -> [UInt8] {
+        try reading { (repository) throws(Fault) in try repository.content(of: blob, path, commit, limit: limit) }
     }
 
     /// The id of a file's content, without reading it; nil if the commit does not hold the file. Faults: as `file`.
@@ -109,12 +114,7 @@ extension Ledger {
 
     /// Whether a commit object has the bytes that the ledger itself writes for what it says: no further header, no text in an odd place.
     /// Faults: as `read`.
-    public func isAsWritten(_ commit: CommitID) throws(Fault) -> Bool {
-        try reading { (repository) throws(Fault) in
-            try repository.read(commit.object, .commit, at: Place(commit: commit.hex))
-                == repository.commit(commit).written
-        }
-    }
+    public func isAsWritten(_ commit: CommitID) throws(Fault) -> Bool { try read(commit).isAsWritten }
 
     func reading<Result: Sendable>(
         _ body: (inout Repository) throws(Fault) -> Result

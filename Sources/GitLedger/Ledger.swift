@@ -20,18 +20,30 @@ public final class Ledger: Sendable {
         self.repository = Mutex(repository)
     }
 
-    /// Opens a ledger. Faults: ledger.missing, ledger.not-a-repository, ledger.not-bare, ledger.unreadable, ledger.corrupt.
+    /// Opens a ledger, or for reading a clone of one with a work tree, whose `refs/remotes/origin/` are then the ledger's branches.
+    ///
+    /// Faults: ledger.missing, ledger.not-a-repository, ledger.not-bare, ledger.unreadable, ledger.corrupt, ledger.config,
+    /// ledger.extension.
     public static func open(path: String) throws(Fault) -> Ledger {
         Ledger(path: path, repository: try Repository(opening: path))
     }
 
-    /// Creates a ledger, or opens the one that is there and adds the settings it lacks. A creation that was killed leaves
-    /// nothing at the path. Faults: those of `open` but ledger.missing, and ledger.not-writable.
+    /// As `open`; nil where nothing stands at the path yet, which a later `create` would fill. Where no ledger could be created there,
+    /// that is said at once, and nothing is left. Faults: those of `open`, and ledger.not-writable.
+    public static func openIfThere(path: String) throws(Fault) -> Ledger? {
+        guard Repository.isVacant(path) else { return try open(path: path) }
+        try Repository.requireCreatable(path)
+        return nil
+    }
+
+    /// Creates a ledger, or opens the one that is there and adds the settings and the line `readme` that it lacks. A creation that was
+    /// killed leaves nothing at the path. Faults: those of `open` but ledger.missing, and ledger.not-writable.
     public static func create(path: String) throws(Fault) -> Ledger {
-        let isVacant = Files.isFolder(path) ? Files.names(in: path).isEmpty : !Files.exists(path)
-        if isVacant { try Repository.create(path) }
-        let repository = try Repository(opening: path)
+        if Repository.isVacant(path) { try Repository.create(path) }
+        var repository = try Repository(opening: path)
+        try repository.requireBare()
         try repository.configure()
+        try repository.addReadme()
         return Ledger(path: path, repository: repository)
     }
 }

@@ -8,12 +8,16 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
     case main(RunName)
     /// What one site trained and uploaded: `refs/heads/runs/<run>.sites/<site>`.
     case site(RunName, SiteID)
-    /// What one site approved: `refs/heads/runs/<run>.answers/<site>`.
+    /// What one site answered, its approvals: `refs/heads/runs/<run>.answers/<site>`.
     case answers(RunName, SiteID)
+    /// What leaves the coordinator for the sites: `refs/heads/runs/<run>.published`.
+    case published(RunName)
     /// Who may sign, for all runs: `refs/heads/identities`.
     case identities
     /// Which contents were removed to save space, for all runs: `refs/heads/pruned`.
     case pruned
+    /// What this repository is, for who clones it with plain git: `refs/heads/readme`.
+    case readme
 
     static let folder = "refs/heads/runs/"
 
@@ -23,24 +27,27 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
         case .main(let run): Self.folder + run.name
         case .site(let run, let site): "\(Self.folder)\(run.name).sites/\(site.name)"
         case .answers(let run, let site): "\(Self.folder)\(run.name).answers/\(site.name)"
+        case .published(let run): "\(Self.folder)\(run.name).published"
         case .identities: "refs/heads/identities"
         case .pruned: "refs/heads/pruned"
+        case .readme: "refs/heads/readme"
         }
     }
 
     /// The run the line belongs to; nil for the line of all runs.
     public var run: RunName? {
         switch self {
-        case .main(let run), .site(let run, _), .answers(let run, _): run
-        case .identities, .pruned: nil
+        case .main(let run), .published(let run), .site(let run, _), .answers(let run, _): run
+        case .identities, .pruned, .readme: nil
         }
     }
 
     /// Reads the full name of any line's ref; nil for a ref that is none of a ledger's.
-    package init?(named ref: String) {
+    public init?(named ref: String) {
         switch ref {
         case Self.identities.ref: self = .identities
         case Self.pruned.ref: self = .pruned
+        case Self.readme.ref: self = .readme
         default: self.init(ref: ref)
         }
     }
@@ -49,8 +56,14 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
     init?(ref: String) {
         guard ref.hasPrefix(Self.folder) else { return nil }
         let parts = ref.dropFirst(Self.folder.count).split(separator: "/", omittingEmptySubsequences: false)
-        if parts.count == 1, let run = RunName(String(parts[0])) {
-            self = .main(run)
+        if parts.count == 1 {
+            if let run = RunName(String(parts[0])) {
+                self = .main(run)
+            } else if parts[0].hasSuffix(".published"), let run = RunName(String(parts[0].dropLast(10))) {
+                self = .published(run)
+            } else {
+                return nil
+            }
             return
         }
         guard parts.count == 2, let site = SiteID(String(parts[1])) else { return nil }

@@ -3,7 +3,7 @@
 import CLibgit2
 
 /// The id of a git object: 40 lower-case hexadecimal digits.
-public struct ObjectID: Hashable, Sendable, CustomStringConvertible {
+public struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The 20 bytes, as words: ids are compared and hashed by the million.
     private let first: UInt64
     private let second: UInt64
@@ -62,6 +62,14 @@ public struct ObjectID: Hashable, Sendable, CustomStringConvertible {
 
     /// The 20 bytes, as a tree object holds them.
     var bytes: [UInt8] { withUnsafeBytes(of: oid) { Array($0) } }
+
+    /// The first byte, by which an index of a pack is entered.
+    var firstByte: Int { Int(first >> 56) }
+
+    /// Byte order.
+    public static func < (left: ObjectID, right: ObjectID) -> Bool {
+        (left.first, left.second, left.third) < (right.first, right.second, right.third)
+    }
 
     /// The 40 digits.
     public var hex: String {

@@ -41,7 +41,7 @@ extension Repository {
         var fresh = Array("\(path).new-XXXXXX".utf8CString)
         let descriptor = mkstemp(&fresh)
         guard descriptor >= 0, let file = fdopen(descriptor, "wb") else {
-            throw .ledgerNotWritable(path, Files.reason(errno))
+            throw .ledgerNotWritable(path, errno)
         }
         let name = fresh.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         var header = "\(BundleLayout.signature)\n"
@@ -69,28 +69,24 @@ extension Repository {
 
     /// Takes over what a bundle holds. Its objects wait in a folder of their own until each is read and every line is found to go
     /// forward; a refused bundle leaves nothing behind and moves no line.
-    mutating func takeBundle(_ file: String) throws(Fault) -> [BundleLine] {
+    mutating func takeBundle(_ file: String, limits: ReceivingLimits) throws(Fault) -> [BundleLine] {
+        try requireBare()
+        try Self.requireFile(file)
         guard let stream = fopen(file, "rb") else { throw .bundleUnreadable(file, Files.reason(errno)) }
         defer { fclose(stream) }
         let header = try BundleHeader(reading: stream, file: file)
+        let start = ftello(stream)
+        if let flaw = PackScan.flaw(of: stream, limits) { throw .bundleBad(file, flaw) }
+        guard fseeko(stream, start, SEEK_SET) == 0 else { throw .bundleUnreadable(file, Files.reason(errno)) }
         var template = Array("\(folder)/incoming-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, Files.reason(errno)) }
+        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, errno) }
         let incoming = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         defer { Self.remove(tree: incoming) }
-        guard mkdir("\(incoming)/pack", 0o755) == 0 else { throw .ledgerNotWritable(path, Files.reason(errno)) }
+        guard mkdir("\(incoming)/pack", 0o755) == 0 else { throw .ledgerNotWritable(path, errno) }
         try index(stream, into: "\(incoming)/pack", file: file)
         let moves = try checked(header, with: incoming, file: file)
-        // The pack before its index: an index makes git look for the pack.
-        for suffix in [".pack", ".idx"] {
-            for name in Files.names(in: "\(incoming)/pack") where name.hasSuffix(suffix) {
-                try Files.synchronise("\(incoming)/pack/\(name)")
-                guard rename("\(incoming)/pack/\(name)", "\(folder)/objects/pack/\(name)") == 0 else {
-                    throw .ledgerNotWritable(path, Files.reason(errno))
-                }
-            }
-        }
-        try Files.synchronise("\(folder)/objects/pack")
-        git_odb_refresh(objects)
+        try settle(incoming)
+        store.forgetPacks()
         for move in moves where move.isNew {
             let record = try commit(move.new)
             try self.move(move.line, from: move.old, to: move.new, by: record.author, at: record.time)
@@ -98,12 +94,34 @@ extension Repository {
         return moves
     }
 
+    /// Faults: bundle.unreadable with what stands there in a bundle's place.
+    static func requireFile(_ file: String) throws(Fault) {
+        var status = stat()
+        guard stat(file, &status) == 0 else {
+            let isAbsent = errno == ENOENT || errno == ENOTDIR
+            throw isAbsent
+                ? .bundleUnreadable(file, "there is no such file", mend: "Name a bundle that exists.")
+                : .bundleUnreadable(file, Files.reason(errno))
+        }
+        if status.st_mode & S_IFMT == S_IFDIR {
+            throw .bundleUnreadable(
+                file, "this is a folder; a bundle is a file",
+                mend: "Name the bundle, or copy a folder that is a ledger with medrounds ledger clone.")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .bundleUnreadable(file, "this is no plain file") }
+    }
+
     private func index(_ stream: UnsafeMutablePointer<FILE>, into folder: String, file: String) throws(Fault) {
         var indexer: OpaquePointer?
+        var database: OpaquePointer?
         var progress = git_indexer_progress()
-        defer { git_indexer_free(indexer) }
+        defer {
+            git_indexer_free(indexer)
+            git_odb_free(database)
+        }
         do {
-            try Git.attempt(git_indexer_new(&indexer, folder, 0o444, objects, nil))
+            try Git.attempt(git_repository_odb(&database, handle))
+            try Git.attempt(git_indexer_new(&indexer, folder, 0o444, database, nil))
             var buffer = [UInt8](repeating: 0, count: 1 << 20)
             while true {
                 let count = fread(&buffer, 1, buffer.count, stream)
@@ -118,10 +136,7 @@ extension Repository {
 
     /// What the bundle would move, once all that it reaches is read and compared with its ids, waiting objects included.
     private func checked(_ header: BundleHeader, with incoming: String, file: String) throws(Fault) -> [BundleLine] {
-        var reader = try Repository(opening: path)
-        if git_odb_add_disk_alternate(reader.objects, incoming) < 0 {
-            throw .bundleBad(file, GitFailure(code: -1).message)
-        }
+        var reader = try Repository(opening: path, with: incoming)
         for id in header.needed {
             guard (try? reader.commit(id)) != nil else {
                 throw .bundleBad(file, "it goes on from the commit \(id), which this ledger does not hold")
@@ -130,8 +145,19 @@ extension Repository {
         if let fault = reader.checkObjects(reachableFrom: header.lines.map(\.tip)).faults.first {
             throw .bundleBad(file, "\(fault.what)\(fault.place.map { " (\($0))" } ?? "")")
         }
+        let known = ObjectStore(folder: "\(folder)/objects")
+        var hidden = Set<ObjectID>()
+        for pack in try ObjectStore(folder: incoming).ownPacks() { hidden.formUnion(pack.ids) }
+        hidden.subtract(try reader.reachable(from: header.lines.map(\.tip)))
+        // A thin pack is completed with bases that are here already.
+        for id in hidden where try known.header(id, at: Place(file: file)) == nil {
+            throw .bundleBad(file, "it holds the object \(id), which none of its lines reaches")
+        }
         var moves: [BundleLine] = []
         for (line, tip) in header.lines {
+            if line == .readme, tip != ReadmeLine.commit {
+                throw .bundleBad(file, "its \(line) is not the page that a ledger has there")
+            }
             let old = try reader.tip(line)
             var isNew = old != tip
             if let old, isNew, try !reader.isReached(old, from: [tip]) {

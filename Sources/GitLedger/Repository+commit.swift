@@ -17,6 +17,7 @@ extension Repository {
 
     /// Writes the draft and moves its line. Faults: see `Ledger.commit`.
     mutating func commit(_ draft: CommitDraft) throws(Fault) -> CommitID {
+        try requireBare()
         let unsealed = try CommitMessage.write(draft, trailers: draft.trailers)
         guard !draft.trailers.contains(where: { $0.key == StateLayout.trailer }), !unsealed.isEmpty else {
             throw .ledgerInvalidMessage("the ledger itself appends \(StateLayout.trailer)", on: draft.line)
@@ -188,47 +189,19 @@ extension Repository {
         return try write(entries.flatMap(\.entry.bytes), .tree, at: Place(file: path))
     }
 
-    /// Writes the commit object through libgit2's buffer, which is what a signature covers.
+    /// Writes the commit object; a signature covers it without the header that holds the signature.
     private func writeCommit(_ draft: CommitDraft, message: String, tree: ObjectID) throws(Fault) -> CommitID {
         // Every parent is read, so that a commit never builds on a damaged one.
         for parent in draft.parents { _ = try readCommit(parent) }
-        var person: UnsafeMutablePointer<git_signature>?
-        var treeObject: OpaquePointer?
-        var parents: [OpaquePointer?] = []
-        var buffer = git_buf()
-        defer {
-            git_buf_dispose(&buffer)
-            for parent in parents { git_commit_free(parent) }
-            git_tree_free(treeObject)
-            git_signature_free(person)
+        var head = "tree \(tree)\n"
+        for parent in draft.parents { head += "parent \(parent)\n" }
+        let person = "\(draft.author.name) <\(draft.author.email)> \(draft.time) +0000"
+        head += "author \(person)\ncommitter \(person)\n"
+        if let signature = try draft.signer?(Array("\(head)\n\(message)".utf8)) {
+            let lines = signature.split(separator: "\n", omittingEmptySubsequences: false)
+            head += "gpgsig \(lines.joined(separator: "\n "))\n"
         }
-        do {
-            try Git.attempt(git_signature_new(&person, draft.author.name, draft.author.email, draft.time, 0))
-            var oid = tree.oid
-            try Git.attempt(git_tree_lookup(&treeObject, handle, &oid))
-            for parent in draft.parents {
-                var commit: OpaquePointer?
-                var oid = parent.object.oid
-                try Git.attempt(git_commit_lookup(&commit, handle, &oid))
-                parents.append(commit)
-            }
-            try Git.attempt(
-                parents.withUnsafeMutableBufferPointer {
-                    git_commit_create_buffer(
-                        &buffer, handle, person, person, nil, message, treeObject, $0.count, $0.baseAddress)
-                })
-        } catch {
-            throw .ledgerCorrupt(error.message, at: Place(commit: draft.line.ref))
-        }
-        guard let content = buffer.ptr else { throw .ledgerNotWritable(path, "libgit2 gave no commit buffer") }
-        let signature = try draft.signer?(Array(UnsafeRawBufferPointer(start: content, count: buffer.size)))
-        do {
-            var oid = git_oid()
-            try Git.attempt(git_commit_create_with_signature(&oid, handle, content, signature, nil))
-            return CommitID(ObjectID(oid))
-        } catch {
-            throw .ledgerNotWritable(path, error.message)
-        }
+        return CommitID(try write(Array("\(head)\n\(message)".utf8), .commit, at: Place(commit: draft.line.ref)))
     }
 
     /// Moves a ref by compare-and-swap. The comparison happens under the ref's lock file: git_reference_create looks for an
@@ -236,31 +209,47 @@ extension Repository {
     func move(
         _ line: LineRef, from expected: CommitID?, to new: CommitID, by author: CommitAuthor, at time: Int64
     ) throws(Fault) {
+        var failure: String?
         for pause in Self.pauses {
-            if try moveOnce(line, from: expected, to: new, by: author, at: time) { return }
+            switch try moveOnce(line, from: expected, to: new, by: author, at: time) {
+            case .moved: return
+            case .locked: failure = nil
+            case .disturbed(let reason): failure = reason
+            }
             usleep(UInt32(pause * 1000))
         }
+        if let failure { throw .ledgerNotWritable("\(folder)/\(line.ref)", failure) }
         throw .ledgerLocked("\(folder)/\(line.ref).lock", line: line, milliseconds: Self.pauses.reduce(0, +))
     }
 
-    /// Moves the ref and gives true, or gives false if it is locked.
+    private enum Attempt {
+        case moved, locked
+        /// Another git process removed a folder or file in between, or something is truly wrong: tried again, then told.
+        case disturbed(String)
+    }
+
+    /// Tries once to move the ref.
     private func moveOnce(
         _ line: LineRef, from expected: CommitID?, to new: CommitID, by author: CommitAuthor, at time: Int64
-    ) throws(Fault) -> Bool {
+    ) throws(Fault) -> Attempt {
         var transaction: OpaquePointer?
         var person: UnsafeMutablePointer<git_signature>?
         defer {
             git_transaction_free(transaction)
             git_signature_free(person)
         }
+        func attempt(_ failure: GitFailure) throws(Fault) -> Attempt {
+            if failure.isLocked { return .locked }
+            // git removes the folders that packing refs left empty.
+            if failure.message.contains("No such file or directory") { return .disturbed(failure.message) }
+            throw .ledgerNotWritable("\(folder)/\(line.ref)", failure.message)
+        }
         do {
             try Git.attempt(git_transaction_new(&transaction, handle))
             try Git.attempt(git_signature_new(&person, author.name, author.email, time, 0))
             try Git.attempt(git_transaction_lock_ref(transaction, line.ref))
-        } catch  where error.isLocked {
-            return false
         } catch {
-            throw .ledgerNotWritable("\(folder)/\(line.ref)", error.message)
+            return try attempt(error)
         }
         let found = try tip(line)
         guard found == expected else { throw .ledgerRaced(line, expected: expected, found: found) }
@@ -268,12 +257,10 @@ extension Repository {
             var oid = new.object.oid
             try Git.attempt(git_transaction_set_target(transaction, line.ref, &oid, person, nil))
             try Git.attempt(git_transaction_commit(transaction))
-        } catch  where error.isLocked {
-            return false
         } catch {
-            throw .ledgerNotWritable("\(folder)/\(line.ref)", error.message)
+            return try attempt(error)
         }
-        return true
+        return .moved
     }
 }
 

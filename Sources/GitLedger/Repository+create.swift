@@ -10,16 +10,26 @@ import Faults
 #endif
 
 extension Repository {
-    /// What the ledger's own config says besides git's defaults. Same-path adapters make bad deltas: without these, pushing
+    /// What the ledger's own config says besides git's defaults. Same-path adapters make bad deltas: without the first three, pushing
     /// and packing take minutes.
     static let settings = [
         ("pack.deltaCacheSize", "1048576"),
         ("pack.compression", "0"),
         ("core.bigFileThreshold", "1m"),
+        // Nobody who pushes may take a line away or back.
+        ("receive.denyDeletes", "true"),
+        ("receive.denyNonFastForwards", "true"),
     ]
 
     /// Makes a repository at a path where nothing or an empty folder stands. Faults: ledger.not-writable.
     static func create(_ path: String) throws(Fault) {
+        // Where somebody else created it in the meantime, theirs is as good.
+        _ = try place(at: path) { (_: String) throws(Fault) in }
+    }
+
+    /// Makes a repository beside its place, lets it be filled, and renames it into its place; false where something stands there by
+    /// then. Whatever fails leaves nothing. Faults: ledger.not-writable, and those of the filling.
+    static func place(at path: String, filling fill: (_ fresh: String) throws(Fault) -> Void) throws(Fault) -> Bool {
         Git.prepare()
         var name = path
         while name.count > 1 && name.hasSuffix("/") { name.removeLast() }
@@ -27,11 +37,12 @@ extension Repository {
         try makeFolders(parent)
 
         var template = Array("\(name).new-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, Files.reason(errno)) }
+        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, errno) }
         let fresh = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         chmod(fresh, 0o755)
         do {
             try initialise(fresh)
+            try fill(fresh)
             try synchroniseAll(fresh)
         } catch {
             remove(tree: fresh)
@@ -40,11 +51,16 @@ extension Repository {
         guard rename(fresh, name) == 0 else {
             let code = errno
             remove(tree: fresh)
-            // Somebody else created it in the meantime: theirs is as good.
-            if code == ENOTEMPTY || code == EEXIST { return }
-            throw .ledgerNotWritable(path, Files.reason(code))
+            if code == ENOTEMPTY || code == EEXIST { return false }
+            throw .ledgerNotWritable(path, code)
         }
         try Files.synchronise(parent)
+        return true
+    }
+
+    /// Whether nothing, or an empty folder, stands at a path.
+    static func isVacant(_ path: String) -> Bool {
+        Files.isFolder(path) ? Files.names(in: path).isEmpty : !Files.exists(path)
     }
 
     private static func initialise(_ folder: String) throws(Fault) {
@@ -52,13 +68,15 @@ extension Repository {
         git_repository_init_options_init(&options, UInt32(GIT_REPOSITORY_INIT_OPTIONS_VERSION))
         options.flags = GIT_REPOSITORY_INIT_BARE.rawValue | GIT_REPOSITORY_INIT_NO_REINIT.rawValue
         var made: OpaquePointer?
-        let code = "main".withCString { head in
+        let code = "readme".withCString { head in
             options.initial_head = head
             return git_repository_init_ext(&made, folder, &options)
         }
         git_repository_free(made)
         if code < 0 { throw .ledgerNotWritable(folder, GitFailure(code: code).message) }
-        try Repository(opening: folder).configure()
+        var repository = try Repository(opening: folder)
+        try repository.configure()
+        try repository.addReadme()
     }
 
     /// Writes those of the settings that the ledger's config lacks. Faults: ledger.corrupt, ledger.not-writable.
@@ -83,11 +101,27 @@ extension Repository {
         }
     }
 
+    /// Faults: ledger.not-writable where no folder can be made at a path. What it tries, it takes away.
+    static func requireCreatable(_ path: String) throws(Fault) {
+        var folder = path
+        while folder.count > 1 && folder.hasSuffix("/") { folder.removeLast() }
+        while !folder.isEmpty && !Files.exists(folder) {
+            folder = folder.lastIndex(of: "/").map { String(folder[..<$0]) } ?? "."
+        }
+        if folder.isEmpty { folder = "/" }
+        guard Files.isFolder(folder) || Files.isFolder("\(folder)/.") else { throw .ledgerNotWritable(path, ENOTDIR) }
+        var template = Array("\(folder)/.ledger-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, errno) }
+        rmdir(template)
+    }
+
     private static func makeFolders(_ folder: String) throws(Fault) {
         var made = folder.hasPrefix("/") ? "/" : ""
         for part in folder.split(separator: "/") {
             made += "\(part)/"
-            if mkdir(made, 0o755) != 0 && errno != EEXIST { throw .ledgerNotWritable(folder, Files.reason(errno)) }
+            if mkdir(made, 0o755) != 0 && errno != EEXIST && !Files.exists(made) {
+                throw .ledgerNotWritable(folder, errno)
+            }
         }
     }
 

@@ -12,6 +12,10 @@ import Federation
 /// The file of the line of pruned blobs: `<id of the blob> <sha256 of the content> <size in bytes>\n`, sorted by id.
 enum PrunedLayout {
     static let file = "pruned"
+    /// More bytes than any content has: sums of sizes cannot overflow.
+    static let largestSize = 1 << 40
+    /// Bytes of the list itself: half a million lines.
+    static let largest = 64 << 20
 
     static func parse(_ bytes: [UInt8]) -> [ObjectID: Repository.BlobDigest]? {
         var found: [ObjectID: Repository.BlobDigest] = [:]
@@ -19,7 +23,7 @@ enum PrunedLayout {
             let parts = line.split(separator: " ", omittingEmptySubsequences: false)
             guard parts.count == 3, let id = ObjectID(hex: String(parts[0])),
                 let digest = Digest(hex: String(parts[1])),
-                let size = Int(parts[2]), size >= 0
+                let size = Int(parts[2]), (0...largestSize).contains(size)
             else { return nil }
             found[id] = Repository.BlobDigest(digest: digest, size: size)
         }
@@ -42,7 +46,8 @@ extension Repository {
             guard let blob = try blob(PrunedLayout.file, of: tip) else {
                 throw .ledgerCorrupt("the tree holds no \(PrunedLayout.file)", at: Place(commit: tip.hex))
             }
-            let bytes = try read(blob, .blob, at: Place(file: PrunedLayout.file, commit: tip.hex))
+            let bytes = try read(
+                blob, .blob, at: Place(file: PrunedLayout.file, commit: tip.hex), limit: PrunedLayout.largest)
             guard let list = PrunedLayout.parse(bytes) else {
                 throw .ledgerCorrupt(
                     "a line is not <id> <sha256> <size>", at: Place(file: PrunedLayout.file, commit: tip.hex))
@@ -54,32 +59,89 @@ extension Repository {
     }
 
     /// SHA-256 and size of a blob that is gone and listed as pruned; nil for any other.
-    mutating func prunedDigest(of blob: ObjectID, after fault: Fault) -> BlobDigest? {
-        guard fault.code == "ledger.missing-object", let list = try? pruned() else { return nil }
-        return list[blob]
+    mutating func prunedDigest(of blob: ObjectID) -> BlobDigest? {
+        guard let list = try? pruned(), let listed = list[blob] else { return nil }
+        do throws(Fault) {
+            return try store.header(blob, at: Place(file: path)) == nil ? listed : nil
+        } catch {
+            return nil
+        }
     }
 
-    /// Removes the blobs' files. Those that lie in packs are refused before anything is removed.
+    /// Removes the blobs: out of packs, then as files. Killed at any moment, it has removed fewer. Faults: ledger.not-writable,
+    /// ledger.corrupt.
     mutating func removeBlobs(_ blobs: [ObjectID]) throws(Fault) {
+        let gone = Set(blobs)
+        for pack in try store.ownPacks() {
+            let kept = pack.ids.filter { !gone.contains($0) }
+            if kept.count < pack.count { try replace(pack, keeping: kept) }
+        }
+        store.forgetPacks()
         for blob in blobs {
             let file = "\(folder)/objects/\(blob.hex.prefix(2))/\(blob.hex.dropFirst(2))"
-            if unlink(file) != 0 && errno != ENOENT { throw .ledgerNotWritable(file, Files.reason(errno)) }
+            if unlink(file) != 0 && errno != ENOENT { throw .ledgerNotWritable(file, errno) }
         }
     }
 
-    /// The loose ones of the blobs that are there; ledger.packed where one lies in a pack.
-    func presentBlobs(_ blobs: Set<ObjectID>) throws(Fault) -> [ObjectID] {
-        var found: [ObjectID] = []
-        var packed = 0
-        for blob in blobs {
-            if Files.exists("\(folder)/objects/\(blob.hex.prefix(2))/\(blob.hex.dropFirst(2))") {
-                found.append(blob)
-            } else if (try? size(of: blob, .blob, at: Place())) != nil {
-                packed += 1
+    /// Writes a pack of the objects that stay, reads every one of them from it, puts it beside the old pack, and only then removes
+    /// the old one: at each moment every object that stays is in one of both.
+    private mutating func replace(_ pack: PackFile, keeping kept: [ObjectID]) throws(Fault) {
+        let shelf = "\(folder)/objects/pack"
+        if !kept.isEmpty {
+            var template = Array("\(folder)/incoming-XXXXXX".utf8CString)
+            guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, errno) }
+            let waiting = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+            defer { Self.remove(tree: waiting) }
+            guard mkdir("\(waiting)/pack", 0o755) == 0 else { throw .ledgerNotWritable(path, errno) }
+            try writePack(of: kept, into: "\(waiting)/pack")
+            // A store of that folder alone: what it finds is in the new pack.
+            let fresh = ObjectStore(folder: waiting)
+            for id in kept {
+                guard try fresh.read(id, limit: Ledger.largestObject, at: Place(file: waiting)) != nil else {
+                    throw .ledgerMissingObject(id, kind: "object", at: Place(file: "\(waiting)/pack"))
+                }
+            }
+            try settle(waiting)
+        }
+        // An index of several packs names the old one: git must not look for it there.
+        for name in Files.names(in: shelf) where name.hasPrefix("multi-pack-index") {
+            Self.remove(tree: "\(shelf)/\(name)")
+            unlink("\(shelf)/\(name)")
+        }
+        // The index first: without it nobody looks for the pack.
+        for suffix in ["idx", "pack", "rev", "bitmap", "keep", "mtimes", "promisor"] {
+            let file = "\(pack.path).\(suffix)"
+            if unlink(file) != 0 && errno != ENOENT { throw .ledgerNotWritable(file, errno) }
+        }
+        try Files.synchronise(shelf)
+    }
+
+    /// Moves the packs that wait in a folder into the ledger, durably.
+    func settle(_ waiting: String) throws(Fault) {
+        // The pack before its index: an index makes git look for the pack.
+        for suffix in [".pack", ".idx"] {
+            for name in Files.names(in: "\(waiting)/pack") where name.hasSuffix(suffix) {
+                try Files.synchronise("\(waiting)/pack/\(name)")
+                guard rename("\(waiting)/pack/\(name)", "\(folder)/objects/pack/\(name)") == 0 else {
+                    throw .ledgerNotWritable(path, errno)
+                }
             }
         }
-        if packed > 0 { throw .ledgerPacked(path, packed) }
-        return found.sorted { TreePath.precedes($0.hex, $1.hex) }
+        try Files.synchronise("\(folder)/objects/pack")
+    }
+
+    /// Those of the blobs that are there, in order of the ids. Faults: ledger.kept where one lies in an alternate, or where an extension
+    /// or a file asks to keep all.
+    func presentBlobs(_ blobs: Set<ObjectID>) throws(Fault) -> [ObjectID] {
+        var found: [ObjectID] = []
+        for blob in blobs where try store.header(blob, at: Place(file: path)) != nil { found.append(blob) }
+        let elsewhere = found.count { !store.isOwn($0) }
+        if elsewhere > 0 {
+            throw .ledgerKept(
+                path, elsewhere, "lie in another repository, which objects/info/alternates names",
+                mend: "Prune that repository, or run git repack -a -d in this one and remove the file.")
+        }
+        return found.sorted()
     }
 
     /// The first blob that is reached and gone, if the ledger lists any as pruned.
@@ -112,13 +174,17 @@ extension Ledger {
         }
     }
 
-    /// Lists blobs as pruned in a commit of the line of pruned blobs, then removes them. Killed in between, it has removed fewer than
-    /// it lists; called again, it removes the rest. `seal` completes the commit. Gives how many were removed and their sizes' sum.
+    /// Lists blobs as pruned in a commit of the line of pruned blobs, then removes them, from packs too. Killed in between, it has
+    /// removed fewer than it lists; called again, it removes the rest. `seal` completes the commit. Gives how many were removed and their
+    /// sizes' sum.
     ///
-    /// Faults: ledger.packed before anything changed, and those of `commit`.
+    /// `check` throws where nothing may be removed now, such as while a run is under way; it is asked before anything changes, and again
+    /// before the first removal. Faults: those of `check`, ledger.kept before anything changed, and those of `commit`.
     public func prune(
-        _ blobs: Set<ObjectID>, seal: (_ before: CommitID?, _ list: FileChange) throws(Fault) -> CommitDraft
+        _ blobs: Set<ObjectID>, unless check: () throws(Fault) -> Void = { () throws(Fault) in },
+        seal: (_ before: CommitID?, _ list: FileChange) throws(Fault) -> CommitDraft
     ) throws(Fault) -> (count: Int, bytes: Int) {
+        try check()
         let (present, list, before, isNew) = try reading {
             (repository) throws(Fault) -> ([ObjectID], FileChange, CommitID?, Bool) in
             let present = try repository.presentBlobs(blobs)
@@ -133,6 +199,7 @@ extension Ledger {
             )
         }
         if isNew { _ = try commit(try seal(before, list)) }
+        try check()
         return try reading { (repository) throws(Fault) in
             repository.prunedBlobs = nil
             var bytes = 0

@@ -1,64 +1,30 @@
 // Reading refs, commits and trees. Commits and trees are taken apart here, from bytes already compared with their ids.
 
-import CLibgit2
 import Faults
 import Federation
 
 extension Repository {
     /// Where a line's ref stands; nil if it does not exist. Faults: ledger.corrupt, ledger.unreadable.
     func tip(_ line: LineRef) throws(Fault) -> CommitID? {
-        var reference: OpaquePointer?
-        defer { git_reference_free(reference) }
-        do {
-            try Git.attempt(git_reference_lookup(&reference, handle, line.ref))
-        } catch  where error.isNotFound {
-            return nil
-        } catch {
-            throw error.reading(path, at: Place(commit: line.ref))
-        }
-        guard git_reference_type(reference) == GIT_REFERENCE_DIRECT, let target = git_reference_target(reference) else {
+        switch try refs.value(of: refs.stored(line.ref)) {
+        case nil: return nil
+        case .object(let id): return CommitID(id)
+        case .symbolic, .damaged:
             throw .ledgerCorrupt("the ref does not hold a commit id", at: Place(commit: line.ref))
         }
-        return CommitID(ObjectID(target.pointee))
     }
 
     /// Every line of every run in byte order of the refs, also those whose ref file is damaged.
-    func lines() throws(Fault) -> [LineRef] {
-        var found = Set(try refs(LineRef.folder + "*"))
-        // libgit2 passes over a loose ref that it cannot parse; a damaged ref must not look like an absent one.
-        let runs = "\(folder)/\(LineRef.folder)"
-        for name in Files.names(in: runs) {
-            found.insert(LineRef.folder + name)
-            for site in Files.names(in: runs + name) { found.insert("\(LineRef.folder)\(name)/\(site)") }
-        }
-        return found.sorted(by: TreePath.precedes).compactMap { LineRef(ref: $0) }
-    }
+    func lines() throws(Fault) -> [LineRef] { try names().compactMap { LineRef(ref: $0) } }
 
-    /// The names of the refs that match, in byte order. Faults: ledger.corrupt, ledger.unreadable.
-    func refs(_ pattern: String) throws(Fault) -> [String] {
-        var found: [String] = []
-        var iterator: OpaquePointer?
-        defer { git_reference_iterator_free(iterator) }
-        do {
-            try Git.attempt(git_reference_iterator_glob_new(&iterator, handle, pattern))
-            var name: UnsafePointer<CChar>?
-            while true {
-                let code = git_reference_next_name(&name, iterator)
-                if code == GIT_ITEROVER.rawValue { break }
-                try Git.attempt(code)
-                if let name { found.append(String(cString: name)) }
-            }
-        } catch {
-            throw error.reading(path, at: Place(file: path))
-        }
-        return found.sorted(by: TreePath.precedes)
-    }
+    /// The names of all refs as a ledger has them, in byte order. Faults: ledger.corrupt, ledger.unreadable, ledger.too-large.
+    func names() throws(Fault) -> [String] { try refs.visible().filter { !$0.isLocal }.map(\.name) }
 
     /// Reads a commit, once a process. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable.
     mutating func commit(_ id: CommitID) throws(Fault) -> CommitRecord {
         if let known = commits[id] { return known }
         let record = try readCommit(id)
-        commits[id] = record
+        commits.keep(record, as: id, size: record.size)
         return record
     }
 
@@ -80,8 +46,10 @@ extension Repository {
         guard let entries = Tree(bytes) else {
             throw .ledgerDamaged(tree, "it is not laid out as a tree", at: place)
         }
-        if recentTrees.count >= 256 { recentTrees.removeAll(keepingCapacity: true) }
-        recentTrees[tree] = entries
+        guard entries.count <= Self.largestTree else {
+            throw .ledgerInvalidPath(folder, "the folder has more than \(Self.largestTree) entries", in: commit)
+        }
+        recentTrees.keep(entries, as: tree, size: entries.size)
         return entries
     }
 
@@ -98,6 +66,13 @@ extension Repository {
         case TreeEntry.folderMode: return (path, true)
         case TreeEntry.fileMode: return (path, false)
         default: throw .ledgerForeignEntry(path, mode: entry.mode, at: Place(file: path, commit: commit?.hex))
+        }
+    }
+
+    /// Faults: ledger.invalid-path for a folder that lies deeper than any of ours: what goes down folder by folder must end.
+    static func requireShallow(_ folder: String, in commit: CommitID?) throws(Fault) {
+        if folder.utf8.count(where: { $0 == 0x2f }) >= TreePath.deepest {
+            throw .ledgerInvalidPath(folder, "folders lie more than \(TreePath.deepest) deep", in: commit)
         }
     }
 
@@ -124,6 +99,7 @@ extension Repository {
     private mutating func collect(
         _ tree: ObjectID, folder: String, in commit: CommitID, into files: inout [TreeFile], budget: inout Int
     ) throws(Fault) {
+        try Self.requireShallow(folder, in: commit)
         for entry in try entries(of: tree, at: folder, in: commit) {
             let (path, isFolder) = try Self.checked(entry, in: folder, of: commit)
             budget -= 1
@@ -153,6 +129,7 @@ extension Repository {
         into found: inout [String: FileDifference], budget: inout Int
     ) throws(Fault) {
         guard old != new else { return }
+        try Self.requireShallow(folder, in: commits.new)
         let before =
             try old.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.old) } ?? Tree.empty
         let after = try new.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.new) } ?? Tree.empty
@@ -191,22 +168,24 @@ extension Repository {
         do {
             return try size(of: file.blob, .blob, at: Place(file: file.path, commit: commit.hex))
         } catch {
-            guard let listed = prunedDigest(of: file.blob, after: error) else { throw error }
+            guard let listed = prunedDigest(of: file.blob) else { throw error }
             return listed.size
         }
     }
 
     /// The content of a file of a commit; nil if the tree does not hold it.
-    mutating func file(_ path: String, of commit: CommitID) throws(Fault) -> [UInt8]? {
+    mutating func file(_ path: String, of commit: CommitID, limit: Int) throws(Fault) -> [UInt8]? {
         guard let blob = try blob(path, of: commit) else { return nil }
-        return try content(of: blob, path, commit)
+        return try content(of: blob, path, commit, limit: limit)
     }
 
-    mutating func content(of blob: ObjectID, _ path: String, _ commit: CommitID) throws(Fault) -> [UInt8] {
+    mutating func content(
+        of blob: ObjectID, _ path: String, _ commit: CommitID, limit: Int
+    ) throws(Fault) -> [UInt8] {
         do {
-            return try read(blob, .blob, at: Place(file: path, commit: commit.hex))
+            return try read(blob, .blob, at: Place(file: path, commit: commit.hex), limit: limit)
         } catch {
-            throw prunedDigest(of: blob, after: error) == nil ? error : .ledgerPruned(path, blob, in: commit)
+            throw prunedDigest(of: blob) == nil ? error : .ledgerPruned(path, blob, in: commit)
         }
     }
 
@@ -229,13 +208,26 @@ extension Repository {
     /// The commits from which only first parents are followed, the oldest first.
     mutating func firstParents(from tip: CommitID) throws(Fault) -> [CommitRecord] {
         var records: [CommitRecord] = []
+        var size = 0
         var next: CommitID? = tip
         while let id = next {
             let record = try commit(id)
+            try Self.requireFew(&size, record)
             records.append(record)
             next = record.parents.first
         }
         return records.reversed()
+    }
+
+    /// As many bytes of commits as a history may have in memory: a million commits of a run.
+    static let largestHistory = 1 << 30
+
+    private static func requireFew(_ size: inout Int, _ record: CommitRecord) throws(Fault) {
+        size += record.size
+        if size > largestHistory {
+            throw .ledgerTooLarge(
+                "the history of commits", size, limit: largestHistory, at: Place(commit: record.id.hex))
+        }
     }
 
     /// Every commit that can be reached, each once, parents before children; branches in order of the tips and parents.
@@ -263,20 +255,33 @@ extension Repository {
         var ordered: [CommitRecord] = []
         var faults: [Fault] = []
         var seen: Set<CommitID> = []
-        // Depth first without recursion: a record on the stack is one whose parents have all been pushed above it.
-        var stack: [(id: CommitID, record: CommitRecord?)] = tips.reversed().map { ($0, nil) }
-        while let top = stack.popLast() {
-            if let record = top.record {
-                ordered.append(record)
-            } else if seen.insert(top.id).inserted {
-                do {
-                    let record = try commit(top.id)
-                    stack.append((top.id, record))
-                    stack += record.parents.reversed().map { ($0, nil) }
-                } catch {
-                    faults.append(error)
+        var size = 0
+        // Depth first without recursion: on the stack are commits whose parents are being visited, with the next parent's number.
+        var stack: [(record: CommitRecord, next: Int)] = []
+        for tip in tips {
+            var wanted: CommitID? = tip
+            repeat {
+                if let id = wanted, seen.insert(id).inserted {
+                    do {
+                        let record = try commit(id)
+                        try Self.requireFew(&size, record)
+                        stack.append((record, 0))
+                    } catch {
+                        faults.append(error)
+                        if size > Self.largestHistory { return (ordered, faults) }
+                    }
                 }
-            }
+                wanted = nil
+                while let (record, next) = stack.last {
+                    if next < record.parents.count {
+                        stack[stack.count - 1].next += 1
+                        wanted = record.parents[next]
+                        break
+                    }
+                    ordered.append(record)
+                    stack.removeLast()
+                }
+            } while wanted != nil
         }
         return (ordered, faults)
     }

@@ -54,6 +54,7 @@ extension Repository {
     ) throws(Fault) -> FolderState {
         let place = PlacedTree(tree: tree, pathLength: folder.utf8.count)
         if let known = stateDigests[place] { return known }
+        try Self.requireShallow(folder, in: commit)
         let listed = try entries(of: tree, at: folder, in: commit)
         var builder = DigestBuilder()
         var count = 0
@@ -65,7 +66,8 @@ extension Repository {
         }
         for index in done..<listed.count {
             if index == listed.count - 1, listed.count >= LongFolder.least {
-                longFolders[folder] = LongFolder(tree: listed, builder: builder, entries: count)
+                longFolders.keep(
+                    LongFolder(tree: listed, builder: builder, entries: count), as: folder, size: listed.size)
             }
             let entry = listed[index]
             let (path, isFolder) = try Self.checked(entry, in: folder, of: commit)
@@ -95,11 +97,15 @@ extension Repository {
     /// Where the content is pruned, what the list says of it.
     mutating func digest(of file: TreeFile, in commit: CommitID?) throws(Fault) -> BlobDigest {
         if let known = blobDigests[file.blob] { return known }
+        if refused.contains(file.blob) {
+            throw .ledgerDamaged(
+                file.blob, "it is larger than permitted", at: Place(file: file.path, commit: commit?.hex))
+        }
         let bytes: [UInt8]
         do {
             bytes = try read(file.blob, .blob, at: Place(file: file.path, commit: commit?.hex))
         } catch {
-            guard let listed = prunedDigest(of: file.blob, after: error) else { throw error }
+            guard let listed = prunedDigest(of: file.blob) else { throw error }
             blobDigests[file.blob] = listed
             return listed
         }

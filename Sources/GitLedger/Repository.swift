@@ -1,5 +1,5 @@
-// Repository: the one owner of the libgit2 handles, with object reading and writing. Not safe for two threads at once:
-// Ledger keeps it behind a lock.
+// Repository: the one owner of the libgit2 handle, with object reading and writing. Not safe for two threads at once:
+// Ledger keeps it behind a lock. libgit2 writes refs and packs; objects and refs are read here, within limits.
 
 import CLibgit2
 import Faults
@@ -9,17 +9,24 @@ struct Repository: ~Copyable {
     /// The ledger's folder as the person named it.
     let path: String
     let handle: OpaquePointer
-    let objects: OpaquePointer
+    /// The folder git calls its common directory, without a slash at the end.
+    let folder: String
+    /// Whether this is a clone with a work tree, whose remote branches are read as a ledger's.
+    let isClone: Bool
+    let store: ObjectStore
+    let refs: RefStore
     /// SHA-256 and size of every blob hashed so far: a blob's content cannot change under its id.
     var blobDigests: [ObjectID: BlobDigest] = [:]
     /// The state of every folder hashed so far, likewise.
     var stateDigests: [PlacedTree: FolderState] = [:]
     /// Commits read so far, likewise.
-    var commits: [CommitID: CommitRecord] = [:]
+    var commits = Shelf<CommitID, CommitRecord>(limit: 256 << 20)
     /// Trees read last: the root and the folder of rounds are asked for again and again.
-    var recentTrees: [ObjectID: Tree] = [:]
+    var recentTrees = Shelf<ObjectID, Tree>(limit: 64 << 20)
     /// The folder of rounds as it was hashed and checked last, and others of so many entries, by path.
-    var longFolders: [String: LongFolder] = [:]
+    var longFolders = Shelf<String, LongFolder>(limit: 64 << 20)
+    /// Contents larger than the check under way permits: they are not inflated for a state either.
+    var refused: Set<ObjectID> = []
     /// What the ledger lists as pruned, once it was asked for.
     var prunedBlobs: [ObjectID: BlobDigest]?
 
@@ -28,128 +35,118 @@ struct Repository: ~Copyable {
         let size: Int
     }
 
-    /// The folder git calls its common directory, without a slash at the end.
-    let folder: String
-    private let inflater = Inflater()
-
-    /// Opens a bare repository. Faults: ledger.missing, ledger.not-a-repository, ledger.not-bare, ledger.unreadable,
-    /// ledger.corrupt.
-    init(opening path: String) throws(Fault) {
+    /// Opens a bare repository, or a clone with a work tree for reading. Objects that wait in a folder of their own are read too.
+    ///
+    /// Faults: ledger.missing, ledger.not-a-repository, ledger.not-bare, ledger.unreadable, ledger.corrupt, ledger.config,
+    /// ledger.extension.
+    init(opening path: String, with incoming: String? = nil) throws(Fault) {
         Git.prepare()
         try Files.requireFolder(path)
+        let plain = path.hasSuffix("/") ? String(path.dropLast()) : path
+        let inner = "\(plain)/.git"
+        let place = Files.isFolder(inner) && !Files.exists("\(plain)/HEAD") ? inner : path
+        try RepositoryConfig.check(place)
         var opened: OpaquePointer?
         let flags = GIT_REPOSITORY_OPEN_NO_SEARCH.rawValue | GIT_REPOSITORY_OPEN_NO_DOTGIT.rawValue
         do {
-            try Git.attempt(git_repository_open_ext(&opened, path, flags, nil))
+            try Git.attempt(git_repository_open_ext(&opened, place, flags, nil))
         } catch  where error.isNotFound {
-            if Files.exists("\(path)/.git") { throw .ledgerNotBare(path) }
+            if Files.exists(inner) { throw .ledgerNotBare(path, isClone: false) }
             throw .ledgerNotARepository(path, "this folder is no git repository")
         } catch {
             throw error.reading(path, at: Place(file: path))
         }
         guard let opened else { throw .ledgerCorrupt("the repository does not open", at: Place(file: path)) }
-        guard git_repository_is_bare(opened) == 1 else {
+        let common = git_repository_commondir(opened).map { String(cString: $0) } ?? path
+        let folder = common.hasSuffix("/") ? String(common.dropLast()) : common
+        let isClone = git_repository_is_bare(opened) != 1
+        let refs = RefStore(folder: folder, isClone: isClone)
+        do throws(Fault) {
+            if isClone, !(try refs.all().contains { $0.name.hasPrefix("refs/remotes/origin/") }) {
+                throw .ledgerNotBare(path, isClone: false)
+            }
+        } catch {
             git_repository_free(opened)
-            throw .ledgerNotBare(path)
-        }
-        var database: OpaquePointer?
-        guard git_repository_odb(&database, opened) == 0, let database else {
-            let failure = GitFailure(code: -1)
-            git_repository_free(opened)
-            throw failure.reading(path, at: Place(file: path))
+            throw error
         }
         self.path = path
         self.handle = opened
-        self.objects = database
-        let common = git_repository_commondir(opened).map { String(cString: $0) } ?? path
-        self.folder = common.hasSuffix("/") ? String(common.dropLast()) : common
+        self.folder = folder
+        self.isClone = isClone
+        self.refs = refs
+        store = ObjectStore(folder: "\(folder)/objects", also: incoming)
     }
 
-    deinit {
-        git_odb_free(objects)
-        git_repository_free(handle)
+    deinit { git_repository_free(handle) }
+
+    /// Faults: ledger.not-bare where nothing can be written because it is a clone with a work tree.
+    func requireBare() throws(Fault) {
+        if isClone { throw .ledgerNotBare(path, isClone: true) }
     }
 
-    /// Reads an object and compares its content with its id. Faults: ledger.corrupt, ledger.missing-object,
-    /// ledger.unreadable.
-    func read(_ id: ObjectID, _ kind: ObjectKind, at place: Place) throws(Fault) -> [UInt8] {
-        if let loose = try LooseObject(id, in: folder, with: inflater, at: place) {
-            return try loose.content(of: kind, at: place)
-        }
-        var oid = id.oid
-        var object: OpaquePointer?
-        do {
-            try Git.attempt(git_odb_read(&object, objects, &oid))
-        } catch  where error.isNotFound {
+    /// Reads an object and compares its content with its id. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable,
+    /// ledger.too-large where it has more bytes than the limit, or than its kind may have.
+    func read(
+        _ id: ObjectID, _ kind: ObjectKind, at place: Place, limit: Int = Ledger.largestObject
+    ) throws(Fault) -> [UInt8] {
+        guard let (found, content) = try store.read(id, limit: min(limit, kind.largest), at: place) else {
             throw .ledgerMissingObject(id, kind: kind.rawValue, at: place)
-        } catch  where error.isPermission {
-            throw .ledgerUnreadable(path, error.message)
-        } catch {
-            throw .ledgerDamaged(id, error.message, at: place)
         }
-        guard let object else { throw .ledgerMissingObject(id, kind: kind.rawValue, at: place) }
-        defer { git_odb_object_free(object) }
-        guard git_odb_object_type(object) == kind.type else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
-        return Array(UnsafeRawBufferPointer(start: git_odb_object_data(object), count: git_odb_object_size(object)))
+        guard found == kind else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
+        return content
     }
 
     /// The length of an object in bytes, from its header alone. Faults: as `read`.
     func size(of id: ObjectID, _ kind: ObjectKind, at place: Place) throws(Fault) -> Int {
-        if let loose = try LooseObject(id, in: folder, with: inflater, at: place) {
-            return try loose.size(of: kind, at: place)
-        }
-        var oid = id.oid
-        var length = 0
-        var type = GIT_OBJECT_INVALID
-        do {
-            try Git.attempt(git_odb_read_header(&length, &type, objects, &oid))
-        } catch  where error.isNotFound {
+        guard let (found, size) = try store.header(id, at: place) else {
             throw .ledgerMissingObject(id, kind: kind.rawValue, at: place)
-        } catch {
-            throw .ledgerDamaged(id, error.message, at: place)
         }
-        guard type == kind.type else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
-        return length
+        guard found == kind else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
+        return size
     }
 
     /// Writes an object, durably, and gives its id. A copy that is already there is read first: git never writes over one,
-    /// so a damaged copy would stay. Faults: ledger.not-writable, ledger.corrupt.
+    /// so a damaged copy would stay. Faults: ledger.not-writable, ledger.corrupt, ledger.too-large.
     func write(_ bytes: [UInt8], _ kind: ObjectKind, at place: Place) throws(Fault) -> ObjectID {
-        do {
-            var oid = git_oid()
-            try Git.attempt(git_odb_hash(&oid, bytes, bytes.count, kind.type))
-            if git_odb_exists(objects, &oid) == 1 {
-                let id = ObjectID(oid)
-                _ = try read(id, kind, at: place)
-                return id
-            }
-            if bytes.count >= StoredObject.least {
-                try StoredObject.store(bytes, kind, ObjectID(oid), in: folder)
-            } else {
-                try Git.attempt(git_odb_write(&oid, objects, bytes, bytes.count, kind.type))
-            }
-            return ObjectID(oid)
-        } catch let failure as GitFailure {
-            throw .ledgerNotWritable(path, failure.message)
-        } catch let fault as Fault {
-            throw fault
-        } catch {
-            preconditionFailure("libgit2 calls throw nothing else")
+        guard bytes.count <= kind.largest else {
+            throw .ledgerTooLarge("the \(kind) to write", bytes.count, limit: kind.largest, at: place)
         }
+        var oid = git_oid()
+        guard git_odb_hash(&oid, bytes, bytes.count, kind.type) == 0 else {
+            throw .ledgerNotWritable(path, GitFailure(code: -1).message)
+        }
+        let id = ObjectID(oid)
+        if let (found, _) = try store.read(id, limit: kind.largest, at: place) {
+            guard found == kind else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
+            return id
+        }
+        try StoredObject.store(bytes, kind, id, in: folder)
+        return id
     }
 }
 
-/// The kinds of objects a ledger holds.
+/// The kinds of git's objects; a ledger holds no tags.
 enum ObjectKind: String, CustomStringConvertible {
-    case blob, tree, commit
+    case blob, tree, commit, tag
 
     var type: git_object_t {
         switch self {
         case .blob: GIT_OBJECT_BLOB
         case .tree: GIT_OBJECT_TREE
         case .commit: GIT_OBJECT_COMMIT
+        case .tag: GIT_OBJECT_TAG
         }
     }
+
+    /// More bytes are neither read nor written: a commit of 20,000 parents and a folder of 200,000 entries fit.
+    var largest: Int {
+        switch self {
+        case .blob: Ledger.largestObject
+        case .tree: 32 << 20
+        case .commit, .tag: 1 << 20
+        }
+    }
+
     var description: String { rawValue }
 }
 

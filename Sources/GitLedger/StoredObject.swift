@@ -1,5 +1,5 @@
-// Writing one loose object whose content is stored and not compressed. Adapters do not compress: zlib's fastest level takes ten times as
-// long over them as the disk, and level 0 through libgit2's loose backend writes corrupt objects, so these are written here.
+// Writing one loose object. Adapters do not compress: zlib's fastest level takes ten times as long over them as the disk, so objects of a
+// megabyte are stored; libgit2's loose backend writes corrupt objects at that level, and takes an object for known whose pack is gone.
 
 import CLibgit2
 import Faults
@@ -14,25 +14,25 @@ enum StoredObject {
     /// Objects of so many bytes are stored; smaller ones are records, which compress.
     static let least = 1 << 20
 
-    /// Writes `<type> <size> NUL <content>` as a zlib stream of stored blocks to `objects/<2 digits>/<38 digits>`, durably: beside its
+    /// Writes `<type> <size> NUL <content>` as a zlib stream to `objects/<2 digits>/<38 digits>`, durably: beside its
     /// place, synchronised, then renamed. A process that dies before leaves a `tmp_obj_` file, which git's own clean-up knows.
     /// Faults: ledger.not-writable.
     static func store(_ bytes: [UInt8], _ kind: ObjectKind, _ id: ObjectID, in folder: String) throws(Fault) {
         let hex = id.hex
         let shelf = "\(folder)/objects/\(hex.prefix(2))"
         let isNew = mkdir(shelf, 0o777) == 0
-        guard isNew || errno == EEXIST else { throw .ledgerNotWritable(shelf, Files.reason(errno)) }
+        guard isNew || errno == EEXIST else { throw .ledgerNotWritable(shelf, errno) }
         let packed = try stream(Array("\(kind.rawValue) \(bytes.count)\0".utf8), bytes, path: shelf)
         var template = Array("\(shelf)/tmp_obj_XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw .ledgerNotWritable(shelf, Files.reason(errno)) }
+        guard descriptor >= 0 else { throw .ledgerNotWritable(shelf, errno) }
         let temporary = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         let failure = put(packed, descriptor)
         let isClosed = close(descriptor) == 0
         guard failure == 0, isClosed, rename(temporary, "\(shelf)/\(hex.dropFirst(2))") == 0 else {
             let code = failure != 0 ? failure : errno
             unlink(temporary)
-            throw .ledgerNotWritable(shelf, Files.reason(code))
+            throw .ledgerNotWritable(shelf, code)
         }
         try Files.synchronise(shelf)
         if isNew { try Files.synchronise("\(folder)/objects") }
@@ -52,10 +52,11 @@ enum StoredObject {
         }
     }
 
-    /// Both parts as one zlib stream at level 0.
+    /// Both parts as one zlib stream.
     private static func stream(_ head: [UInt8], _ content: [UInt8], path: String) throws(Fault) -> [UInt8] {
         var stream = z_stream()
-        guard deflateInit_(&stream, Z_NO_COMPRESSION, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+        let level = content.count >= least ? Z_NO_COMPRESSION : Z_BEST_SPEED
+        guard deflateInit_(&stream, level, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
             throw .ledgerNotWritable(path, "zlib has no memory")
         }
         defer { deflateEnd(&stream) }

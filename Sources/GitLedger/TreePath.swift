@@ -9,6 +9,7 @@ enum TreePath {
         for name in bytes.split(separator: 0x2f, omittingEmptySubsequences: false) {
             if let flaw = flaw(name: name, below: 0) { return flaw }
         }
+        if bytes.count(where: { $0 == 0x2f }) > deepest { return "the path has more than \(deepest) folders" }
         return bytes.count > longest ? "the path has \(bytes.count) bytes; at most \(longest) are allowed" : nil
     }
 
@@ -26,6 +27,8 @@ enum TreePath {
     }
 
     private static let longest = 4096
+    /// How many folders may lie in each other; those of a run are five deep.
+    static let deepest = 32
 
     /// The names that a path is made of.
     static func components(_ path: String) -> [[UInt8]] {

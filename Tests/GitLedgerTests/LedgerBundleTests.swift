@@ -13,7 +13,7 @@ import Testing
         let small = try SmallRun(in: ledger)
         _ = try SmallRun(in: ledger, run: "other-1")
         let bundle = "\(folder.path)/one.bundle"
-        #expect(try ledger.writeBundle(of: small.run, to: bundle).count == 3)
+        #expect(try ledger.writeBundle(of: small.run, to: bundle).count == 4)
         let verified = try git(folder.ledger, "bundle", "verify", bundle)
         #expect(verified.status == 0, "\(verified.errors)")
         let clone = "\(folder.path)/clone.git"

@@ -158,3 +158,37 @@ struct SmallRun {
         aggregate = try ledger.commit(merge)
     }
 }
+
+extension Ledger {
+    /// What a checker of runs would do first, from the public interface alone: the required trailers once each, this run's name, the
+    /// state of the tree, one root.
+    func checkRun(_ run: RunName) throws(Fault) -> [Fault] {
+        var tips: [CommitID] = []
+        for line in try lines(of: run) {
+            if let tip = try tip(line) { tips.append(tip) }
+        }
+        func fault(_ code: String, _ record: CommitRecord? = nil) -> Fault {
+            Fault(.mismatch, code, "", at: Place(commit: record?.id.hex), mend: "")
+        }
+        guard try tip(.main(run)) != nil else { return [fault("ledger.no-such-run")] }
+        let records: [CommitRecord]
+        do { records = try ancestry(of: tips) } catch { return [error] }
+        var faults: [Fault] = []
+        if records.count(where: \.parents.isEmpty) != 1 { faults.append(fault("ledger.broken-chain")) }
+        for record in records {
+            for key in Ledger.requiredTrailers where record.trailers.count(where: { $0.key == key }) != 1 {
+                faults.append(fault("ledger.trailer", record))
+            }
+            if record.trailer("Run").map({ $0 != run.name }) ?? false { faults.append(fault("ledger.trailer", record)) }
+            guard let stated = record.trailer("State-SHA256") else { continue }
+            do {
+                if try stateDigest(of: record.id).hex != stated {
+                    faults.append(fault("ledger.state-mismatch", record))
+                }
+            } catch {
+                faults.append(error)
+            }
+        }
+        return faults
+    }
+}

@@ -11,8 +11,9 @@ import Runs
 
 struct LedgerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ledger", abstract: "Prune old adapters; carry runs to and from places without a network.",
-        subcommands: [Prune.self, Export.self, Import.self])
+        commandName: "ledger",
+        abstract: "Copy a ledger; prune old adapters; carry runs to and from places without a network.",
+        subcommands: [Clone.self, Prune.self, Export.self, Import.self])
 
     struct Prune: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -69,7 +70,7 @@ struct LedgerCommand: ParsableCommand {
         @OptionGroup var place: PlaceOptions
 
         func run() throws {
-            for line in try Ledger.create(path: place.ledger).takeBundle(file) {
+            for line in try Ledger.takeBundle(file, into: place.ledger) {
                 let name = line.line.ref.dropFirst("refs/heads/".count)
                 Console.result(
                     "\(line.isNew ? line.old == nil ? "new     " : "forward " : "as it is")  \(name)  \(line.new.hex.prefix(9))"
