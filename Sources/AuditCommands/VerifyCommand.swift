@@ -15,7 +15,11 @@ package struct VerifyCommand: ParsableCommand {
         abstract: "Check a run's history without training again: no model, notes or network needed.")
 
     @Argument(help: ArgumentHelp("The run.", valueName: "run"))
-    var runText: String
+    var runText: String?
+    @Flag(help: "Check every run of the ledger.")
+    var all = false
+    @Flag(help: "Refuse refs that are none of a ledger's, such as tags and a forge's own.")
+    var strict = false
     @Option(
         help: ArgumentHelp("Allowed signers that you keep yourself, in place of the ledger's own.", valueName: "path"))
     var trust: String?
@@ -27,45 +31,66 @@ package struct VerifyCommand: ParsableCommand {
 
     package init() {}
 
+    package func validate() throws {
+        if (runText == nil) != all { throw ValidationError("verify takes a run, or --all.") }
+        if all && !witness.isEmpty { throw ValidationError("--witness goes with one run.") }
+    }
+
     package func run() throws {
         let ledger = try Ledger.open(path: place.ledger)
-        let trusted = try trust.map { path in
-            guard let bytes = FileManager.default.contents(atPath: path) else {
-                throw ValidationError("\(path) cannot be read.")
+        let trusted = try AllowedSigners.trusted(trust)
+        let statements = try witness.map { try Witness(reading: $0) }
+        let runs = try runText.map { [try runName($0)] } ?? ledger.runs()
+        if runs.isEmpty { Console.result("the ledger holds no run yet") }
+        var reports: [VerificationReport] = []
+        var unreadable: [(run: RunName, fault: Fault)] = []
+        for run in runs {
+            do throws(Fault) {
+                let verifier = try Verifier(
+                    run: run, ledger: ledger, trusted: trusted, witnesses: statements, isStrict: strict)
+                reports.append(verifier.report())
+            } catch {
+                // One run that cannot be read hides no other.
+                guard all else { throw error }
+                unreadable.append((run, error))
             }
-            return try AllowedSigners(parsing: Array(bytes), file: path)
         }
-        let report = try Verifier(
-            run: runName(runText), ledger: ledger, trusted: trusted,
-            witnesses: try witness.map { try Witness(reading: $0) }
-        ).report()
         if json {
-            Console.result(raw: report.json.canonical)
+            let values = reports.map(\.json)
+            Console.result(raw: (all ? JSONValue.array(values) : values.first ?? .null).canonical)
         } else {
-            for check in report.checks {
-                let mark =
-                    switch check.status {
-                    case .holds: "ok  "
-                    case .fails: "FAIL"
-                    case .unproven: "-   "
-                    }
-                Console.result("\(mark)  \(check.claim)  (\(check.evidence))")
-                for fault in check.faults {
-                    for line in fault.description.split(separator: "\n") { Console.result("        \(line)") }
-                }
-            }
-            let state =
-                report.done == report.planned ? "complete" : "\(report.done) of \(report.planned) steps"
-            let signing =
-                switch report.signing {
-                case .unsigned: "commits are not signed"
-                case .signed: "every commit is signed by an allowed key"
-                case .broken: "signatures DO NOT HOLD"
-                }
-            Console.result(
-                "\(report.run) at \(report.tip.prefix(9)): \(report.holds ? "every check holds" : "NOT VERIFIED"), \(state), "
-                    + signing)
+            for report in reports { Self.lines(report, brief: all).forEach(Console.result) }
         }
-        if !report.holds { throw ExitCode(5) }
+        for (run, fault) in unreadable { Console.result("\(run): NOT VERIFIED: \(fault)") }
+        if !unreadable.isEmpty || reports.contains(where: { !$0.holds }) { throw ExitCode(5) }
+    }
+
+    /// The verdict, then what failed, then the rest; of many runs what holds is left out.
+    private static func lines(_ report: VerificationReport, brief: Bool) -> [String] {
+        let state = report.done == report.planned ? "complete" : "\(report.done) of \(report.planned) steps"
+        let signing =
+            switch report.signing {
+            case .unsigned: "commits are not signed"
+            case .signed: "every commit is signed by an allowed key"
+            case .broken: "signatures DO NOT HOLD"
+            }
+        var lines = [
+            "\(report.run) at \(report.tip.prefix(9)): \(report.holds ? "every check holds" : "NOT VERIFIED"), \(state), \(signing)"
+        ]
+        for check in report.checks where check.status == .fails {
+            lines.append("FAIL  \(check.claim)  (\(check.evidence))")
+            for fault in check.faults.prefix(20) {
+                lines += fault.description.split(separator: "\n").map { "        \($0)" }
+            }
+            if check.faults.count > 20 { lines.append("        and \(check.faults.count - 20) more") }
+        }
+        if brief { return lines }
+        for check in report.checks where check.status == .holds {
+            lines.append("ok    \(check.claim)  (\(check.evidence))")
+        }
+        let unproven = report.checks.filter { $0.status == .unproven }
+        if !unproven.isEmpty { lines.append("Neither proven nor contradicted by what the ledger holds:") }
+        for check in unproven { lines.append("-     \(check.claim)  (\(check.evidence))") }
+        return lines
     }
 }

@@ -63,7 +63,9 @@ extension Verifier {
         }
         finding.evidence =
             "\(own) lines of the run; not looked at: \(others) lines of other runs"
-            + (named.isEmpty ? "" : ", \(named.count) refs that are none of a ledger's (\(named.prefix(3).map { Printable.text($0) }.joined(separator: ", ")))")
+            + (named.isEmpty
+                ? ""
+                : ", \(named.count) refs that are none of a ledger's (\(named.prefix(3).map { Printable.text($0) }.joined(separator: ", ")))")
         return finding
     }
 }

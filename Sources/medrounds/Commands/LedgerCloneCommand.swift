@@ -1,5 +1,6 @@
 // medrounds ledger clone: a bare copy from which no push can take a line away.
 
+import AuditCommands
 import ArgumentParser
 import Faults
 import GitLedger
