@@ -117,24 +117,24 @@ extension Fault {
     static func lossNotFinite(_ loss: Double, step: Int) -> Fault {
         Fault(
             .failed, "engine.loss-not-finite", "the loss of step \(step) is \(loss)",
-            mend: "Lower the learning rate or check the starting adapter.")
+            mend: "Lower the learning rate or check the starting adapter.", cause: .notFinite)
     }
 
     static func scoreNotFinite(_ total: Double, adapted: Bool) -> Fault {
         Fault(
             .data, "engine.loss-not-finite", "the loss over the records is \(total)",
-            mend: adapted ? "Leave this adapter out." : "Check the model file: its weights give no finite loss.")
+            mend: adapted ? "Leave this adapter out." : "Check the model file: its weights give no finite loss.", cause: .notFinite)
     }
 
     static var logitsNotFinite: Fault {
         Fault(
             .data, "engine.logits-not-finite", "the model's largest logit is NaN or infinite",
-            mend: "Check the adapter, then the model file.")
+            mend: "Check the adapter, then the model file.", cause: .notFinite)
     }
 
     static func gradientNotFinite(step: Int) -> Fault {
         Fault(
             .failed, "engine.gradient-not-finite", "the gradient of step \(step) holds NaN or infinity",
-            mend: "Lower the learning rate or check the starting adapter.")
+            mend: "Lower the learning rate or check the starting adapter.", cause: .notFinite)
     }
 }

@@ -9,6 +9,20 @@ public struct Fault: Error, Sendable, Equatable {
         case failed, usage, workflow, data, model, ledger, mismatch, interrupted, bug
     }
 
+    /// What a caller can act on, where a fault is not the end: a code is for people and tools, and decides nothing.
+    public enum Cause: Sendable, CaseIterable {
+        /// The content was pruned from the ledger.
+        case pruned
+        /// A loss or a gradient is not finite.
+        case notFinite
+        /// A file cannot be written.
+        case notWritable
+        /// A site has not approved the plan.
+        case notApproved
+        /// A record is not what the step table says.
+        case badRecord
+    }
+
     /// The family of the fault.
     public var kind: Kind
     /// A stable dotted name that tests and tools may rely on, such as `workflow.unknown-key`.
@@ -19,14 +33,19 @@ public struct Fault: Error, Sendable, Equatable {
     public var place: Place?
     /// One imperative sentence that tells what to do, or empty where nothing can be done.
     public var mend: String
+    /// What a caller can act on; nil for most faults.
+    public var cause: Cause?
 
     /// Makes a fault. Targets add static factories in an extension so that the wording of a code stands in one place.
-    public init(_ kind: Kind, _ code: String, _ what: String, at place: Place? = nil, mend: String) {
+    public init(
+        _ kind: Kind, _ code: String, _ what: String, at place: Place? = nil, mend: String, cause: Cause? = nil
+    ) {
         self.kind = kind
         self.code = code
         self.what = what
         self.place = place
         self.mend = mend
+        self.cause = cause
     }
 
     /// The process exit code: 1 failed, 2 usage, 3 workflow, 4 data, model or ledger unreadable, 5 mismatch, 70 bug, 130 interrupted.

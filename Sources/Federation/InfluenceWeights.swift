@@ -111,6 +111,6 @@ extension Fault {
     public static func noScore(_ site: SiteID) -> Fault {
         Fault(
             .failed, "aggregate.no-score", "site \(site) has no finite validation loss",
-            mend: "Put a score step before aggregate, or use rule fed-medlora.")
+            mend: "Put a score step before aggregate, or use rule fed-medlora.", cause: .notFinite)
     }
 }

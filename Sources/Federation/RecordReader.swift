@@ -65,6 +65,6 @@ public struct RecordReader {
     private func missing(_ key: String, _ kind: String) -> Fault {
         Fault(
             .ledger, "ledger.bad-record", "\(key) should be \(kind)", at: Place(file: path, commit: commit),
-            mend: "Fetch the run again from a copy whose verification passes.")
+            mend: "Fetch the run again from a copy whose verification passes.", cause: .badRecord)
     }
 }

@@ -61,7 +61,7 @@ public struct CommitAuthor: Sendable, Hashable {
 
 /// A commit before it is written.
 ///
-/// The tree is that of `base`, then every taken folder in order, then without the removals, then with the changes.
+/// The tree is that of `base`, then every taken folder in order, then with the changes.
 public struct CommitDraft: Sendable {
     /// Turns the commit's bytes into an armoured signature for its `gpgsig` header. It runs while the ledger is held, so it
     /// must not call the ledger.
@@ -78,8 +78,6 @@ public struct CommitDraft: Sendable {
     public var base: CommitID?
     /// What is taken over from other commits; later ones replace earlier ones and the base.
     public var taken: [TakenFolder] = []
-    /// Paths of files that the tree holds so far and shall hold no more.
-    public var removals: [String] = []
     /// Files to write, each path once.
     public var changes: [FileChange]
     /// The first line of the message.

@@ -140,7 +140,7 @@ extension Fault {
         Fault(
             .ledger, "ledger.pruned", "the content \(blob) was pruned from this ledger",
             at: Place(file: path, commit: commit?.hex),
-            mend: "Use a copy of the ledger that was made before it was pruned.")
+            mend: "Use a copy of the ledger that was made before it was pruned.", cause: .pruned)
     }
 
     /// `ledger.kept`: a content that is to go and cannot be removed from here.

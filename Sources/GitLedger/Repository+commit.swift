@@ -60,11 +60,6 @@ extension Repository {
             }
             try put(entry, at: folder.path, into: root, in: folder.commit)
         }
-        for path in draft.removals {
-            guard try remove(TreePath.components(path)[...], from: root, at: "", in: draft.base) else {
-                throw .ledgerMissingFile(path, in: draft.base)
-            }
-        }
         var changed: Set<[UInt8]> = []
         for change in draft.changes {
             let path = Array(change.path.utf8)
@@ -128,29 +123,6 @@ extension Repository {
             throw .ledgerInvalidPath(path, "the path would be both a file and a folder")
         default: folder.entries[name] = entry
         }
-    }
-
-    /// Takes a file out, and the folders that are empty then; false where it is not there.
-    private mutating func remove(
-        _ names: ArraySlice<[UInt8]>, from folder: PlannedFolder, at path: String, in commit: CommitID?
-    ) throws(Fault) -> Bool {
-        guard let name = names.first, let entry = folder.entries[name] else { return false }
-        if names.count == 1 {
-            switch entry {
-            case .file, .change: folder.entries[name] = nil
-            case .folder, .open: return false
-            }
-            return true
-        }
-        switch entry {
-        case .file, .change: return false
-        case .folder, .open: break
-        }
-        let inner = path + (path.isEmpty ? "" : "/") + String(decoding: name, as: UTF8.self)
-        let opened = try open(name, in: folder, at: inner, of: commit)
-        guard try remove(names.dropFirst(), from: opened, at: inner, in: commit) else { return false }
-        if opened.entries.isEmpty { folder.entries[name] = nil }
-        return true
     }
 
     /// The entry of a commit at a path; nil where there is none.

@@ -74,6 +74,6 @@ package enum LocalFile {
     private static func notWritable(_ path: String, _ why: String) -> Fault {
         Fault(
             .failed, "work.not-writable", "the file cannot be written: \(why)", at: Place(file: path),
-            mend: "Free space or choose another folder with --work.")
+            mend: "Free space or choose another folder with --work.", cause: .notWritable)
     }
 }

@@ -30,12 +30,6 @@ public enum AdapterFolder {
             try Safetensors.read(path: path), sizes: sizes, configuration: configuration, path: path)
     }
 
-    /// Reads adapter_config.json alone; where patterns give maps other ranks or scales, what it says of all others. Throws
-    /// `adapter.configuration` and those of missing or unreadable files.
-    public static func readConfiguration(_ folder: String) throws(Fault) -> LoRAConfiguration {
-        try readSettings(folder).configuration
-    }
-
     private static func readSettings(_ folder: String) throws(Fault) -> AdapterSettings {
         let path = "\(folder)/adapter_config.json"
         let storage = try Storage(mapping: path)

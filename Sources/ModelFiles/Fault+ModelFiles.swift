@@ -181,7 +181,7 @@ extension Fault {
     static func fileWrite(_ path: String, _ call: String, _ number: Int32) -> Fault {
         Fault(
             .failed, "file.write", "\(call) failed with errno \(number)", at: Place(file: path),
-            mend: "Check that the folder exists, may be written to and has room.")
+            mend: "Check that the folder exists, may be written to and has room.", cause: .notWritable)
     }
 
     /// Untrusted text fit for a message: at most 80 scalars, none of them a control character.

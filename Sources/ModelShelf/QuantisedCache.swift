@@ -28,7 +28,7 @@ package enum QuantisedCache {
                 try make(file, at: path)
                 quantised = opened(path, for: file)
             } catch {
-                guard error.code == "file.write" || error.code == "work.not-writable" else { throw error }
+                guard error.cause == .notWritable else { throw error }
                 note("the quantised weights are not kept: \(error.what)")
             }
         }

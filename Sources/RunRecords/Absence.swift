@@ -40,7 +40,7 @@ package struct Absence: Equatable, Sendable {
             throw Fault(
                 .ledger, "ledger.bad-record", "an absent site did not end a step that no site takes",
                 at: Place(file: row.path, commit: row.commit),
-                mend: "Fetch the run again from a copy whose verification passes.")
+                mend: "Fetch the run again from a copy whose verification passes.", cause: .badRecord)
         }
         step = kind
         reason = try row.text("reason")

@@ -74,10 +74,10 @@ package final class ReceivedUploads: UploadSource {
                 uploads.append(ReceivedUpload(standing: standing, digest: digest, bytes: bytes.count))
             } catch {
                 // What a site wrote wrongly is the site's; what cannot be read at all is the ledger's.
-                let isTheSites = [.data, .model].contains(error.kind) || error.code == "ledger.bad-record"
+                let isTheSites = [.data, .model].contains(error.kind) || error.cause == .badRecord
                 guard isTheSites else { throw error }
                 leftOut.append(
-                    LeftOut(site: site, reason: error.code == "ledger.bad-record" ? "upload.record" : error.code))
+                    LeftOut(site: site, reason: error.cause == .badRecord ? "upload.record" : error.code))
             }
         }
     }
@@ -135,7 +135,8 @@ package final class ReceivedUploads: UploadSource {
         do throws(Fault) {
             return try RecordReader(parsing: bytes, path: path)
         } catch {
-            throw Fault(.ledger, "ledger.bad-record", error.what, at: Place(file: path), mend: error.mend)
+            throw Fault(
+                .ledger, "ledger.bad-record", error.what, at: Place(file: path), mend: error.mend, cause: .badRecord)
         }
     }
 

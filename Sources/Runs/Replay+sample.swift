@@ -179,7 +179,7 @@ extension Replayer {
             throw Fault(
                 .ledger, "ledger.bad-record", "step_losses does not hold a number for every step",
                 at: Place(file: record.path, commit: record.commit),
-                mend: "Fetch the run again from a copy whose verification passes.")
+                mend: "Fetch the run again from a copy whose verification passes.", cause: .badRecord)
         }
         return values
     }

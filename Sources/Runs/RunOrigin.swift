@@ -65,9 +65,8 @@ public struct RunOrigin: Sendable, Equatable {
 
     /// How the run was asked for: from its work folder, or from a workflow file named now with the overrides of the plan.
     public static func of(
-        _ run: RunName, workspace: Workspace, workflow: String?, cache: String, ledger: Ledger
+        _ run: RunName, workspace: Workspace, workflow: String?, cache: String, current: String, ledger: Ledger
     ) throws(Fault) -> RunOrigin {
-        let current = FileManager.default.currentDirectoryPath
         if let workflow {
             let plan = try CommittedPlan(of: run, in: ledger).plan
             return RunOrigin(workflow: workflow, overrides: plan.overrides, cache: cache, current: current)

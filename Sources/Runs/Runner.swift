@@ -137,7 +137,7 @@ public final class Runner {
                 do {
                     try Approval.require(context.plan, of: site, in: run, ledger: ledger)
                 } catch {
-                    guard error.code == "run.not-approved", declaresQuorum else { throw error }
+                    guard error.cause == .notApproved, declaresQuorum else { throw error }
                     note(Absence(site: site, step: .train, reason: error.code, attempts: 1), round)
                     continue
                 }

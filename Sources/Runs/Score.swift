@@ -23,7 +23,7 @@ enum ScoreStep {
                 loss = score.mean
                 labelTokens = score.labels
                 guard loss.isFinite else { throw .noScore(upload.standing.site) }
-            } catch let fault where fault.code == "engine.loss-not-finite" || fault.code == "aggregate.no-score" {
+            } catch let fault where fault.cause == .notFinite {
                 // Finite numbers can still be so large that the loss is not; such an upload has no influence to compute.
                 rows.append(["site": .string(upload.standing.site.name), "left_out": .string(fault.code)])
                 continue

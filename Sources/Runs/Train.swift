@@ -52,7 +52,7 @@ enum TrainStep {
                         detail: "loss \(Figures.fixed(progress.loss, 3))"))
             }
             outcome = try train(job, from: kept?.state, progress: tell, checkpoint: keep)
-        } catch let fault where notFinite.contains(fault.code) {
+        } catch let fault where fault.cause == .notFinite {
             record["status"] = "failed"
             record["reason"] = ["code": .string(fault.code)]
             return StepOutput(
@@ -93,6 +93,4 @@ enum TrainStep {
     /// The trained adapter as the work folder keeps it: float32 safetensors.
     static func encode(_ adapter: Adapter) -> [UInt8] { AdapterFile.bytes(of: adapter, precision: .f32) }
 
-    /// The faults of a training that diverged: the site is left out of the round, the round goes on.
-    private static let notFinite: Set<String> = ["engine.loss-not-finite", "engine.gradient-not-finite"]
 }

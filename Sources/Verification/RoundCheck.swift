@@ -122,7 +122,7 @@ final class RoundCheck {
                 leftOut.count, false
             )
         } catch {
-            guard error.code == "ledger.pruned" else { throw error }
+            guard error.cause == .pruned else { throw error }
         }
         var leftOut: Set<SiteID> = []
         for row in try record(.aggregate).list("left_out") { leftOut.insert(try row.site("site")) }
@@ -409,7 +409,7 @@ final class RoundCheck {
                 plan: plan, round: round, commit: commit, received: received.get(), ledger: ledger)
             tally.count += 1
         } catch {
-            guard error.code == "ledger.pruned" else { throw error }
+            guard error.cause == .pruned else { throw error }
             tally.pruned += 1
         }
     }

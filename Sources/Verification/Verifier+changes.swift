@@ -101,7 +101,7 @@ extension Verifier {
                     )
                 }
             } catch {
-                guard error.code == "ledger.pruned" else { throw error }
+                guard error.cause == .pruned else { throw error }
             }
         }
         return faults

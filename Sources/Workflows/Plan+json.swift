@@ -5,7 +5,7 @@ import Federation
 
 extension Plan {
     /// The version of the layout of plan.json.
-    public static let version: Int64 = 1
+    public static let version: Int64 = 2
 
     /// The plan as JSON; its canonical form is plan.json.
     public var json: JSONValue {
@@ -22,7 +22,9 @@ extension Plan {
     public init(json: JSONValue) throws(Fault) {
         guard json.members != nil else { throw .planUnreadable("the plan is not a JSON object") }
         guard json["plan_version"]?.int == Int(Self.version) else {
-            throw .planUnreadable("the plan's plan_version is not \(Self.version)")
+            throw .planUnreadable(
+                "the plan's plan_version is \(json["plan_version"]?.int.map(String.init) ?? "missing"), this program reads \(Self.version)"
+            )
         }
         guard let workflow = json["workflow"] else { throw .planUnreadable("the plan lacks workflow") }
         declaration = try Self.declaration(workflow)

@@ -171,16 +171,14 @@ import Testing
         for (path, content) in files { #expect(try ledger.file(path, of: commit) == Array(content.utf8)) }
     }
 
-    @Test func removalsAndReplacementsShowInTheTree() throws {
+    @Test func replacementsShowInTheTree() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
         let line = LineRef.main(try runName())
         let one = try ledger.commit(draft(line, at: nil, [("a", "1"), ("b/c", "2"), ("b/d", "3")]))
-        var next = draft(line, at: one, [("a", "4"), ("b/c/e", "5")])
-        next.removals = ["b/c"]
-        let two = try ledger.commit(next)
-        #expect(try ledger.files(of: two).map(\.path) == ["a", "b/c/e", "b/d"])
-        #expect(try ledger.files(of: two).map(\.size) == [1, 1, 1])
+        let two = try ledger.commit(draft(line, at: one, [("a", "4"), ("b/e", "5")]))
+        #expect(try ledger.files(of: two).map(\.path) == ["a", "b/c", "b/d", "b/e"])
+        #expect(try ledger.files(of: two).map(\.size) == [1, 1, 1, 1])
         #expect(try ledger.file("a", of: two) == Array("4".utf8))
         #expect(try ledger.file("a", of: one) == Array("1".utf8))
     }
@@ -261,9 +259,6 @@ import Testing
         var taken = draft(line, at: one, [("b", "1")])
         taken.taken = [TakenFolder(from: one, path: "absent")]
         #expect(code { () throws(Fault) in _ = try ledger.commit(taken) } == "ledger.missing-file")
-        var removed = draft(line, at: one, [("b", "1")])
-        removed.removals = ["absent"]
-        #expect(code { () throws(Fault) in _ = try ledger.commit(removed) } == "ledger.missing-file")
         let nowhere = try #require(CommitID(hex: String(repeating: "1", count: 40)))
         let orphan = draft(line, at: one, parents: [one, nowhere], [("b", "1")])
         #expect(code { () throws(Fault) in _ = try ledger.commit(orphan) } == "ledger.missing-object")

@@ -50,7 +50,7 @@ struct ExtractCommand: ParsableCommand {
         let name = try runName(runText)
         let documents = try notes.map { try CorpusReader.readNote(path: $0) }
         let origin = try RunOrigin.of(
-            name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
+            name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, current: FileManager.default.currentDirectoryPath, ledger: ledger)
         let extractor = try NoteExtractor(
             run: name, round: round, ledger: ledger, origin: origin, threads: machine.count)
         let console = Console(quiet: quiet)
