@@ -17,10 +17,12 @@ package struct Console {
     }
 
     /// A line of results.
-    package static func result(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").withoutControls.utf8)) }
+    package static func result(_ line: String) {
+        FileHandle.standardOutput.write(Data((line + "\n").withoutControls.utf8))
+    }
 
     /// Results that bring their own line ends and may hold text of notes; as they are in a file, without control characters on a terminal.
-    package static func result(text: String) {
+    package static func text(_ text: String) {
         let shown = isatty(STDOUT_FILENO) == 1 ? text.withoutControls : text
         FileHandle.standardOutput.write(Data(shown.utf8))
     }

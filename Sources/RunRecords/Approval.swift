@@ -87,7 +87,8 @@ public enum Approval {
             : "\(site) has withdrawn its approval"
         throw Fault(
             .failed, "run.not-approved", what, at: Place(commit: LineRef.answers(run, site).ref),
-            mend: "At the site: medrounds approve \(run) --site \(site). Then go on with --resume.", cause: .notApproved)
+            mend: "At the site: medrounds approve \(run) --site \(site). Then go on with --resume.", cause: .notApproved
+        )
     }
 
     /// The answers a site gave in a run, the oldest first, and what is wrong with their commits.

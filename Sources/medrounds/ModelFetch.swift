@@ -14,7 +14,7 @@ extension ModelCatalogue {
     /// Returns the path, and whether it was there already.
     ///
     /// Throws `model.no-source` where nothing carries the model, `model.unknown-name`, `model.fetch`, `model.digest`.
-    static func fetch(_ name: String, cache: String) throws(Fault) -> (path: String, wasHere: Bool) {
+    package static func fetch(_ name: String, cache: String) throws(Fault) -> (path: String, wasHere: Bool) {
         let models = try models(cache: cache)
         guard let known = models.first(where: { $0.name == name }) else {
             throw Fault(

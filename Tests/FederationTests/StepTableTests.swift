@@ -4,7 +4,7 @@ import Faults
 import Foundation
 import Testing
 
-@testable import Federation
+import Federation
 
 @Suite struct StepTableTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

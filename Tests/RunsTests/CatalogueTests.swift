@@ -8,7 +8,7 @@ import Identities
 import LocalFiles
 import ModelFiles
 import ModelShelf
-@testable import medrounds
+import medrounds
 import Reports
 import RunRecords
 import Runs

@@ -13,8 +13,6 @@ import Runs
 import Testing
 import Verification
 
-@testable import Federation
-
 @Suite struct WorstValueTests {
     private static let sentence = "The patient denies chest pain and takes aspirin."
 

@@ -161,7 +161,8 @@ import Workflows
         #expect(try Samples.read(windows) == expected)
         #expect(try Samples.read([0xef, 0xbb, 0xbf] + Array(Samples.example.utf8)) == expected)
         #expect(try Samples.read("%YAML 1.2\n---\n" + Samples.example + "...\n") == expected)
-        #expect(Samples.faults([0xef, 0xbb, 0xbf] + Array("\r\nversion: 1\r\nx: 1\r\n".utf8)).contains("unknown-key 3:1"))
+        #expect(
+            Samples.faults([0xef, 0xbb, 0xbf] + Array("\r\nversion: 1\r\nx: 1\r\n".utf8)).contains("unknown-key 3:1"))
         #expect(Samples.faults([0xef, 0xbb, 0xbf] + Array("version: 1\nx: 1\n".utf8)).contains("unknown-key 2:1"))
     }
 

@@ -50,7 +50,8 @@ import Workflows
     }
 
     @Test func readsATypedMappingForOtherFormats() throws {
-        let node = try YAMLReader.read(bytes: Array("a: 1\nb: x\nc: true\nd: 0.5\ne: [q]\nz: 1\n".utf8), file: "t.yaml", form: .unknown)
+        let node = try YAMLReader.read(
+            bytes: Array("a: 1\nb: x\nc: true\nd: 0.5\ne: [q]\nz: 1\n".utf8), file: "t.yaml", form: .unknown)
         let faults = FaultCollector(files: ["t.yaml"])
         let reader = try #require(MappingReader(node, path: "", keys: ["a", "b", "c", "d", "e", "f"], faults: faults))
         #expect(reader.integer("a", in: 0...1) == 1)

@@ -22,7 +22,7 @@ package enum Count {
 package struct RecordShape: Sendable {
     package var fields: [Field]
 
-    init(_ fields: [Field]) { self.fields = fields }
+    package init(_ fields: [Field]) { self.fields = fields }
 
     /// One field.
     package struct Field: Sendable {
@@ -32,7 +32,7 @@ package struct RecordShape: Sendable {
         package var evidence: Evidence
         package var meaning: String
 
-        init(
+        package init(
             _ name: String, _ form: Form, _ evidence: Evidence, _ presence: Presence, _ meaning: String
         ) {
             self.name = name
@@ -42,7 +42,7 @@ package struct RecordShape: Sendable {
             self.meaning = meaning
         }
 
-        init(_ name: String, _ form: Form, _ evidence: Evidence, _ meaning: String) {
+        package init(_ name: String, _ form: Form, _ evidence: Evidence, _ meaning: String) {
             self.init(name, form, evidence, .always, meaning)
         }
     }

@@ -43,7 +43,8 @@ struct ExplainCommand: ParsableCommand {
         var context: RunContext?
         if losses {
             var origin = try RunOrigin.of(
-                name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, current: FileManager.default.currentDirectoryPath, ledger: ledger)
+                name, workspace: place.workspace, workflow: workflow, cache: Environment.cache,
+                current: FileManager.default.currentDirectoryPath, ledger: ledger)
             origin.dataRoot = dataRoot
             context = try RunContext.load(
                 origin, workspace: place.workspace, makesKeys: false, threads: machine.count,

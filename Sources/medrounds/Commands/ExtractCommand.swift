@@ -67,7 +67,8 @@ struct ExtractCommand: ParsableCommand {
                 mend: "Name a folder for them with --output, or ask for --format jsonl, whose lines carry the ids.")
         }
         let origin = try RunOrigin.of(
-            name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, current: FileManager.default.currentDirectoryPath, ledger: ledger)
+            name, workspace: place.workspace, workflow: workflow, cache: Environment.cache,
+            current: FileManager.default.currentDirectoryPath, ledger: ledger)
         let extractor = try NoteExtractor(
             run: name, round: round, ledger: ledger, origin: origin, threads: machine.count)
         let console = Console(quiet: quiet)
@@ -144,6 +145,6 @@ private struct ExtractionOutput {
 
     private mutating func write(_ piece: String) throws(Fault) {
         // A file is written once, when everything is known; the terminal gets each note as it is done.
-        if path != nil { text += piece } else { Console.result(text: piece) }
+        if path != nil { text += piece } else { Console.text(piece) }
     }
 }

@@ -78,7 +78,8 @@ struct ReplayCommand: ParsableCommand {
             replayed = try replayer.aggregates(round: round)
         case .sampled, .full:
             var origin = try RunOrigin.of(
-                name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, current: FileManager.default.currentDirectoryPath, ledger: ledger)
+                name, workspace: place.workspace, workflow: workflow, cache: Environment.cache,
+                current: FileManager.default.currentDirectoryPath, ledger: ledger)
             origin.dataRoot = dataRoot
             let context = try RunContext.load(
                 origin, workspace: place.workspace, makesKeys: false, threads: machine.count,
