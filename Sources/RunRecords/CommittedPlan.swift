@@ -14,15 +14,33 @@ package struct CommittedPlan {
     /// plan.json as committed.
     package let bytes: [UInt8]
     package let plan: Plan
+    /// Whether the copy holds sites' lines and no main line: the main line then ends where a site's round started from it.
+    package let isSiteView: Bool
 
     /// Throws `run.missing` with the runs there are, or what is wrong with the plan.
     package init(of run: RunName, in ledger: Ledger) throws(Fault) {
-        guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
+        let main = try ledger.tip(.main(run))
+        guard let tip = try main ?? Self.newestStart(of: run, in: ledger) else {
+            throw .runMissing(run, known: try ledger.runs())
+        }
+        isSiteView = main == nil
         guard let bytes = try ledger.file(RunPath.plan, of: tip) else { throw .missingFile(RunPath.plan, tip.hex) }
         self.run = run
         self.tip = tip
         self.bytes = bytes
         self.plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: RunPath.plan, commit: tip.hex)))
+    }
+
+    /// The newest commit of the main line that a site's line of this copy grows from; nil where there is none.
+    private static func newestStart(of run: RunName, in ledger: Ledger) throws(Fault) -> CommitID? {
+        var newest: (length: Int, commit: CommitID)?
+        for line in try ledger.lines(of: run) {
+            guard case .site = line, let tip = try ledger.tip(line) else { continue }
+            let chain = try ledger.firstParents(from: tip)
+            guard let index = chain.lastIndex(where: { $0.kind?.rules.line == .main }) else { continue }
+            if index + 1 > newest?.length ?? 0 { newest = (index + 1, chain[index].id) }
+        }
+        return newest?.commit
     }
 
     /// The main line's tip, then the tips of the sites' lines in site order.

@@ -58,8 +58,13 @@ extension Replayer {
     /// Runs the steps after a position again and compares each loss with the record, each state that is reached with its digest, and
     /// the trained adapter where the training ends.
     ///
-    /// Throws `replay.other-plan`, and `replay.no-checkpoint` where the site's checkpoint file is gone.
-    public func sampled(_ sample: ReplaySample, steps count: Int, context: RunContext) throws(Fault) -> ReplayedStep {
+    /// With `arithmetic` other than ours each step is computed a second time, every product by that arithmetic, from the same adapter and
+    /// moments; what is further apart than `ArithmeticBounds` is a difference too.
+    ///
+    /// Throws `replay.other-plan`, `engine.openblas`, and `replay.no-checkpoint` where the site's checkpoint file is gone.
+    public func sampled(
+        _ sample: ReplaySample, steps count: Int, arithmetic: Arithmetic = .ours, context: RunContext
+    ) throws(Fault) -> ReplayedStep {
         try checkPlan(context)
         guard let configuration = plan.declaration.training else {
             preconditionFailure("a position stands in a train record")
@@ -103,10 +108,19 @@ extension Replayer {
         let outcome = try train(
             TrainStep.job(
                 context: context, round: round, site: site, configuration: configuration, start: start),
-            from: state, through: last, progress: tell
+            from: state, through: last,
+            second: arithmetic == .ours ? nil : SecondArithmetic(arithmetic, steps: sample.position..<last),
+            progress: tell
         ) { (state: TrainingState) throws(Fault) in reached.append((state.steps, state)) }
 
         step.bytes = (last - sample.position) * MemoryLayout<Double>.size
+        step.comparisons = outcome.comparisons
+        let bounds = ArithmeticBounds.of(plan.declaration.model.numerics)
+        for comparison in outcome.comparisons where !comparison.isWithin(bounds) {
+            differs(
+                "step \(comparison.step + 1) is further from \(arithmetic.rawValue) than rounding explains: loss \(comparison.lossDifference), "
+                    + "gradient \(comparison.gradient), its norm \(comparison.gradientNormDifference), update \(comparison.update)")
+        }
         if let difference = Self.lossDifference(outcome.losses, losses) { differs(difference) }
         for (position, state) in reached {
             guard let recorded = positions.first(where: { $0.step == position }) else { continue }

@@ -1,6 +1,7 @@
 // Replay: recompute what a run committed and compare it byte by byte; name the first divergence.
 
 import Digests
+import Engine
 import Faults
 import Federation
 import GitLedger
@@ -36,6 +37,8 @@ public struct ReplayedStep: Sendable, Equatable {
     public var bytes: Int
     /// What differs; empty where every byte is the same.
     public var faults: [Fault]
+    /// Steps that were computed a second time in another arithmetic, where that was asked for.
+    public var comparisons: [ArithmeticComparison] = []
 }
 
 /// Replays a run of a ledger.

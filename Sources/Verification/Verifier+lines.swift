@@ -81,7 +81,7 @@ extension Verifier {
         let planned = RunTable.mainLine(declaration)
         let line = history.line
         var finding = Finding(
-            evidence: "\(line.count) of \(planned.count) planned steps on the main line, "
+            evidence: (isSiteView ? "a site's copy: " : "") + "\(line.count) of \(planned.count) planned steps on the main line, "
                 + "\(history.sites.count) commits on the sites' lines, each with exactly its parents",
             faults: history.unreadable)
         for (index, commit) in line.enumerated() {
@@ -182,7 +182,7 @@ extension Verifier {
         for site in declaration.sites.map(\.id) {
             let merged = lastMerged[site.name]
             guard let tip = try ledger.tip(.site(run, site)) else {
-                if let merged {
+                if let merged, !isSiteView {
                     faults.append(
                         brokenTip("verify.order", "the line of \(site) is gone; \(merged) was merged from it"))
                 }

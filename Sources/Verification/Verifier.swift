@@ -25,6 +25,8 @@ public struct Verifier: Sendable {
     let identities: Identities?
     /// Statements of earlier tips, kept outside the ledger.
     let witnesses: [Witness]
+    /// Whether the copy is a site's: it holds no main line, and other sites' lines only as far as they were merged.
+    let isSiteView: Bool
     /// Whether refs that are none of a ledger's are faults.
     let isStrict: Bool
 
@@ -45,6 +47,7 @@ public struct Verifier: Sendable {
         self.signers = trusted ?? identities?.signers
         self.witnesses = witnesses
         self.isStrict = isStrict
+        self.isSiteView = committed.isSiteView
     }
 
     /// What one check found: the evidence in words, the commits it was read from, and what is wrong.

@@ -50,9 +50,13 @@ struct ExplainCommand: ParsableCommand {
                 origin, workspace: place.workspace, makesKeys: false, threads: machine.count,
                 isInterrupted: { Interruption.requested }, report: { _ in })
         }
-        let loss = try context?.validationLoss(of: name, in: ledger)
-        let explanation = try WeightExplanation(
-            run: name, round: round, site: site, ledger: ledger, loss: loss ?? { (_: Adapter) throws(Fault) in nil })
+        let explanation: WeightExplanation
+        if let context {
+            explanation = try WeightExplanation(
+                run: name, round: round, site: site, ledger: ledger, loss: context.validationLoss(of: name, in: ledger))
+        } else {
+            explanation = try WeightExplanation(run: name, round: round, site: site, ledger: ledger)
+        }
         if json {
             Console.result(raw: explanation.json.canonical)
         } else {

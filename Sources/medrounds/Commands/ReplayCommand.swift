@@ -2,6 +2,7 @@
 
 import AuditCommands
 import ArgumentParser
+import Engine
 import Faults
 import Federation
 import Foundation
@@ -31,6 +32,10 @@ struct ReplayCommand: ParsableCommand {
             "For sampled: the auditor's seed, any text; it draws round, site and position. Choose it after the run.",
             valueName: "text"))
     var seed: String?
+    @Option(
+        help:
+            "For sampled: who computes the steps a second time: openblas, an arithmetic by other people (default: ours, once).")
+    var arithmetic: Arithmetic = .ours
     @Option(help: ArgumentHelp("For sampled and full elsewhere: the workflow file.", valueName: "path"))
     var workflow: String?
     @Option(help: ArgumentHelp("For sampled and full: the folder of the notes on this machine.", valueName: "path"))
@@ -53,7 +58,9 @@ struct ReplayCommand: ParsableCommand {
 
     func validate() throws {
         guard chosen == .sampled else {
-            if steps != nil || seed != nil { throw ValidationError("--steps and --seed belong to --level sampled.") }
+            if steps != nil || seed != nil || arithmetic != .ours {
+                throw ValidationError("--steps, --seed and --arithmetic belong to --level sampled.")
+            }
             return
         }
         guard let steps, (1...1_000_000).contains(steps) else {
@@ -89,7 +96,7 @@ struct ReplayCommand: ParsableCommand {
                 let sample = try replayer.draw(seed: seed, round: round)
                 console.note(
                     "the seed draws round \(sample.round), site \(sample.site), after step \(sample.position)")
-                replayed = [try replayer.sampled(sample, steps: steps, context: context)]
+                replayed = [try replayer.sampled(sample, steps: steps, arithmetic: arithmetic, context: context)]
             } else {
                 replayed = try replayer.full(round: round, context: context)
             }
@@ -108,6 +115,9 @@ struct ReplayCommand: ParsableCommand {
                                 "bytes": .integer(Int64(step.bytes)), "faults": .array(step.faults.map(\.json)),
                             ]
                             members["part"] = step.part.map { .string($0) }
+                            if !step.comparisons.isEmpty {
+                                members["second_arithmetic"] = .array(step.comparisons.map(Self.json))
+                            }
                             return .object(members)
                         }),
                 ]).canonical)
@@ -118,6 +128,7 @@ struct ReplayCommand: ParsableCommand {
                 Console.result(
                     "\(step.faults.isEmpty ? "same   " : "DIFFERS")  \(title)  (\(Self.compared(step)))"
                 )
+                if let line = arithmeticLine(step) { Console.result("         \(line)") }
                 for fault in step.faults {
                     for line in fault.description.split(separator: "\n") { Console.result("        \(line)") }
                 }
@@ -129,4 +140,26 @@ struct ReplayCommand: ParsableCommand {
     }
 }
 
+extension ReplayCommand {
+    /// The largest differences of the steps that were computed twice.
+    private func arithmeticLine(_ step: ReplayedStep) -> String? {
+        guard !step.comparisons.isEmpty else { return nil }
+        func largest(_ value: (ArithmeticComparison) -> Double) -> String {
+            "\(Float(step.comparisons.map(value).max() ?? 0))"
+        }
+        return "\(step.comparisons.count) steps again by \(arithmetic.rawValue): largest relative difference of the loss "
+            + "\(largest(\.lossDifference)), of the gradient's norm \(largest(\.gradientNormDifference)), of the gradient "
+            + "\(largest(\.gradient)), of the update \(largest(\.update))"
+    }
+
+    private static func json(_ comparison: ArithmeticComparison) -> JSONValue {
+        [
+            "step": .integer(Int64(comparison.step + 1)), "loss": .number(comparison.lossDifference),
+            "gradient_norm": .number(comparison.gradientNormDifference), "gradient": .number(comparison.gradient),
+            "update": .number(comparison.update),
+        ]
+    }
+}
+
 extension ReplayLevel: ExpressibleByArgument {}
+extension Arithmetic: ExpressibleByArgument {}
