@@ -16,7 +16,15 @@ package struct Console {
     }
 
     /// A line of results.
-    package static func result(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+    package static func result(_ line: String) {
+        FileHandle.standardOutput.write(Data((line + "\n").withoutControls.utf8))
+    }
+
+    /// Results that bring their own line ends and may hold text of notes; as they are in a file, without control characters on a terminal.
+    package static func text(_ text: String) {
+        let shown = isatty(STDOUT_FILENO) == 1 ? text.withoutControls : text
+        FileHandle.standardOutput.write(Data(shown.utf8))
+    }
 
     /// A result that brings its own line ends, such as canonical JSON.
     package static func result(raw bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
@@ -24,21 +32,39 @@ package struct Console {
     /// A line for whoever watches.
     package func note(_ line: String) {
         guard !isQuiet else { return }
-        FileHandle.standardError.write(Data(((isTerminal ? "\r\u{1b}[K" : "") + line + "\n").utf8))
+        FileHandle.standardError.write(Data(((isTerminal ? "\r\u{1b}[K" : "") + line.withoutControls + "\n").utf8))
     }
 
     /// A line that the next one overwrites; nothing where no terminal is.
     package func status(_ line: String) {
         guard isTerminal, !isQuiet else { return }
-        FileHandle.standardError.write(Data("\r\u{1b}[K\(line.prefix(columns - 1))".utf8))
+        FileHandle.standardError.write(Data("\r\u{1b}[K\(line.withoutControls.prefix(columns - 1))".utf8))
     }
 
     /// A fault in full.
-    static func fault(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+    static func fault(_ text: String) { FileHandle.standardError.write(Data((text + "\n").withoutControls.utf8)) }
 
     private var columns: Int {
         var size = winsize()
         return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
+    }
+}
+
+extension String {
+    /// The text with a replacement mark for every control character but line ends and tabs, and for the marks that turn the direction of text: names of
+    /// files and labels of corpora come from elsewhere, and a terminal obeys what it is sent.
+    var withoutControls: String {
+        func isBad(_ scalar: Unicode.Scalar) -> Bool {
+            switch scalar.value {
+            case 0x09, 0x0a: false
+            case 0..<0x20, 0x7f...0x9f, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: true
+            default: false
+            }
+        }
+        guard unicodeScalars.contains(where: isBad) else { return self }
+        var view = String.UnicodeScalarView()
+        view.append(contentsOf: unicodeScalars.map { isBad($0) ? "\u{fffd}" : $0 })
+        return String(view)
     }
 }
 
