@@ -8,7 +8,7 @@ extension CorpusReader {
     enum TokenLines {
         /// Token, tab, tag: .bio files.
         case pairs
-        /// Columns between tabs or blanks, the token first and the tag last; `-DOCSTART-` begins a document: CoNLL files.
+        /// Columns between tabs or blanks, the token first and the tag last; `-DOCSTART-`, `# newdoc` and their like begin a document: CoNLL files.
         case columns
     }
 
@@ -37,7 +37,8 @@ extension CorpusReader {
                 tokens.endSentence()
                 continue
             }
-            if form == .columns && line.starts(with: Array("-DOCSTART-".utf8)) {
+            if form == .columns, isComment(line) { continue }
+            if form == .columns, beginsDocument(line) {
                 if number > 0 || !tokens.document.text.isEmpty { documents.append(tokens.finished()) }
                 number += 1
                 let digits = String(number)
@@ -52,16 +53,34 @@ extension CorpusReader {
     }
 }
 
+extension CorpusReader {
+    /// Lines that begin a document in CoNLL files and their like.
+    private static func beginsDocument(_ line: ArraySlice<UInt8>) -> Bool {
+        !line.contains(0x09)
+            && ["-DOCSTART-", "###MEDLINE:", "# newdoc", "# doc_id ="].contains { line.starts(with: $0.utf8) }
+            || line.starts(with: "-DOCSTART-".utf8)
+    }
+
+    /// `# name = value`, as CoNLL-U has it; `# newdoc id = x` begins a document.
+    private static func isComment(_ line: ArraySlice<UInt8>) -> Bool {
+        line.starts(with: "# ".utf8) && !line.contains(0x09) && !beginsDocument(line)
+            && String(decoding: line, as: UTF8.self).contains(" = ")
+    }
+}
+
 /// One document being put together from its tokens.
 private struct TokenDocument {
     var document: Document
     private var open: (type: String, start: Int, end: Int)?
     private var endsSentence = false
+    /// The label of a mention that goes on although it is no type or passed over: it counts once.
+    private var lastLabel: String?
 
     init(id: String) { document = Document(id: id, text: []) }
 
     mutating func endSentence() {
         close()
+        lastLabel = nil
         endsSentence = true
     }
 
@@ -103,14 +122,17 @@ private struct TokenDocument {
         if tag.part != .outside {
             let mapped = reading.labels.type(of: tag.label)
             let isName = mapped == nil || !tag.label.unicodeScalars.elementsEqual(token)
-            let goesOn = tag.goesOn && open?.type == mapped ?? ""
+            let goesOn = tag.goesOn && lastLabel == tag.label
             if !goesOn { reading.tally.count(label: tag.label, isName: isName) }
             if mapped == nil && !goesOn { reading.tally.mappedAway += 1 }
+            lastLabel = tag.part == .last ? nil : tag.label
             type = mapped ?? ""
             if !type.isEmpty && !AnnotationType.all.contains(type) {
-                reading.faults.add(unknownLabel: tag.label, isName: isName, at: place)
+                if !goesOn { reading.faults.add(unknownLabel: tag.label, isName: isName, at: place) }
                 return
             }
+        } else {
+            lastLabel = nil
         }
         if !document.text.isEmpty { document.text.append(endsSentence ? "\n" : " ") }
         endsSentence = false

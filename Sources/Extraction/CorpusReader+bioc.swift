@@ -51,11 +51,12 @@ extension CorpusReader {
             return nil
         }
         let value: JSONValue
-        do {
-            value = try JSONValue(parsing: bytes, at: line)
-            guard value.members != nil else { throw Fault.bioc("the document is no object", at: line) }
-        } catch {
-            reading.faults.add(.bioc("the document is no JSON object in which every member is named once", at: line))
+        do { value = try JSONValue(parsing: bytes, at: line) } catch {
+            reading.faults.add(.bioc(error.what, at: line))
+            return nil
+        }
+        guard value.members != nil else {
+            reading.faults.add(.bioc("the document is no JSON object", at: line))
             return nil
         }
         guard let id = value["id"]?.name, isDocumentID(id) else {
@@ -115,8 +116,12 @@ private struct BioCDocument {
     private let line: Place
     private var text: [Unicode.Scalar] = []
     private var segments: [OffsetCounting.Segment] = []
-    private var annotations: [(value: JSONValue, segment: Int?)] = []
-    private var relations: [JSONValue] = []
+    private var annotations: [(value: JSONValue, segment: Int?, scope: Int)] = []
+    private var relations: [(value: JSONValue, scope: Int)] = []
+    /// The number of the passage at hand, from 1; 0 for what belongs to the document.
+    private var scope = 1
+    /// The names that annotations got, by passage and id: ids that begin anew in every passage are made distinct.
+    private var names: [Int: [String: String]] = [:]
 
     init(id: String, labels: LabelMap, line: Place) {
         self.id = id
@@ -140,22 +145,31 @@ private struct BioCDocument {
                 return nil
             }
             let sentences = passage["sentences"]?.elements ?? []
-            let hasText = passage["text"]?.text != nil
+            // Some writers put an empty text beside sentences.
+            let hasText = passage["text"]?.text.map { !$0.isEmpty || sentences.isEmpty } ?? false
             for piece in hasText ? [passage] : sentences {
                 guard append(piece, &reading) else { return nil }
+            }
+            if !hasText && sentences.isEmpty && passage["annotations"]?.elements?.isEmpty == false {
+                reading.faults.add(.bioc("a passage with annotations has no text", at: place("")))
+                return nil
             }
             let whole = hasText ? segments.count - 1 : nil
             collect(passage, segment: whole)
             for sentence in sentences { collect(sentence, segment: whole) }
+            scope += 1
         }
+        scope = 0
         collect(value, segment: nil)
         let labels = reading.labels
         intake = AnnotationIntake(id: id, text: text, labels: labels)
         if !segments.isEmpty { intake.segments = segments }
         for (index, annotation) in annotations.enumerated() {
-            mention(annotation.value, number: index + 1, segment: annotation.segment, &reading)
+            mention(annotation.value, number: index + 1, segment: annotation.segment, scope: annotation.scope, &reading)
         }
-        for (index, relation) in relations.enumerated() { self.relation(relation, number: index + 1, &reading) }
+        for (index, relation) in relations.enumerated() {
+            self.relation(relation.value, number: index + 1, scope: relation.scope, &reading)
+        }
         intake.finish(faults: &reading.faults, tally: &reading.tally)
         return intake.document
     }
@@ -180,15 +194,18 @@ private struct BioCDocument {
     }
 
     private mutating func collect(_ value: JSONValue, segment: Int?) {
-        for annotation in value["annotations"]?.elements ?? [] { annotations.append((annotation, segment)) }
-        relations += value["relations"]?.elements ?? []
+        for annotation in value["annotations"]?.elements ?? [] { annotations.append((annotation, segment, scope)) }
+        for relation in value["relations"]?.elements ?? [] { relations.append((relation, scope)) }
     }
 
     private mutating func mention(
-        _ value: JSONValue, number: Int, segment: Int?, _ reading: inout CorpusReading
+        _ value: JSONValue, number: Int, segment: Int?, scope: Int, _ reading: inout CorpusReading
     ) {
-        let name = value["id"]?.name ?? "annotation \(number)"
-        let here = place(Fault.annotation(name) == name ? name : "entity \(number)")
+        let id = value["id"]?.name ?? "annotation \(number)"
+        let here = place(Fault.annotation(id) == id ? id : "entity \(number)")
+        let isTaken = names[scope]?[id] == nil && names.contains { $0.value[id] != nil }
+        let name = isTaken ? "\(id) of passage \(scope)" : id
+        names[scope, default: [:]][id] = name
         guard intake.claim(name, at: here, faults: &reading.faults) else { return }
         let label = value["infons"]?["type"]?.name
         if let label, intake.passesOver(label, id: name, tally: &reading.tally) { return }
@@ -219,15 +236,22 @@ private struct BioCDocument {
         return max(0, low - 1)
     }
 
-    private mutating func relation(_ value: JSONValue, number: Int, _ reading: inout CorpusReading) {
-        let name = value["id"]?.name ?? ""
-        let here = place(Fault.annotation(name) == name ? name : "relation \(number)")
+    /// The annotation that a node means: one of its own passage, else the only one of that id.
+    private func name(of id: String, scope: Int) -> String {
+        if let own = names[scope]?[id] { return own }
+        let others = names.values.compactMap { $0[id] }
+        return others.count > 1 ? "several of that id" : others.first ?? id
+    }
+
+    private mutating func relation(_ value: JSONValue, number: Int, scope: Int, _ reading: inout CorpusReading) {
+        let id = value["id"]?.name ?? ""
+        let here = place(Fault.annotation(id) == id ? id : "relation \(number)")
         let label = value["infons"]?["type"]?.name
         if let label, intake.passesOver(label, tally: &reading.tally) { return }
         let nodes = value["nodes"]?.elements ?? []
         func end(_ role: String, or place: Int) -> String? {
             let node = nodes.first { $0["role"]?.text == role } ?? (nodes.count == 2 ? nodes[place] : nil)
-            return node?["refid"]?.name
+            return node?["refid"]?.name.map { name(of: $0, scope: scope) }
         }
         let isOurs = label.map { reading.labels.type(of: $0) == Relation.hasAttr } ?? true
         let (head, modifier) = (end("head", or: 0), end("modifier", or: 1))

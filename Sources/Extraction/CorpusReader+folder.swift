@@ -40,7 +40,8 @@ extension CorpusReader {
         let name = path.utf8.split(separator: 0x2f).last.map { String($0) ?? "" } ?? ""
         let ending = Self.ending(of: name)
         let id = String(name.dropLast(ending.count))
-        switch ending {
+        // A file that is named itself may have its ending in any case.
+        switch ending.lowercased() {
         case ".jsonl":
             // Each line has the limit of a document; the file as a whole has none.
             guard let bytes = load(path, nil, limit: .max, &reading) else { return [] }
@@ -56,7 +57,7 @@ extension CorpusReader {
             reading.faults.document = id
             defer { reading.faults.document = nil }
             guard let bytes = load(path, id, &reading) else { return [] }
-            let form = ending == ".bio" ? TokenLines.pairs : .columns
+            let form = ending.lowercased() == ".bio" ? TokenLines.pairs : .columns
             let found = tokens(id: id, lines: bytes, file: path, form: form, reading: &reading)
             return form == .pairs ? found : found.filter { !$0.text.isEmpty }
         case ".xml":

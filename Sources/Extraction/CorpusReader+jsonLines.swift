@@ -23,8 +23,7 @@ extension CorpusReader {
             }
             let value: JSONValue
             do { value = try JSONValue(parsing: Array(line), at: place) } catch {
-                reading.faults.add(
-                    .jsonLine("the line is not one JSON object in which every member is named once", at: place))
+                reading.faults.add(.jsonLine(error.what, at: place))
                 continue
             }
             guard value.members != nil else {

@@ -197,6 +197,26 @@ import Testing
         #expect(found.corpus.documents.first?.entities.map(\.spans) == [[12..<17], [6..<10]])
     }
 
+    /// Full texts of PubTator begin the ids of annotations anew in every passage.
+    @Test func idsMayBeginAnewInEveryPassage() throws {
+        func passage(_ offset: Int, _ relation: String) -> String {
+            #"{"offset":\#(offset),"text":"left arm","annotations":[{"id":"1","infons":{"type":"problem"},"locations":[{"offset":\#(offset + 5),"length":3}]},{"id":"2","infons":{"type":"bodyloc"},"locations":[{"offset":\#(offset),"length":4}]}],"relations":[\#(relation)]}"#
+        }
+        let relation =
+            #"{"id":"R1","infons":{"type":"hasAttr"},"nodes":[{"refid":"1","role":"head"},{"refid":"2","role":"modifier"}]}"#
+        let found = try survey(
+            ["n.json": #"{"id":"d","passages":[\#(passage(0, relation)),\#(passage(9, relation))]}"#], "n.json")
+        #expect(found.report == nil)
+        #expect(
+            found.corpus.documents.first?.relations == [
+                Relation(head: "1", modifier: "2"), Relation(head: "1 of passage 2", modifier: "2 of passage 2"),
+            ])
+        let between = try survey(
+            ["n.json": #"{"id":"d","passages":[\#(passage(0, "")),\#(passage(9, ""))],"relations":[\#(relation)]}"#],
+            "n.json")
+        #expect(between.corpus.skipped.map(\.fault.code) == ["data.relation-end"])
+    }
+
     @Test func hostileBioCIsRefused() throws {
         for text in [
             String(repeating: "[", count: 1_000_000), String(repeating: #"{"a":"#, count: 200_000), "\"",
@@ -285,6 +305,7 @@ import Testing
             chest NN I-NP B-problem
             pain NN I-NP E-problem
 
+            # sent_id = 2
             Given VB O O
             aspirin NN B-NP S-drug
             -DOCSTART- -X- O O
@@ -300,6 +321,11 @@ import Testing
             found.corpus.documents.map { document in
                 document.entities.map { "\($0.type) \(string(document.text[$0.hull]))" }
             } == [["problem chest pain", "drug aspirin"], ["problem Rash"]])
+        let others = try survey(
+            ["n.TSV": "###MEDLINE:1\n\nRash\tB-Disease\npain\tI-Disease\n# newdoc id = 2\nno\tO\n"], "n.TSV")
+        #expect(others.corpus.tally.labels.map { "\($0.label) \($0.count)" } == ["Disease 1"])
+        #expect(
+            others.corpus.documents.map(\.id) == ["n-00002"] && others.corpus.skipped.map(\.document) == ["n-00001"])
         #expect(try survey(["n.tsv": "pain\tB-x\n"], "n.tsv").report?.faults.first?.code == "data.unknown-type")
         #expect(try survey(["n.conll": "pain\nrash Q-problem"], "n.conll").corpus.tally.faults == ["data.bio-line": 2])
     }
