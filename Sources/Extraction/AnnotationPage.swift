@@ -103,6 +103,7 @@ public enum AnnotationPage {
         }
         var rows: [String] = []
         let bound = Set(document.relations.map(\.modifier))
+        let isBound = !bound.isEmpty
         for entity in document.entities
         where AnnotationType.entities.contains(entity.type) || !bound.contains(entity.id) {
             let modifiers = document.relations.filter { $0.head == entity.id }.compactMap { mentions[$0.modifier] }
@@ -110,11 +111,11 @@ public enum AnnotationPage {
             rows.append(
                 "<tr><td class=\"id\">\(escaped(entity.id))</td><td>\(chip(entity))</td>"
                     + "<td class=\"place\">\(entity.hull.lowerBound)\u{2013}\(entity.hull.upperBound)</td>"
-                    + "<td>\(cells.isEmpty ? "" : "<ul>\(cells)</ul>")</td></tr>")
+                    + (isBound ? "<td>\(cells.isEmpty ? "" : "<ul>\(cells)</ul>")</td>" : "") + "</tr>")
         }
         guard !rows.isEmpty else { return "<p class=\"none\">No mention was found.</p>" }
         return
-            "<table>\n<thead><tr><th>id</th><th>mention</th><th>offsets</th><th>modifiers</th></tr></thead>\n<tbody>\n"
+            "<table>\n<thead><tr><th>id</th><th>mention</th><th>offsets</th>\(isBound ? "<th>modifiers</th>" : "")</tr></thead>\n<tbody>\n"
             + rows.joined(separator: "\n") + "\n</tbody>\n</table>"
     }
 
@@ -154,8 +155,9 @@ public enum AnnotationPage {
         .problem { --fill: #fde4e1; --line: #c0392b; } .treatment { --fill: #e0efe3; --line: #2e7d46; }
         .test { --fill: #dfeafb; --line: #2b62b5; } .drug { --fill: #f0e4fa; --line: #7a3fb0; }
         table { border-collapse: collapse; width: 100%; font-size: 14px; }
-        th { text-align: left; font-weight: 600; color: #526071; }
-        th, td { padding: 5px 8px 5px 0; border-bottom: 1px solid #e6eaef; vertical-align: top; overflow-wrap: anywhere; }
+        th { text-align: left; font-weight: 600; color: #526071; white-space: nowrap; overflow-wrap: normal; }
+        th, td { padding: 5px 8px 5px 0; border-bottom: 1px solid #e6eaef; vertical-align: top; }
+        td { overflow-wrap: anywhere; }
         td.id, td.place { color: #526071; white-space: nowrap; font-variant-numeric: tabular-nums; }
         td ul { list-style: none; margin: 0; padding: 0; }
         .none { color: #526071; margin: 0; }

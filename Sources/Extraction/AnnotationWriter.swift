@@ -51,8 +51,10 @@ public enum AnnotationWriter {
         }
     }
 
-    /// The .ann file of a document: T, R and A lines. Line ends within a mention are written as blanks.
-    public static func brat(_ document: Document) -> String {
+    /// The .ann file of a document: T, R, A and # lines. Line ends within a mention are written as blanks.
+    ///
+    /// `asMarked` holds the range that the model marked of each mention, by id, whose boundaries were moved by rule.
+    public static func brat(_ document: Document, asMarked: [String: Range<Int>] = [:]) -> String {
         var lines = document.entities.map { entity in
             let spans = entity.spans.map { "\($0.lowerBound) \($0.upperBound)" }.joined(separator: ";")
             return "\(entity.id)\t\(entity.type) \(spans)\t\(surface(entity, document))\n"
@@ -64,11 +66,18 @@ public enum AnnotationWriter {
             let value = attribute.value.map { " \($0)" } ?? ""
             lines.append("A\(index + 1)\t\(attribute.name) \(attribute.target)\(value)\n")
         }
+        let moved = document.entities.filter { asMarked[$0.id] != nil }
+        for (index, entity) in moved.enumerated() {
+            guard let range = asMarked[entity.id] else { continue }
+            lines.append(
+                "#\(index + 1)\tAnnotatorNotes \(entity.id)\tas marked by the model: \(range.lowerBound) \(range.upperBound)\n"
+            )
+        }
         return lines.joined()
     }
 
-    /// The document as one line of a .jsonl file, its end included; keys in byte order.
-    public static func jsonLine(_ document: Document) -> String {
+    /// The document as one line of a .jsonl file, its end included; keys in byte order. `asMarked` as in `brat`, as the member `as_marked`.
+    public static func jsonLine(_ document: Document, asMarked: [String: Range<Int>] = [:]) -> String {
         let entities = document.entities.map { entity -> JSONValue in
             var members: [String: JSONValue] = [
                 "id": .string(entity.id), "type": .string(entity.type),
@@ -78,6 +87,9 @@ public enum AnnotationWriter {
             if entity.spans.count > 1 {
                 members["spans"] = .array(
                     entity.spans.map { .array([.integer(Int64($0.lowerBound)), .integer(Int64($0.upperBound))]) })
+            }
+            if let range = asMarked[entity.id] {
+                members["as_marked"] = .array([.integer(Int64(range.lowerBound)), .integer(Int64(range.upperBound))])
             }
             return .object(members)
         }

@@ -81,19 +81,6 @@ public enum CorpusReader {
         return Survey(corpus: corpus, faults: reading.faults, path: path)
     }
 
-    /// Reads one note without annotation; its id is the file's name without `.txt`. Codes: `data.unreadable`, `data.utf8`, `data.document-id`.
-    public static func readNote(path: String) throws(Fault) -> Document {
-        let name = path.utf8.split(separator: 0x2f).last.map { String($0) ?? "" } ?? ""
-        let id = name.hasSuffix(".txt") ? String(name.dropLast(4)) : name
-        guard isDocumentID(id) else { throw .documentID(path, line: nil) }
-        guard let bytes = bytes(path) else { throw .unreadable(path, document: id) }
-        guard bytes.count <= largestDocument else {
-            throw .tooLarge(path, document: id, bytes: bytes.count, limit: largestDocument)
-        }
-        guard let text = scalars(bytes) else { throw .notUTF8(path, document: id) }
-        return Document(id: id, text: text)
-    }
-
     /// Reads one file; a fault is added where that cannot be. No note is as large as the limit, but a whole collection may be.
     static func load(_ path: String, _ id: String?, limit: Int = largestDocument, _ reading: inout CorpusReading)
         -> [UInt8]?

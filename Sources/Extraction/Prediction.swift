@@ -21,6 +21,12 @@ public struct RecordPrediction: Sendable, Equatable {
     /// What was wrong with the marks.
     public var faults: MarkupFaults
 
+    /// Makes an answer of what is known already.
+    public init(predictions: [Prediction], faults: MarkupFaults) {
+        self.predictions = predictions
+        self.faults = faults
+    }
+
     /// Reads generated text: parses its marks and maps each span to offsets of the record's document.
     ///
     /// A span keeps the stretch of the source from the first to the last of its code points that the alignment found. It stands nowhere where

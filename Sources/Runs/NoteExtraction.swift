@@ -10,8 +10,20 @@ import ModelShelf
 import RunRecords
 import Workflows
 
+/// What a model found in one note.
+public struct ExtractedNote: Sendable {
+    /// The note with its mentions and relations.
+    public var document: Document
+    /// The range that the model marked, by mention, where the rule moved it.
+    public var asMarked: [String: Range<Int>]
+    /// What of the model's marks could not be read.
+    public var faults: MarkupFaults
+}
+
 /// Extracts entities, and where the run trained on relations also their modifiers, from notes with a run's global adapter.
 public struct NoteExtractor {
+    /// Whether an adapter of the run is used, and not the base model alone.
+    public var hasAdapter: Bool { adapter != nil }
     private let opened: OpenedModel
     private let model: LanguageModel
     private let adapter: Adapter?
@@ -20,10 +32,16 @@ public struct NoteExtractor {
     private let modifiers: [String]
     private let threads: Int
 
-    /// Opens the model and the adapter that the run last published; before any round, or with 0, the base model alone.
+    /// Opens the model and the adapter that the run last published; with round 0 the base model alone. Throws `run.no-adapter` where the run has
+    /// published none: an empty table of the base model would read as "nothing found".
     public init(run: RunName, round: Int?, ledger: Ledger, origin: RunOrigin, threads: Int) throws {
         let committed = try CommittedPlan(of: run, in: ledger)
         let (tip, plan) = (committed.tip, committed.plan)
+        if round == nil, try ledger.file(RunPath.global, of: tip) == nil {
+            throw Fault(
+                .usage, "run.no-adapter", "the run \(run) has published no adapter: no round of it was averaged",
+                mend: "Finish it with medrounds run --resume, or ask for the base model alone with --round 0.")
+        }
         opened = try OpenedModel(plan.declaration, origin: origin)
         guard opened.summary.digest == plan.inputs.model.digest else {
             throw Fault(
@@ -66,8 +84,9 @@ public struct NoteExtractor {
     /// The entities of a note and their modifiers, with code point offsets. `progress` gets records done and in all; how many heads there are to ask
     /// about is known once the entities are.
     public func entities(
-        of document: Document, maxNewTokens: Int, batchSize: Int, progress: (Int, Int) throws(Fault) -> Void
-    ) throws(Fault) -> (document: Document, faults: MarkupFaults) {
+        of document: Document, boundaries: MentionBoundaries.Choice, maxNewTokens: Int, batchSize: Int,
+        progress: (Int, Int) throws(Fault) -> Void
+    ) throws(Fault) -> ExtractedNote {
         let sentences = try RecordBuilder.records(
             from: [document], tasks: TaskSelection(ner: .all), template: opened.template, purpose: .evaluation
         ).records
@@ -75,7 +94,8 @@ public struct NoteExtractor {
         result.entities = []
         result.relations = []
         var faults = MarkupFaults()
-        guard !sentences.isEmpty else { return (result, faults) }
+        var moved = MentionBoundaries.Moved()
+        guard !sentences.isEmpty else { return ExtractedNote(document: result, asMarked: [:], faults: faults) }
         func answers(to records: [Record], after done: Int, of total: Int) throws(Fault) -> [RecordPrediction] {
             guard !records.isEmpty else { return [] }
             var prompts: [[Int32]] = []
@@ -89,12 +109,16 @@ public struct NoteExtractor {
                 let answer = RecordPrediction(
                     generated: opened.encoder.tokenizer.decode(generation.tokens), for: record)
                 faults += answer.faults
-                return answer
+                return RecordPrediction(
+                    predictions: moved.applied(boundaries, to: answer.predictions, in: document.text),
+                    faults: answer.faults)
             }
         }
         let found = try answers(to: sentences, after: 0, of: sentences.count)
         result.entities = AnnotationWriter.entities(of: found.flatMap(\.predictions), types: types)
-        guard !modifiers.isEmpty else { return (result, faults) }
+        guard !modifiers.isEmpty else {
+            return ExtractedNote(document: result, asMarked: moved.ranges(of: result.entities), faults: faults)
+        }
         var asked: [Record] = []
         for head in result.entities {
             if let sentence = sentences.last(where: { $0.range.lowerBound <= head.hull.lowerBound }),
@@ -116,6 +140,6 @@ public struct NoteExtractor {
                 result.relations.append(Relation(head: head.id, modifier: id))
             }
         }
-        return (result, faults)
+        return ExtractedNote(document: result, asMarked: moved.ranges(of: result.entities), faults: faults)
     }
 }

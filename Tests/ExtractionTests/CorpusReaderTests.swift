@@ -112,7 +112,7 @@ import Testing
             let report = #expect(throws: FaultReport.self) { try CorpusReader.read(path: folder) }
             #expect(report?.faults.map(\.code) == ["data.utf8", "data.utf8"])
             #expect(report?.faults.map(\.place?.document) == ["m", "n"])
-            #expect(throws: Fault.self) { try CorpusReader.readNote(path: "\(folder)/n.txt") }
+            #expect(throws: Fault.self) { try NoteReader.notes(at: ["\(folder)/n.txt"]) }
         }
     }
 

@@ -113,7 +113,7 @@ import Testing
             let report = #expect(throws: FaultReport.self) { try CorpusReader.read(path: folder) }
             #expect(report?.faults.map(\.code) == ["data.too-large"])
             #expect(report?.faults.first?.place?.document == "n")
-            #expect(throws: Fault.self) { try CorpusReader.readNote(path: "\(folder)/n.txt") }
+            #expect(throws: Fault.self) { try NoteReader.notes(at: ["\(folder)/n.txt"]) }
         }
     }
 

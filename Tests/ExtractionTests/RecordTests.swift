@@ -195,7 +195,7 @@ import Testing
             #expect(paired == [document])
             let lined = try CorpusReader.read(path: "\(folder)/n.jsonl")
             #expect(lined == [document])
-            let note = try CorpusReader.readNote(path: "\(folder)/n.txt")
+            let note = try #require(try NoteReader.notes(at: ["\(folder)/n.txt"]).first)
             #expect(note == Document(id: "n", text: document.text))
         }
         #expect(
@@ -221,7 +221,9 @@ struct WriterOnRealCorporaTests {
     @Test(arguments: ["maccrobat/test", "phee/test.jsonl", "mtsamples-other/test"])
     func whatIsWrittenReadsBack(path: String) throws {
         let documents = try CorpusReader.read(path: Shared.path(path))
-        var files: [String: [UInt8]] = ["all.jsonl": Array(documents.map(AnnotationWriter.jsonLine).joined().utf8)]
+        var files: [String: [UInt8]] = [
+            "all.jsonl": Array(documents.map { AnnotationWriter.jsonLine($0) }.joined().utf8)
+        ]
         for document in documents {
             files["\(document.id).txt"] = Array(string(document.text).utf8)
             files["\(document.id).ann"] = Array(AnnotationWriter.brat(document).utf8)

@@ -1,0 +1,94 @@
+// MentionBoundaries: boundaries of predicted mentions moved to whole words, with no final punctuation. A pure rule on text and offsets.
+
+/// Moves the boundaries of predictions by rule.
+///
+/// A model copies text and sets its marks between tokens, so a mark may cut a word or take in the full stop behind it. No guideline that we know annotates
+/// half a word or ends a mention in a full stop, so the rule only repairs what is never right. It knows neither gold nor types.
+public enum MentionBoundaries {
+    /// What the rule is called where its outcome is recorded; a change of the rule is another name.
+    public static let rule = "whole-words/1"
+
+    /// Whose boundaries are used.
+    public enum Choice: Sendable {
+        /// Those of the rule.
+        case wholeWords
+        /// The model's own.
+        case asMarked
+    }
+
+    /// What the rule moved, so that it can be recorded beside its outcome.
+    public struct Moved: Sendable {
+        private var marked: [Prediction: Range<Int>] = [:]
+
+        /// Nothing yet.
+        public init() {}
+
+        /// Predictions with the boundaries of the choice; what the rule moves is kept in mind.
+        public mutating func applied(_ choice: Choice, to predictions: [Prediction], in text: [Unicode.Scalar])
+            -> [Prediction]
+        {
+            guard choice == .wholeWords else { return predictions }
+            for prediction in predictions {
+                guard let range = prediction.range else { continue }
+                let moved = Prediction(type: prediction.type, range: MentionBoundaries.snapped(range, in: text))
+                // Where another answer marked it so itself, nothing was moved.
+                if moved == prediction { marked[moved] = range } else if marked[moved] == nil { marked[moved] = range }
+            }
+            return MentionBoundaries.snapped(predictions, in: text)
+        }
+
+        /// The range that the model marked, by id, of each mention that was moved.
+        public func ranges(of entities: [Entity]) -> [String: Range<Int>] {
+            var ranges: [String: Range<Int>] = [:]
+            for entity in entities {
+                let range = marked[Prediction(type: entity.type, range: entity.hull)]
+                if let range, range != entity.hull { ranges[entity.id] = range }
+            }
+            return ranges
+        }
+    }
+
+    /// Predictions with their boundaries moved; those that become equal are one. Those that stand nowhere are kept as they are.
+    public static func snapped(_ predictions: [Prediction], in text: [Unicode.Scalar]) -> [Prediction] {
+        var seen: Set<Prediction> = []
+        var out: [Prediction] = []
+        for prediction in predictions {
+            let moved = Prediction(type: prediction.type, range: prediction.range.map { snapped($0, in: text) })
+            if moved == prediction || seen.insert(moved).inserted { out.append(moved) }
+        }
+        return out
+    }
+
+    /// A range moved to whole words and without white space or punctuation at its end; unchanged where nothing would be left.
+    public static func snapped(_ range: Range<Int>, in text: [Unicode.Scalar]) -> Range<Int> {
+        var (start, end) = (max(0, range.lowerBound), min(text.count, range.upperBound))
+        guard start < end else { return range }
+        while start < end - 1 && text[start].isSpace { start += 1 }
+        while start > 0 && cuts(start, text) { start -= 1 }
+        while end < text.count && cuts(end, text) { end += 1 }
+        while end > start + 1, isDropped(end - 1, from: start, text) { end -= 1 }
+        return start < end && text[start..<end].contains { !$0.isSpace } ? start..<end : range
+    }
+
+    /// Whether a boundary here runs through a word or a number.
+    private static func cuts(_ place: Int, _ text: [Unicode.Scalar]) -> Bool {
+        let (before, after) = (text[place - 1], text[place])
+        if after.isAccent { return true }
+        // "5mg" and "T2N0" hold boundaries that guidelines do set: letters and digits are words of their own.
+        return (before.isLetter || before.isAccent) && after.isLetter || before.isDigit && after.isDigit
+    }
+
+    /// Whether the last code point is no part of a mention.
+    private static func isDropped(_ last: Int, from start: Int, _ text: [Unicode.Scalar]) -> Bool {
+        switch text[last] {
+        case ",", ";", ":", "!", "?": return true
+        case ".":
+            // The dot of an abbreviation with dots within (p.r.n.) or of one letter belongs to it.
+            var head = last
+            while head > start && !text[head - 1].isSpace { head -= 1 }
+            let word = text[head..<last]
+            return !word.contains(".") && word.count != 1
+        default: return text[last].isSpace
+        }
+    }
+}
