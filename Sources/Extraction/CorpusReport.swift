@@ -1,4 +1,4 @@
-// CorpusReport: what stands in a corpus, in figures, and which documents of two corpora share their wording. No text of a note is in it.
+// CorpusReport: what stands in a corpus, in figures. No text of a note is in it.
 
 import Faults
 import Federation
@@ -61,59 +61,25 @@ public struct CorpusReport: Sendable {
         if let most = lengths.last { words = (lengths[lengths.count / 2], most) }
     }
 
+    /// Compares mentions that overlap, in the order of their starts.
     private mutating func countNesting(_ hulls: [Range<Int>]) {
+        let hulls = hulls.sorted { ($0.lowerBound, $1.upperBound) < ($1.lowerBound, $0.upperBound) }
+        var isNested = [Bool](repeating: false, count: hulls.count)
+        var crosses = isNested
         for (index, hull) in hulls.enumerated() {
-            var isNested = false
-            var crosses = false
-            for (other, outer) in hulls.enumerated() where other != index && outer.overlaps(hull) && outer != hull {
-                if outer.lowerBound <= hull.lowerBound && hull.upperBound <= outer.upperBound {
-                    isNested = true
-                } else if !(hull.lowerBound <= outer.lowerBound && outer.upperBound <= hull.upperBound) {
-                    crosses = true
+            for other in index + 1..<max(index + 1, hulls.count) {
+                let inner = hulls[other]
+                guard inner.lowerBound < hull.upperBound else { break }
+                if inner == hull { continue }
+                if inner.upperBound <= hull.upperBound {
+                    isNested[other] = true
+                } else {
+                    crosses[index] = true
+                    crosses[other] = true
                 }
             }
-            if isNested { nested += 1 }
-            if crosses { crossing += 1 }
         }
-    }
-}
-
-/// Wording that documents of one corpus share with another.
-public enum WordingOverlap {
-    /// Words of a stretch that is compared.
-    public static let length = 8
-
-    /// The documents of which at least `share` of the stretches of eight words stand in the other corpus, with that share, most first. Words
-    /// are compared without case; a document of fewer words is one stretch.
-    public static func documents(of corpus: [Document], in other: [Document], share: Double) -> [(
-        document: String, share: Double
-    )] {
-        var known: Set<UInt64> = []
-        for document in other { known.formUnion(stretches(document)) }
-        var found: [(document: String, share: Double)] = []
-        for document in corpus {
-            let own = stretches(document)
-            guard !own.isEmpty else { continue }
-            let common = Double(own.count { known.contains($0) }) / Double(own.count)
-            if common > 0 && common >= share { found.append((document.id, common)) }
-        }
-        return found.sorted { ($1.share, $0.document) < ($0.share, $1.document) }
-    }
-
-    /// Hashes (FNV-1a) of the stretches; two of 2^64 being equal by chance would only list a document too much.
-    private static func stretches(_ document: Document) -> [UInt64] {
-        let words = document.text.split(whereSeparator: \.isSpace).map { word -> UInt64 in
-            var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-            for scalar in word {
-                let lower = (0x41...0x5a).contains(scalar.value) ? scalar.value + 0x20 : scalar.value
-                hash = (hash ^ UInt64(lower)) &* 0x100_0000_01b3
-            }
-            return hash
-        }
-        guard !words.isEmpty else { return [] }
-        let size = min(length, words.count)
-        return (0...(words.count - size)).map { start in
-            words[start..<start + size].reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ $1) &* 0x100_0000_01b3 }
-        }
+        nested += isNested.count { $0 }
+        crossing += crosses.count { $0 }
     }
 }
