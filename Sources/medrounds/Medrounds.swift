@@ -20,7 +20,8 @@ struct Medrounds: ParsableCommand {
         subcommands: [
             RunCommand.self, ValidateCommand.self, PlanCommand.self, LogCommand.self, ShowCommand.self,
             VerifyCommand.self, ReplayCommand.self, ExplainCommand.self, DiffCommand.self, CompareCommand.self,
-            ReportCommand.self, ExportCommand.self, ExtractCommand.self, ScoreCommand.self, DataCommand.self,
+            ReportCommand.self, ExportCommand.self, ExtractCommand.self, ErrorsCommand.self, ScoreCommand.self,
+            DataCommand.self,
             ModelsCommand.self,
             AdapterCommand.self, BenchCommand.self, KeysCommand.self, ApproveCommand.self, WitnessCommand.self,
             LedgerCommand.self,
