@@ -6,8 +6,8 @@ import RunRecords
 import Workflows
 
 enum Leakage {
-    /// How many documents a fault lists.
-    private static let listed = 20
+    /// How many documents a fault names.
+    private static let listed = 3
 
     /// Refuses a validation or test document that a site trains on (`data.overlap`); where that is allowed it is told and counted in the summary of
     /// its source. Documents are the same where their text is, white space and case aside.
@@ -38,16 +38,18 @@ enum Leakage {
                 }
                 continue
             }
-            for (document, other) in common.prefix(listed) {
-                faults.append(
-                    Fault(
-                        .data, "data.overlap",
-                        "the document is \(other.document) of \(other.owner), which trains on it; \(owner) has \(common.count) such documents",
-                        at: Place(file: set.summaries.first?.path, document: document),
-                        mend:
-                            "Take it out of one of them, or write allow_overlap: true to have it counted and recorded.")
-                )
-            }
+            // One slip, such as the training folder named as test, makes every document a fault: one fault with a few names says it.
+            guard let first = common.first else { continue }
+            let names = common.prefix(listed).map { "\($0.document) is \($0.other.document) of \($0.other.owner)" }
+            faults.append(
+                Fault(
+                    .data, "data.overlap",
+                    "\(common.count) of \(set.prints.count) documents of \(owner) are trained on: \(names.joined(separator: ", "))"
+                        + (common.count > listed ? ", ..." : ""),
+                    at: Place(file: set.summaries.first?.path, document: first.document),
+                    mend:
+                        "Take them out of one of the two, or write allow_overlap: true to have them counted and recorded."
+                ))
         }
         if !faults.isEmpty { throw FaultReport(faults) }
     }
