@@ -144,6 +144,6 @@ private struct ExtractionOutput {
 
     private mutating func write(_ piece: String) throws(Fault) {
         // A file is written once, when everything is known; the terminal gets each note as it is done.
-        if path != nil { text += piece } else { Console.result(text: piece) }
+        if path != nil { text += piece } else { Console.text(piece) }
     }
 }
