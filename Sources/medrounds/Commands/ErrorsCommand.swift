@@ -1,6 +1,7 @@
 // medrounds errors: what a score means, as a page: missed, false and half-right mentions in their sentences.
 
 import ArgumentParser
+import AuditCommands
 import Extraction
 import Faults
 import Federation
@@ -36,7 +37,8 @@ struct ErrorsCommand: ParsableCommand {
         let ledger = try Ledger.open(path: place.ledger)
         let name = try runName(runText)
         let origin = try RunOrigin.of(
-            name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, ledger: ledger)
+            name, workspace: place.workspace, workflow: workflow, cache: Environment.cache,
+            current: FileManager.default.currentDirectoryPath, ledger: ledger)
         let errors = try CohortErrors(
             run: name, cohort: cohort, round: round, ledger: ledger, origin: origin, workspace: place.workspace)
         let scored = errors.round == 0 ? "the base model alone" : "round \(errors.round)"

@@ -67,7 +67,8 @@ struct ExtractCommand: ParsableCommand {
                 mend: "Name a folder for them with --output, or ask for --format jsonl, whose lines carry the ids.")
         }
         let origin = try RunOrigin.of(
-            name, workspace: place.workspace, workflow: workflow, cache: Environment.cache, current: FileManager.default.currentDirectoryPath, ledger: ledger)
+            name, workspace: place.workspace, workflow: workflow, cache: Environment.cache,
+            current: FileManager.default.currentDirectoryPath, ledger: ledger)
         let extractor = try NoteExtractor(
             run: name, round: round, ledger: ledger, origin: origin, threads: machine.count)
         let console = Console(quiet: quiet)
