@@ -5,6 +5,12 @@
 #ifndef MEDROUNDS_ATTENTION_H
 #define MEDROUNDS_ATTENTION_H
 
+#include "elementwise.h"
+#include "explog.h"
+#include "pack.h"
+#include "table.h"
+#include "tile.h"
+
 // A block of keys of one span. visible(i) = first_visible + i keys of it are seen by query i of the call, where causal.
 typedef struct {
   const float *keys, *values;
@@ -109,8 +115,11 @@ INLINE float softmax_step(float *row, ptrdiff_t hidden, ptrdiff_t visible, ptrdi
   return past;
 }
 
-static void attention_forward_level(float *out, ptrdiff_t out_row, float *log_sum_exp, const float *q, ptrdiff_t q_row,
-                                    ptrdiff_t queries, const kernel_attention_span *span, void *scratch) {
+static void attention_forward_level(const kernel_attention_queries *given, const kernel_attention_span *span,
+                                    void *scratch) {
+  float *out = given->out, *log_sum_exp = given->log_sum_exp;
+  const float *q = given->q;
+  const ptrdiff_t out_row = given->out_row, q_row = given->q_row, queries = given->count;
   const ptrdiff_t D = span->D, padded = (D + LANES - 1) / LANES * LANES;
   float *keys = scratch, *values = keys + ATTENTION_KEYS * padded, *weights = values + ATTENTION_KEYS * padded;
   for (ptrdiff_t start = 0; start < queries; start += ATTENTION_QUERIES) {
@@ -165,11 +174,13 @@ INLINE void add_to_keys(float *out, ptrdiff_t out_row, const float *weights, con
   }
 }
 
-static void attention_backward_level(float *dq, ptrdiff_t dq_row, float *dprefix_keys, float *dprefix_values,
-                                     ptrdiff_t dprefix_row, float *down_keys, float *down_values, ptrdiff_t down_row,
-                                     const float *dout, const float *out, ptrdiff_t out_row, const float *log_sum_exp,
-                                     const float *q, ptrdiff_t q_row, ptrdiff_t queries,
-                                     const kernel_attention_span *span, void *scratch) {
+static void attention_backward_level(const kernel_attention_gradients *gradients,
+                                     const kernel_attention_queries *given, const kernel_attention_span *span,
+                                     void *scratch) {
+  const float *q = given->q, *out = given->out, *log_sum_exp = given->log_sum_exp, *dout = gradients->dout;
+  const ptrdiff_t out_row = given->out_row, q_row = given->q_row, queries = given->count;
+  const ptrdiff_t dq_row = gradients->dq_row;
+  float *dq = gradients->dq;
   const ptrdiff_t D = span->D, padded = (D + LANES - 1) / LANES * LANES;
   float *keys = scratch, *values = keys + ATTENTION_KEYS * padded;                 // packed, transposed
   float *key_rows = values + ATTENTION_KEYS * padded;                              // as they stand
@@ -226,9 +237,9 @@ static void attention_backward_level(float *dq, ptrdiff_t dq_row, float *dprefix
       }
       const ptrdiff_t prefix_blocks = (span->prefix_count + ATTENTION_KEYS - 1) / ATTENTION_KEYS;
       const ptrdiff_t first = (block.causal ? index - prefix_blocks : index) * ATTENTION_KEYS;
-      const ptrdiff_t d_row = block.causal ? down_row : dprefix_row;
-      float *dkeys = (block.causal ? down_keys : dprefix_keys) + first * d_row;
-      float *dvalues = (block.causal ? down_values : dprefix_values) + first * d_row;
+      const ptrdiff_t d_row = block.causal ? gradients->down_row : gradients->dprefix_row;
+      float *dkeys = (block.causal ? gradients->down_keys : gradients->dprefix_keys) + first * d_row;
+      float *dvalues = (block.causal ? gradients->down_values : gradients->dprefix_values) + first * d_row;
       add_to_keys(dvalues, d_row, weights, dout_rows, chunk, &block, start, D);
       add_to_keys(dkeys, d_row, dscores, q_rows, chunk, &block, start, D);
     }

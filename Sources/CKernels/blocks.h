@@ -2,12 +2,17 @@
 #ifndef MEDROUNDS_BLOCKS_H
 #define MEDROUNDS_BLOCKS_H
 
+#include "include/CKernels.h"
+#include "lanes.h"
 #include "nf4.h"
 
 enum { BLOCK = 32 };
 
+// Plain types are blocks of one element.
 INLINE size_t block_bytes(int32_t type) {
-  return type == KERNEL_Q4_0   ? 18
+  return type == KERNEL_F32    ? 4
+         : type < KERNEL_Q4_0  ? 2
+         : type == KERNEL_Q4_0 ? 18
          : type == KERNEL_Q4_1 ? 20
          : type == KERNEL_Q5_0 ? 22
          : type == KERNEL_Q5_1 ? 24
@@ -19,7 +24,27 @@ INLINE size_t block_bytes(int32_t type) {
                                : 34;
 }
 
-INLINE size_t block_elements(int32_t type) { return type < KERNEL_Q4_K ? BLOCK : type >= KERNEL_NF4 ? 64 : 256; }
+INLINE size_t block_elements(int32_t type) {
+  return type < KERNEL_Q4_0 ? 1 : type < KERNEL_Q4_K ? BLOCK : type >= KERNEL_NF4 ? 64 : 256;
+}
+
+// call(type, ...) with the type as a constant.
+#define EVERY_TYPE(type, call, ...)                            \
+  switch (type) {                                              \
+    case KERNEL_F32: call(KERNEL_F32, ##__VA_ARGS__); break;   \
+    case KERNEL_F16: call(KERNEL_F16, ##__VA_ARGS__); break;   \
+    case KERNEL_BF16: call(KERNEL_BF16, ##__VA_ARGS__); break; \
+    case KERNEL_Q4_0: call(KERNEL_Q4_0, ##__VA_ARGS__); break; \
+    case KERNEL_Q4_1: call(KERNEL_Q4_1, ##__VA_ARGS__); break; \
+    case KERNEL_Q8_0: call(KERNEL_Q8_0, ##__VA_ARGS__); break; \
+    case KERNEL_Q5_0: call(KERNEL_Q5_0, ##__VA_ARGS__); break; \
+    case KERNEL_Q5_1: call(KERNEL_Q5_1, ##__VA_ARGS__); break; \
+    case KERNEL_Q4_K: call(KERNEL_Q4_K, ##__VA_ARGS__); break; \
+    case KERNEL_Q5_K: call(KERNEL_Q5_K, ##__VA_ARGS__); break; \
+    case KERNEL_Q6_K: call(KERNEL_Q6_K, ##__VA_ARGS__); break; \
+    case KERNEL_NF4: call(KERNEL_NF4, ##__VA_ARGS__); break;   \
+    default: call(KERNEL_NF4_DOUBLE, ##__VA_ARGS__); break;    \
+  }
 
 INLINE uint16_t half_at(const uint8_t *p) {
   uint16_t h;
@@ -184,21 +209,9 @@ INLINE void unpack_elements(float *out, int32_t type, const uint8_t *row, ptrdif
 
 static void matrix_row_level(float *out, const kernel_matrix *matrix, ptrdiff_t row) {
   const uint8_t *p = (const uint8_t *)matrix->data + row * matrix->row_bytes;
-  switch (matrix->type) {
-    case KERNEL_F32: unpack_elements(out, KERNEL_F32, p, 0, matrix->columns); break;
-    case KERNEL_F16: unpack_elements(out, KERNEL_F16, p, 0, matrix->columns); break;
-    case KERNEL_BF16: unpack_elements(out, KERNEL_BF16, p, 0, matrix->columns); break;
-    case KERNEL_Q4_0: unpack_elements(out, KERNEL_Q4_0, p, 0, matrix->columns); break;
-    case KERNEL_Q4_1: unpack_elements(out, KERNEL_Q4_1, p, 0, matrix->columns); break;
-    case KERNEL_Q8_0: unpack_elements(out, KERNEL_Q8_0, p, 0, matrix->columns); break;
-    case KERNEL_Q5_0: unpack_elements(out, KERNEL_Q5_0, p, 0, matrix->columns); break;
-    case KERNEL_Q5_1: unpack_elements(out, KERNEL_Q5_1, p, 0, matrix->columns); break;
-    case KERNEL_Q4_K: unpack_elements(out, KERNEL_Q4_K, p, 0, matrix->columns); break;
-    case KERNEL_Q5_K: unpack_elements(out, KERNEL_Q5_K, p, 0, matrix->columns); break;
-    case KERNEL_Q6_K: unpack_elements(out, KERNEL_Q6_K, p, 0, matrix->columns); break;
-    case KERNEL_NF4: unpack_elements(out, KERNEL_NF4, p, 0, matrix->columns); break;
-    default: unpack_elements(out, KERNEL_NF4_DOUBLE, p, 0, matrix->columns); break;
-  }
+#define ROW(type) unpack_elements(out, type, p, 0, matrix->columns)
+  EVERY_TYPE(matrix->type, ROW)
+#undef ROW
 }
 
 static void nf4_from_f32_level(uint8_t *out, const float *x, ptrdiff_t blocks) {

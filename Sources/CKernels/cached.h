@@ -6,6 +6,10 @@
 #ifndef MEDROUNDS_CACHED_H
 #define MEDROUNDS_CACHED_H
 
+#include "attention.h"
+#include "table.h"
+#include "tile.h"
+
 INLINE ptrdiff_t whole_lanes(ptrdiff_t D) { return (D + LANES - 1) / LANES * LANES; }
 
 INLINE ptrdiff_t cache_block_floats(ptrdiff_t D) { return ATTENTION_KEYS * (D + whole_lanes(D)); }

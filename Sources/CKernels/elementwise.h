@@ -1,6 +1,10 @@
-// Elementwise maps, reductions, bfloat16 and AdamW, written once for every level.
+// Elementwise maps, reductions and AdamW, written once for every level.
 #ifndef MEDROUNDS_ELEMENTWISE_H
 #define MEDROUNDS_ELEMENTWISE_H
+
+#include "explog.h"
+#include "include/CKernels.h"
+#include "lanes.h"
 
 static void exp_level(float *out, const float *x, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i += LANES)
@@ -14,11 +18,6 @@ static void log_level(float *out, const float *x, ptrdiff_t count) {
 
 static void add_level(float *y, const float *x, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) y[i] += x[i];
-}
-
-static void add_scaled_level(float *y, float scale, const float *x, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i += LANES)
-    store_some(y + i, count - i, fused(splat(scale), load_some(x + i, count - i, 0), load_some(y + i, count - i, 0)));
 }
 
 static void scale_level(float *y, float scale, ptrdiff_t count) {
@@ -41,23 +40,6 @@ static int32_t all_finite_level(const float *x, ptrdiff_t count) {
   int32_t any = 0;
   for (int i = 0; i < LANES; i++) any |= bad[i];
   return any == 0;
-}
-
-static void bf16_from_f32_level(uint16_t *out, const float *x, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i++) {
-    uint32_t word;
-    __builtin_memcpy(&word, x + i, sizeof word);
-    uint32_t rounded = (word + 0x7fff + ((word >> 16) & 1)) >> 16;
-    uint32_t quiet = (word >> 16) | 0x40;
-    out[i] = (uint16_t)((word & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
-  }
-}
-
-static void f32_from_bf16_level(float *out, const uint16_t *x, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i++) {
-    uint32_t word = (uint32_t)x[i] << 16;
-    __builtin_memcpy(out + i, &word, sizeof word);
-  }
 }
 
 static void swiglu_forward_level(float *out, const float *gate, const float *up, ptrdiff_t count) {

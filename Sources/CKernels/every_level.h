@@ -2,32 +2,19 @@
 // Vectors pass only between functions that are always inlined, so no calling convention is at stake.
 #pragma clang diagnostic ignored "-Wpsabi"
 
-#include "lanes.h"
-
-#include "explog.h"
-
+#include "attention.h"
 #include "blocks.h"
-
+#include "cached.h"
 #include "elementwise.h"
-
+#include "fast.h"
+#include "gemm.h"
+#include "grouped.h"
+#include "random.h"
+#include "regroup.h"
 #include "rows.h"
 
-#include "random.h"
-
-#include "gemm.h"
-
-#include "attention.h"
-
-#include "fast.h"
-
-#include "regroup.h"
-
-#include "grouped.h"
-
-#include "cached.h"
-
 const kernel_table LEVEL_TABLE = {
-#define X(result, name, parameters, arguments) .name = name##_level,
-    EVERY_KERNEL(X)
-#undef X
+#define KERNEL(result, name, parameters, arguments) .name = name##_level,
+#include "every_kernel.h"
+#undef KERNEL
 };

@@ -2,6 +2,8 @@
 #ifndef MEDROUNDS_EXPLOG_H
 #define MEDROUNDS_EXPLOG_H
 
+#include "lanes.h"
+
 // exp(x) = 2^n exp(r), r = x - n ln 2, |r| <= ln 2 / 2; exp(r) = 1 + r + r^2 q(r), q by Chebyshev fit.
 // Underflows through denormals to 0, overflows to infinity, keeps NaN.
 INLINE f32x16 exponential(f32x16 x) {

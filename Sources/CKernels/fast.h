@@ -6,6 +6,11 @@
 #ifndef MEDROUNDS_FAST_H
 #define MEDROUNDS_FAST_H
 
+#include "gemm.h"
+#include "pack.h"
+#include "random.h"
+#include "tile.h"
+
 // ---- Denormals off, for the time of a call -----------------------------------------------------------------------------
 
 #if defined(__x86_64__)
@@ -175,7 +180,7 @@ INLINE void pack_pairs_transposed(uint32_t *out, int32_t type, const kernel_matr
       rows[i] = (const uint8_t *)b->data + (n + least(group + i, columns - 1)) * b->row_bytes;
     for (ptrdiff_t k = first; k < last; k += BLOCK) {
       const ptrdiff_t depth = least(last - k, BLOCK);
-      const ptrdiff_t offset = type >= KERNEL_Q4_0 ? k / BLOCK * block_bytes(type) : k * (type == KERNEL_F32 ? 4 : 2);
+      const ptrdiff_t offset = k / block_elements(type) * block_bytes(type);
       u32x16 pairs[16];
       UNROLL for (int i = 0; i < LANES; i++) {
         __builtin_prefetch(rows[i] + ahead + offset, 0, 2);
@@ -241,15 +246,7 @@ INLINE void pack_pairs_rows(uint32_t *out, int32_t type, const kernel_matrix *b,
 
 static __attribute__((noinline)) void pack_pairs(uint32_t *out, const kernel_matrix *b, int32_t b_transposed,
                                                  ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last) {
-#define TRANSPOSED(type) pack_pairs_transposed(out, type, b, n, columns, first, last)
-#define STORED(type) pack_pairs_rows(out, type, b, n, columns, first, last)
-  if (b_transposed) {
-    EVERY_TYPE(b->type, TRANSPOSED)
-  } else {
-    EVERY_TYPE(b->type, STORED)
-  }
-#undef TRANSPOSED
-#undef STORED
+  EVERY_TYPE(b->type, PACK_FORM, pack_pairs_transposed, pack_pairs_rows)
 }
 
 // ---- The tile ------------------------------------------------------------------------------------------------------------
@@ -282,13 +279,26 @@ INLINE tile_vector dot_pairs(tile_vector sum, pair_vector a, pair_vector b) {
 #endif
 }
 
-// Rows of A start at a[0 .. rows - 1]; the tile takes `depth` pairs of each against b's, and replaces c or adds to it.
-INLINE void pair_tile(float *c, ptrdiff_t c_row, const uint32_t *const *a, const uint32_t *b, ptrdiff_t depth, int add,
-                      const tile_mask *mask, const int rows, const int vectors) {
+// Rows of A start at a[0 .. rows - 1]; a tile takes `depth` pairs of each against b's, and replaces c or adds to it.
+typedef struct {
+  float *c;
+  ptrdiff_t c_row;
+  const uint32_t *const *a;
+  const uint32_t *b;
+  ptrdiff_t depth;
+  int add;
+  const tile_mask *mask;  // or none
+} pair_task;
+
+INLINE void pair_tile(const pair_task *task, const int rows, const int vectors) {
+  float *c = task->c;
+  const ptrdiff_t c_row = task->c_row, depth = task->depth;
+  const uint32_t *b = task->b;
+  const tile_mask *mask = task->mask;
   tile_vector sum[TILE_ROWS][TILE_VECTORS];
   const uint32_t *row[TILE_ROWS];
   UNROLL for (int r = 0; r < rows; r++) {
-    row[r] = a[r];
+    row[r] = task->a[r];
     UNROLL for (int v = 0; v < vectors; v++) {
       sum[r][v] = (tile_vector){0};
       __builtin_prefetch(c + r * c_row + v * TILE_LANES, 1);  // the next term may read what this one writes
@@ -309,7 +319,7 @@ INLINE void pair_tile(float *c, ptrdiff_t c_row, const uint32_t *const *a, const
       float *p = c + r * c_row + v * TILE_LANES;
       tile_vector before;
       if (mask) sum[r][v] = flushed(counted(sum[r][v], mask, mask->bit + r * mask->row + v * TILE_LANES));
-      if (add) {
+      if (task->add) {
         __builtin_memcpy(&before, p, sizeof before);
         sum[r][v] = flushed(flushed(before) + sum[r][v]);
       }
@@ -318,13 +328,11 @@ INLINE void pair_tile(float *c, ptrdiff_t c_row, const uint32_t *const *a, const
   }
 }
 
-#define PAIR_TILE(rows)                                                                                                \
-  static __attribute__((noinline)) void pair_tile_##rows(float *c, ptrdiff_t c_row, const uint32_t *const *a,          \
-                                                         const uint32_t *b, ptrdiff_t depth, int add,                  \
-                                                         const tile_mask *mask, int vectors) {                         \
-    if (vectors == TILE_VECTORS) pair_tile(c, c_row, a, b, depth, add, mask, rows, TILE_VECTORS);                      \
-    else if (TILE_VECTORS > 2 && vectors == 2) pair_tile(c, c_row, a, b, depth, add, mask, rows, 2);                   \
-    else pair_tile(c, c_row, a, b, depth, add, mask, rows, 1);                                                         \
+#define PAIR_TILE(rows)                                                                       \
+  static __attribute__((noinline)) void pair_tile_##rows(const pair_task *task, int vectors) {\
+    if (vectors == TILE_VECTORS) pair_tile(task, rows, TILE_VECTORS);                         \
+    else if (TILE_VECTORS > 2 && vectors == 2) pair_tile(task, rows, 2);                      \
+    else pair_tile(task, rows, 1);                                                            \
   }
 PAIR_TILE(1)
 PAIR_TILE(2)
@@ -337,8 +345,7 @@ PAIR_TILE(7)
 PAIR_TILE(8)
 #endif
 
-typedef void (*pair_tile_function)(float *, ptrdiff_t, const uint32_t *const *, const uint32_t *, ptrdiff_t, int,
-                                   const tile_mask *, int);
+typedef void (*pair_tile_function)(const pair_task *, int);
 static const pair_tile_function pair_tiles[] = {
     pair_tile_1, pair_tile_2, pair_tile_3, pair_tile_4,
 #if LEVEL >= 2
@@ -349,37 +356,43 @@ static const pair_tile_function pair_tiles[] = {
 // ---- The product -----------------------------------------------------------------------------------------------------------
 
 // Up to TILE_ROWS rows times a panel, by tiles.
-INLINE void rows_times_panel(float *c, ptrdiff_t c_row, const uint32_t *const *a, ptrdiff_t rows, const uint32_t *panel,
-                             ptrdiff_t columns, ptrdiff_t depth, int add, const tile_mask *mask) {
+INLINE void rows_times_panel(pair_task task, ptrdiff_t rows, ptrdiff_t columns) {
+  const pair_task whole = task;
+  tile_mask mask = {0};
+  if (whole.mask) mask = *whole.mask, task.mask = &mask;
   for (ptrdiff_t n = 0; n < columns; n += TILE_COLUMNS) {
     const ptrdiff_t width = least(columns - n, TILE_COLUMNS);
     const int vectors = (int)((width + TILE_LANES - 1) / TILE_LANES);
-    tile_mask here;
-    if (mask) here = *mask, here.bit += n;
+    float *c = whole.c + n;
+    task.b = whole.b + n;
+    if (whole.mask) mask.bit = whole.mask->bit + n;
     if (width == vectors * TILE_LANES) {
-      pair_tiles[rows - 1](c + n, c_row, a, panel + n, depth, add, mask ? &here : 0, vectors);
+      task.c = c;
+      pair_tiles[rows - 1](&task, vectors);
       continue;
     }
     // The last vector hangs over: through a buffer.
     float buffer[TILE_ROWS * TILE_COLUMNS];
-    pair_tiles[rows - 1](buffer, TILE_COLUMNS, a, panel + n, depth, 0, mask ? &here : 0, vectors);
+    pair_task part = task;
+    part.c = buffer, part.c_row = TILE_COLUMNS, part.add = 0;
+    pair_tiles[rows - 1](&part, vectors);
     for (ptrdiff_t r = 0; r < rows; r++)
       for (ptrdiff_t i = 0; i < width; i++) {
-        float *p = c + r * c_row + n + i;
-        *p = add ? *p + buffer[r * TILE_COLUMNS + i] : buffer[r * TILE_COLUMNS + i];
+        float *p = c + r * whole.c_row + i;
+        *p = whole.add ? *p + buffer[r * TILE_COLUMNS + i] : buffer[r * TILE_COLUMNS + i];
       }
   }
 }
 
-static void fast_gemm_sum_level(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
-                                ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, void *workspace) {
+static void fast_gemm_sum_level(const kernel_target *to, const kernel_term *terms, ptrdiff_t count, void *workspace) {
   uint32_t *panels = workspace;
-  clear_empty_sum(c, c_row, accumulate, terms, count, M, first_column, last_column);
+  const ptrdiff_t M = to->M, last_column = to->last_column;
+  clear_empty_sum(to, terms, count);
   const int most = most_pieces(terms, count, KERNEL_FAST_K_BLOCK);
   gemm_piece pieces[GEMM_PIECES];
-  gemm_place at = {0, 0, accumulate};
+  gemm_place at = {0, 0, to->accumulate};
   for (int found; (found = next_pieces(pieces, &at, terms, count, most, KERNEL_FAST_K_BLOCK, sizeof(uint16_t))) > 0;) {
-    for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
+    for (ptrdiff_t n = to->first_column; n < last_column; n += PANEL) {
       const ptrdiff_t columns = least(last_column - n, PANEL);
       for (int i = 0; i < found; i++) {
         const gemm_piece *piece = &pieces[i];
@@ -396,8 +409,9 @@ static void fast_gemm_sum_level(float *c, ptrdiff_t c_row, int32_t accumulate, c
           for (ptrdiff_t r = 0; r < rows; r++)
             row[r] = (const uint32_t *)(const void *)((const uint16_t *)term->a + (m + r) * term->a_row + piece->first);
           const tile_mask mask = {term->mask, term->mask_row, m * term->mask_row + n, term->scale};
-          rows_times_panel(c + m * c_row + n, c_row, row, rows, panels + piece->panel, columns, (piece->depth + 1) / 2,
-                           piece->add, term->mask ? &mask : 0);
+          const pair_task task = {to->c + m * to->c_row + n, to->c_row, row, panels + piece->panel,
+                                  (piece->depth + 1) / 2, piece->add, term->mask ? &mask : 0};
+          rows_times_panel(task, rows, columns);
         }
       }
       denormals_back(before);
@@ -443,14 +457,16 @@ INLINE void cross_tiles(float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t 
   for (; r < rank; r++) cross_tile(c + r * c_row, c_row, u + r, rank, y, y_row, count, 1);
 }
 
-static void fast_cross_level(float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t rank, const uint16_t *y,
-                             ptrdiff_t y_row, ptrdiff_t T, ptrdiff_t first_column, ptrdiff_t last_column) {
+static void fast_cross_level(const kernel_target *to, const uint32_t *u, const uint16_t *y, ptrdiff_t y_row,
+                             ptrdiff_t T) {
+  float *c = to->c;
+  const ptrdiff_t c_row = to->c_row, rank = to->M, last_column = to->last_column;
   const uint32_t before = denormals_off();
   for (ptrdiff_t block = 0; block < T; block += KERNEL_FAST_K_BLOCK) {
     const ptrdiff_t count = least(T - block, KERNEL_FAST_K_BLOCK);
     const uint32_t *pairs = u + block / 2 * rank;
     const uint16_t *rows = y + block * y_row;
-    ptrdiff_t n = first_column;
+    ptrdiff_t n = to->first_column;
     for (; n + TILE_LANES <= last_column; n += TILE_LANES)
       cross_tiles(c + n, c_row, pairs, rank, rows + n, y_row, count);
     // The last vector hangs over: column by column, through a buffer.

@@ -3,19 +3,20 @@
 #ifndef MEDROUNDS_GEMM_H
 #define MEDROUNDS_GEMM_H
 
-#include "tile.h"
-
 #include "pack.h"
+#include "table.h"
+#include "tile.h"
 
 // Rows of A packed at once; the rows up to which a panel is packed in pieces that stay in the first cache; their depth.
 enum { M_BLOCK = GEMM_M_BLOCK, SMALL_M = 8, SMALL_DEPTH = 64 };
 
 // At most eight rows (decoding): chains of the whole block of k go through a buffer from piece to piece.
-INLINE void gemm_few_rows(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *term, ptrdiff_t a_column,
-                          ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, float *panel) {
+INLINE void gemm_few_rows(const kernel_target *to, int32_t accumulate, const kernel_term *term, ptrdiff_t a_column,
+                          float *panel) {
   const float *a = term->a;
-  const ptrdiff_t K = term->K, a_row = term->a_row;
-  for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
+  float *c = to->c;
+  const ptrdiff_t K = term->K, a_row = term->a_row, M = to->M, c_row = to->c_row, last_column = to->last_column;
+  for (ptrdiff_t n = to->first_column; n < last_column; n += PANEL) {
     const ptrdiff_t columns = least(last_column - n, PANEL), padded = (columns + LANES - 1) / LANES * LANES;
     for (ptrdiff_t block = 0; block < K; block += KERNEL_K_BLOCK) {
       const ptrdiff_t end = least(K, block + KERNEL_K_BLOCK);
@@ -79,24 +80,23 @@ INLINE int most_pieces(const kernel_term *terms, ptrdiff_t count, ptrdiff_t bloc
 }
 
 // c = 0 where no term has any k.
-INLINE void clear_empty_sum(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
-                            ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column) {
-  if (accumulate) return;
+INLINE void clear_empty_sum(const kernel_target *to, const kernel_term *terms, ptrdiff_t count) {
+  if (to->accumulate) return;
   for (ptrdiff_t i = 0; i < count; i++)
     if (terms[i].K > 0) return;
-  for (ptrdiff_t m = 0; m < M; m++)
-    for (ptrdiff_t n = first_column; n < last_column; n++) c[m * c_row + n] = 0;
+  for (ptrdiff_t m = 0; m < to->M; m++)
+    for (ptrdiff_t n = to->first_column; n < to->last_column; n++) to->c[m * to->c_row + n] = 0;
 }
 
-static __attribute__((noinline)) void gemm_products(float *c, ptrdiff_t c_row, int32_t accumulate,
-                                                    const kernel_term *terms, ptrdiff_t count, ptrdiff_t a_column,
-                                                    ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column,
-                                                    void *workspace) {
-  float *panels = workspace, *strips = panels + GEMM_DEPTH * PANEL;
-  clear_empty_sum(c, c_row, accumulate, terms, count, M, first_column, last_column);
+static __attribute__((noinline)) void gemm_products(const kernel_target *to, const kernel_term *terms, ptrdiff_t count,
+                                                    ptrdiff_t a_column, void *workspace) {
+  float *panels = workspace, *strips = panels + GEMM_DEPTH * PANEL, *c = to->c;
+  const ptrdiff_t M = to->M, c_row = to->c_row, first_column = to->first_column, last_column = to->last_column;
+  clear_empty_sum(to, terms, count);
   if (M <= SMALL_M) {
+    int32_t accumulate = to->accumulate;
     for (ptrdiff_t i = 0; i < count; i++) {
-      gemm_few_rows(c, c_row, accumulate, &terms[i], a_column, M, first_column, last_column, panels);
+      gemm_few_rows(to, accumulate, &terms[i], a_column, panels);
       accumulate |= terms[i].K > 0;
     }
     return;
@@ -107,12 +107,12 @@ static __attribute__((noinline)) void gemm_products(float *c, ptrdiff_t c_row, i
   for (ptrdiff_t top = 0; top < M; top += M_BLOCK) {
     const ptrdiff_t height = least(M - top, M_BLOCK);
     gemm_piece pieces[GEMM_PIECES];
-    gemm_place at = {0, 0, accumulate};
+    gemm_place at = {0, 0, to->accumulate};
     for (int found; (found = next_pieces(pieces, &at, terms, count, most, KERNEL_K_BLOCK, sizeof(float))) > 0;) {
       if (pack_a) {
         const kernel_term *term = pieces[0].term;
-        pack_strips(strips, (const float *)term->a + top * term->a_row + pieces[0].first * a_column, term->a_row, a_column, height,
-                    pieces[0].depth);
+        pack_strips(strips, (const float *)term->a + top * term->a_row + pieces[0].first * a_column, term->a_row,
+                    a_column, height, pieces[0].depth);
       }
       for (ptrdiff_t n = first_column; n < last_column; n += PANEL) {
         const ptrdiff_t columns = least(last_column - n, PANEL);
@@ -148,16 +148,14 @@ static __attribute__((noinline)) void gemm_products(float *c, ptrdiff_t c_row, i
   }
 }
 
-static void gemm_level(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
-                       ptrdiff_t a_column, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t M,
-                       ptrdiff_t first_column, ptrdiff_t last_column, ptrdiff_t K, void *workspace) {
+static void gemm_level(const kernel_target *to, const float *a, ptrdiff_t a_row, ptrdiff_t a_column,
+                       const kernel_matrix *b, int32_t b_transposed, ptrdiff_t K, void *workspace) {
   const kernel_term term = {a, a_row, K, *b, b_transposed, 1, 0, 0};
-  gemm_products(c, c_row, accumulate, &term, 1, a_column, M, first_column, last_column, workspace);
+  gemm_products(to, &term, 1, a_column, workspace);
 }
 
-static void gemm_sum_level(float *c, ptrdiff_t c_row, int32_t accumulate, const kernel_term *terms, ptrdiff_t count,
-                           ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column, void *workspace) {
-  gemm_products(c, c_row, accumulate, terms, count, 1, M, first_column, last_column, workspace);
+static void gemm_sum_level(const kernel_target *to, const kernel_term *terms, ptrdiff_t count, void *workspace) {
+  gemm_products(to, terms, count, 1, workspace);
 }
 
 #endif

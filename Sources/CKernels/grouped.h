@@ -3,7 +3,10 @@
 #ifndef MEDROUNDS_GROUPED_H
 #define MEDROUNDS_GROUPED_H
 
+#include "blocks.h"
 #include "grouped_layout.h"
+#include "lanes.h"
+#include "tile.h"
 
 // Weights go straight from their stored form into the chains of a strip of rows: how many rows a strip may have, how many
 // strips before floats in a panel are cheaper, and how many groups a strip takes at a time.
@@ -96,17 +99,29 @@ INLINE void ask_for_step(int32_t type, const uint8_t *part, ptrdiff_t ahead, ptr
   UNROLL for (ptrdiff_t i = 0; i < bytes; i += 64) __builtin_prefetch(part + ahead + first / step * bytes + i, 0, 2);
 }
 
-// k first .. last - 1 of a strip: chains over k in registers, then into c.
-INLINE void fused_block(const int32_t type, const int rows, const int groups, float *c, ptrdiff_t c_row,
-                        ptrdiff_t columns, int add, const float *a, ptrdiff_t a_row, const uint8_t *p,
-                        ptrdiff_t group_bytes, ptrdiff_t first, ptrdiff_t last) {
+// k first .. last - 1 of some rows of a times the groups from p on, into `columns` columns of c, added to them or in their place.
+typedef struct {
+  float *c;
+  ptrdiff_t c_row, columns;
+  int add;
+  const float *a;
+  ptrdiff_t a_row;
+  const uint8_t *p;
+  ptrdiff_t group_bytes, first, last;
+} grouped_task;
+
+// A strip: chains over k in registers, then into c.
+INLINE void fused_block(const int32_t type, const int rows, const int groups, const grouped_task *task) {
+  const float *a = task->a;
+  const uint8_t *p = task->p;
+  const ptrdiff_t a_row = task->a_row, columns = task->columns, group_bytes = task->group_bytes, last = task->last;
   const int part = (int)grouped_layout_of(type).part, step = GROUPED_STEP(type);
   f32x16 sum[FUSED_ROWS][MOST_GROUPS];
   const uint8_t *group[MOST_GROUPS];
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int g = 0; g < groups; g++) sum[r][g] = splat(0);
   // Groups beyond the last column repeat the last one.
   UNROLL for (int g = 0; g < groups; g++) group[g] = p + (g * LANES < columns ? g : (columns - 1) / LANES) * group_bytes;
-  ptrdiff_t k = first;
+  ptrdiff_t k = task->first;
   for (; k + part <= last; k += part) {
     grouped_scales s[MOST_GROUPS];
     const uint8_t *at[MOST_GROUPS];
@@ -137,20 +152,17 @@ INLINE void fused_block(const int32_t type, const int rows, const int groups, fl
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int g = 0; g < groups; g++) {
       const ptrdiff_t left = columns - g * LANES;
-      float *out = c + r * c_row + g * LANES;
+      float *out = task->c + r * task->c_row + g * LANES;
       if (left <= 0) continue;
-      store_some(out, left, add ? load_some(out, left, 0) + sum[r][g] : sum[r][g]);
+      store_some(out, left, task->add ? load_some(out, left, 0) + sum[r][g] : sum[r][g]);
     }
   }
 }
 
-#define FUSED_PARAMETERS                                                                                               \
-  float *c, ptrdiff_t c_row, ptrdiff_t columns, int add, const float *a, ptrdiff_t a_row, const uint8_t *p,            \
-      ptrdiff_t group_bytes, ptrdiff_t first, ptrdiff_t last
-typedef void (*fused_function)(FUSED_PARAMETERS);
-#define FUSED(type, rows)                                                                                              \
-  static __attribute__((noinline)) void fused_##type##_##rows(FUSED_PARAMETERS) {                                     \
-    fused_block(KERNEL_##type, rows, FUSED_GROUPS(rows), c, c_row, columns, add, a, a_row, p, group_bytes, first, last); \
+typedef void (*fused_function)(const grouped_task *);
+#define FUSED(type, rows)                                                                 \
+  static __attribute__((noinline)) void fused_##type##_##rows(const grouped_task *task) { \
+    fused_block(KERNEL_##type, rows, FUSED_GROUPS(rows), task);                           \
   }
 #if LEVEL >= 2
 #define FUSED_TYPE(type) \
@@ -216,59 +228,57 @@ static __attribute__((noinline)) void unpack_groups(float *panel, int32_t type, 
 // through a buffer from piece to piece. A piece is whole parts.
 enum { PIECE_ROWS = 64, PIECE_DEPTH = 64 };
 
-static __attribute__((noinline)) void piecewise_block(float *c, ptrdiff_t c_row, ptrdiff_t columns, int add,
-                                                      const float *a, ptrdiff_t a_row, ptrdiff_t M, int32_t type,
-                                                      const uint8_t *p, ptrdiff_t group_bytes, ptrdiff_t first,
-                                                      ptrdiff_t last, float *panel) {
+static __attribute__((noinline)) void piecewise_block(const grouped_task *task, ptrdiff_t M, int32_t type,
+                                                      float *panel) {
+  const ptrdiff_t columns = task->columns, first = task->first, last = task->last;
   float *sums = panel + PIECE_DEPTH * PANEL;
   const ptrdiff_t padded = (columns + LANES - 1) / LANES * LANES;
   for (ptrdiff_t k = first; k < last; k += PIECE_DEPTH) {
     const ptrdiff_t piece = least(last - k, PIECE_DEPTH);
-    unpack_groups(panel, type, p, group_bytes, columns, k, k + piece);
+    unpack_groups(panel, type, task->p, task->group_bytes, columns, k, k + piece);
     for (ptrdiff_t m = 0; m < M; m += STRIP) {
-      tile_task task = {a + m * a_row + k, a_row, 1, panel, PANEL, piece, sums + m * PANEL, PANEL,
-                        k == first ? TILE_BEGIN : TILE_CONTINUE};
-      strip_times_panel(task, least(M - m, STRIP), padded);
+      tile_task strip = {task->a + m * task->a_row + k, task->a_row, 1, panel, PANEL, piece, sums + m * PANEL, PANEL,
+                         k == first ? TILE_BEGIN : TILE_CONTINUE};
+      strip_times_panel(strip, least(M - m, STRIP), padded);
     }
   }
   for (ptrdiff_t m = 0; m < M; m++) {
     for (ptrdiff_t n = 0; n < columns; n += LANES) {
-      float *out = c + m * c_row + n;
+      float *out = task->c + m * task->c_row + n;
       const f32x16 sum = load(sums + m * PANEL + n);
-      store_some(out, columns - n, add ? load_some(out, columns - n, 0) + sum : sum);
+      store_some(out, columns - n, task->add ? load_some(out, columns - n, 0) + sum : sum);
     }
   }
 }
 
-static void grouped_product_level(float *c, ptrdiff_t c_row, int32_t accumulate, const float *a, ptrdiff_t a_row,
-                                  const kernel_grouped *b, ptrdiff_t M, ptrdiff_t first_column, ptrdiff_t last_column,
+static void grouped_product_level(const kernel_target *to, const float *a, ptrdiff_t a_row, const kernel_grouped *b,
                                   void *workspace) {
-  const ptrdiff_t K = b->columns, group_bytes = grouped_group_bytes(b->type, K);
+  const ptrdiff_t K = b->columns, M = to->M, last_column = to->last_column;
+  const ptrdiff_t group_bytes = grouped_group_bytes(b->type, K);
   // Rows in equal strips, as few as may be; the more rows, the more a panel of floats is worth making.
   const ptrdiff_t strips = M <= FUSED_STRIPS * FUSED_ROWS ? (M + FUSED_ROWS - 1) / FUSED_ROWS : 0;
   const ptrdiff_t height = strips ? (M + strips - 1) / strips : 0;
   const ptrdiff_t step = strips ? FUSED_GROUPS(height) * LANES : PANEL;
-  for (ptrdiff_t n = first_column; n < last_column; n += step) {
-    const ptrdiff_t columns = least(last_column - n, step);
-    const uint8_t *p = (const uint8_t *)b->data + n / LANES * group_bytes;
+  for (ptrdiff_t n = to->first_column; n < last_column; n += step) {
     for (ptrdiff_t first = 0; first < K; first += KERNEL_K_BLOCK) {
-      const ptrdiff_t last = least(K, first + KERNEL_K_BLOCK);
-      const int add = first > 0 || accumulate;
+      const grouped_task block = {to->c + n, to->c_row, least(last_column - n, step), first > 0 || to->accumulate,
+                                  a, a_row, (const uint8_t *)b->data + n / LANES * group_bytes, group_bytes,
+                                  first, least(K, first + KERNEL_K_BLOCK)};
       for (ptrdiff_t m = 0; strips && m < M; m += height) {
-        const ptrdiff_t rows = least(M - m, height);
-        fused_functions[b->type][rows - 1](c + m * c_row + n, c_row, columns, add, a + m * a_row, a_row, p, group_bytes,
-                                           first, last);
+        grouped_task strip = block;
+        strip.c += m * to->c_row, strip.a += m * a_row;
+        fused_functions[b->type][least(M - m, height) - 1](&strip);
       }
       if (strips) continue;
       if (M <= PIECE_ROWS) {
-        piecewise_block(c + n, c_row, columns, add, a, a_row, M, b->type, p, group_bytes, first, last, workspace);
+        piecewise_block(&block, M, b->type, workspace);
         continue;
       }
-      unpack_groups(workspace, b->type, p, group_bytes, columns, first, last);
+      unpack_groups(workspace, b->type, block.p, group_bytes, block.columns, first, block.last);
       for (ptrdiff_t m = 0; m < M; m += STRIP) {
-        tile_task task = {a + m * a_row + first, a_row, 1, workspace, PANEL, last - first, c + m * c_row + n, c_row,
-                          add ? TILE_ADD : TILE_REPLACE};
-        strip_times_panel(task, least(M - m, STRIP), columns);
+        tile_task task = {a + m * a_row + first, a_row, 1, workspace, PANEL, block.last - first,
+                          block.c + m * to->c_row, to->c_row, block.add ? TILE_ADD : TILE_REPLACE};
+        strip_times_panel(task, least(M - m, STRIP), block.columns);
       }
     }
   }

@@ -33,7 +33,7 @@ int32_t kernel_level(void) { return level_in_force; }
 // Before main, so that no thread ever sees the level change by itself.
 __attribute__((constructor)) static void choose_best_level(void) { kernel_set_level(kernel_best_level()); }
 
-#define X(result, name, parameters, arguments) \
+#define KERNEL(result, name, parameters, arguments) \
   result kernel_##name parameters { return table->name arguments; }
-EVERY_KERNEL(X)
-#undef X
+#include "every_kernel.h"
+#undef KERNEL

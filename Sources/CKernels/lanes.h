@@ -1,9 +1,16 @@
 // Sixteen virtual lanes: the vector types, loads, selections and the one fold that every level is written with.
 //
-// Included by every_level.h only, under the target attributes of one level. All helpers are always inlined, so that no
+// Every header of kernels includes this one, under the target attributes of one level (every_level.h). All helpers are always inlined, so that no
 // vector crosses a call between functions of different targets.
 #ifndef MEDROUNDS_LANES_H
 #define MEDROUNDS_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef LEVEL
+#error "a level's source defines LEVEL (0 plain, 1 AVX2, 2 AVX-512, 3 with bfloat16) and sets its target attributes first"
+#endif
 
 typedef float f32x16 __attribute__((vector_size(64)));
 typedef float f32x8 __attribute__((vector_size(32)));

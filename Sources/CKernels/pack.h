@@ -2,6 +2,10 @@
 #ifndef MEDROUNDS_PACK_H
 #define MEDROUNDS_PACK_H
 
+#include "blocks.h"
+#include "lanes.h"
+#include "tile.h"
+
 // Transposes 16 x 16 by four perfect shuffles of the rows.
 #define TRANSPOSE(vector, rows)                                                                                        \
   UNROLL for (int stage = 0; stage < 4; stage++) {                                                                     \
@@ -126,8 +130,7 @@ typedef struct {
 } stored_columns;
 
 INLINE stored_columns stored_columns_of(int32_t type, ptrdiff_t n, ptrdiff_t columns) {
-  const ptrdiff_t elements = type >= KERNEL_Q4_0 ? block_elements(type) : 1;
-  const ptrdiff_t bytes = type >= KERNEL_Q4_0 ? block_bytes(type) : type == KERNEL_F32 ? 4 : 2;
+  const ptrdiff_t elements = block_elements(type), bytes = block_bytes(type);
   return (stored_columns){n / elements * bytes, (n + columns - 1) / elements * bytes};
 }
 
@@ -162,34 +165,14 @@ INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_
   }
 }
 
-#define EVERY_TYPE(type, call)                   \
-  switch (type) {                                \
-    case KERNEL_F32: call(KERNEL_F32); break;    \
-    case KERNEL_F16: call(KERNEL_F16); break;    \
-    case KERNEL_BF16: call(KERNEL_BF16); break;  \
-    case KERNEL_Q4_0: call(KERNEL_Q4_0); break;  \
-    case KERNEL_Q4_1: call(KERNEL_Q4_1); break;  \
-    case KERNEL_Q8_0: call(KERNEL_Q8_0); break;  \
-    case KERNEL_Q5_0: call(KERNEL_Q5_0); break;  \
-    case KERNEL_Q5_1: call(KERNEL_Q5_1); break;  \
-    case KERNEL_Q4_K: call(KERNEL_Q4_K); break;  \
-    case KERNEL_Q5_K: call(KERNEL_Q5_K); break;  \
-    case KERNEL_Q6_K: call(KERNEL_Q6_K); break;  \
-    case KERNEL_NF4: call(KERNEL_NF4); break;    \
-    default: call(KERNEL_NF4_DOUBLE); break;     \
-  }
+// The panel of b by the function for the way it is stored, in a function of pack_panel's parameters.
+#define PACK_FORM(type, transposed, stored)                                       \
+  if (b_transposed) transposed(out, type, b, n, columns, first, last);            \
+  else stored(out, type, b, n, columns, first, last)
 
 static __attribute__((noinline)) void pack_panel(float *out, const kernel_matrix *b, int32_t b_transposed, ptrdiff_t n,
                                                  ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last) {
-#define TRANSPOSED(type) pack_transposed(out, type, b, n, columns, first, last)
-#define STORED(type) pack_rows(out, type, b, n, columns, first, last)
-  if (b_transposed) {
-    EVERY_TYPE(b->type, TRANSPOSED)
-  } else {
-    EVERY_TYPE(b->type, STORED)
-  }
-#undef TRANSPOSED
-#undef STORED
+  EVERY_TYPE(b->type, PACK_FORM, pack_transposed, pack_rows)
 }
 
 // Strips of A: out[strip][k][STRIP] from a[m * a_row + k * a_column], m < M, k < depth. Rows beyond M repeat the last.

@@ -2,6 +2,9 @@
 #ifndef MEDROUNDS_RANDOM_H
 #define MEDROUNDS_RANDOM_H
 
+#include "include/CKernels.h"
+#include "lanes.h"
+
 enum { RANDOM_GROUP = 32 };
 
 // Words 4 block .. 4 block + 31 of a stream. Each lane holds one 32-bit word, so that products are exact in 64 bits;

@@ -2,7 +2,9 @@
 #ifndef MEDROUNDS_REGROUP_H
 #define MEDROUNDS_REGROUP_H
 
+#include "blocks.h"
 #include "grouped_layout.h"
+#include "lanes.h"
 
 // Bytes 0, 2, 4 and 6 of eight.
 INLINE uint32_t even_bytes(uint64_t x) {

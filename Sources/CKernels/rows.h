@@ -2,6 +2,10 @@
 #ifndef MEDROUNDS_ROWS_H
 #define MEDROUNDS_ROWS_H
 
+#include "explog.h"
+#include "include/CKernels.h"
+#include "lanes.h"
+
 // Long sums go in blocks of 64 groups of lanes, the block sums added in order, so that rounding does not pile up.
 enum { SUM_BLOCK = 64 * LANES };
 
@@ -42,12 +46,12 @@ static void rmsnorm_backward_level(float *dx, const float *dout, const float *x,
   }
 }
 
-static void rope_level(float *x, ptrdiff_t row, const float *cosine, const float *sine, const int32_t *positions,
-                       ptrdiff_t rows, ptrdiff_t heads, ptrdiff_t D, int32_t direction) {
-  const ptrdiff_t half = D / 2;
-  const f32x16 sign = splat(direction < 0 ? -1.0f : 1.0f);
+static void rope_level(float *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t heads, const int32_t *positions,
+                       const kernel_rotation *rotation) {
+  const ptrdiff_t D = rotation->D, half = D / 2;
+  const f32x16 sign = splat(rotation->direction < 0 ? -1.0f : 1.0f);
   for (ptrdiff_t t = 0; t < rows; t++) {
-    const float *c_row = cosine + positions[t] * half, *s_row = sine + positions[t] * half;
+    const float *c_row = rotation->cosine + positions[t] * half, *s_row = rotation->sine + positions[t] * half;
     for (ptrdiff_t h = 0; h < heads; h++) {
       float *first = x + t * row + h * D, *second = first + half;
       for (ptrdiff_t i = 0; i < half; i += LANES) {

@@ -2,6 +2,8 @@
 #ifndef MEDROUNDS_TILE_H
 #define MEDROUNDS_TILE_H
 
+#include "lanes.h"
+
 // A panel of B is [depth][PANEL] floats; A comes in strips of STRIP rows. The tile is what a level's registers hold.
 enum { PANEL = 48, STRIP = 8 };
 

@@ -58,8 +58,9 @@ public struct AdapterMerger {
                     var right = kernel_matrix(
                         data: scaled.baseAddress, rows: rank, columns: columns, row_bytes: 4 * columns,
                         type: Int32(KERNEL_F32.rawValue))
-                    kernel_gemm(
-                        base, columns, 1, b.values, rank, 1, &right, 0, rows, 0, columns, rank, workspace)
+                    var target = kernel_target(
+                        base, row: columns, accumulate: true, M: rows, columns: 0..<columns)
+                    kernel_gemm(&target, b.values, rank, 1, &right, 0, rank, workspace)
                 }
                 count = rows * columns
             }

@@ -33,9 +33,10 @@ package enum Attention {
             let head = task % shape.heads
             let at = segment.rows.lowerBound * shape.Q + head * shape.D
             var span = span(segment, head: head, keys: keys, values: values, shape)
-            kernel_attention_forward(
-                out + at, shape.Q, logSumExp + head * T + segment.rows.lowerBound, q + at, shape.Q, segment.rows.count,
-                &span, workers.attentionScratch(worker))
+            var queries = kernel_attention_queries(
+                q: q + at, q_row: shape.Q, out: out + at, out_row: shape.Q,
+                log_sum_exp: logSumExp + head * T + segment.rows.lowerBound, count: segment.rows.count)
+            kernel_attention_forward(&queries, &span, workers.attentionScratch(worker))
         }
     }
 
@@ -58,11 +59,16 @@ package enum Attention {
                 for head in keyHead * headsPerKey..<(keyHead + 1) * headsPerKey {
                     let at = segment.rows.lowerBound * shape.Q + head * shape.D
                     var span = span(segment, head: head, keys: keys, values: values, shape)
-                    kernel_attention_backward(
-                        dq + at, shape.Q, dkeys + prefix, dvalues + prefix, KV, dkeys + own, dvalues + own, KV,
-                        dout + at,
-                        out + at, shape.Q, logSumExp + head * T + segment.rows.lowerBound, q + at, shape.Q,
-                        segment.rows.count, &span, workers.attentionScratch(worker))
+                    // The kernel reads out and log_sum_exp here.
+                    var queries = kernel_attention_queries(
+                        q: q + at, q_row: shape.Q, out: UnsafeMutablePointer(mutating: out + at), out_row: shape.Q,
+                        log_sum_exp: UnsafeMutablePointer(mutating: logSumExp + head * T + segment.rows.lowerBound),
+                        count: segment.rows.count)
+                    var gradients = kernel_attention_gradients(
+                        dout: dout + at, dq: dq + at, dq_row: shape.Q, dprefix_keys: dkeys + prefix,
+                        dprefix_values: dvalues + prefix, dprefix_row: KV, down_keys: dkeys + own,
+                        down_values: dvalues + own, down_row: KV)
+                    kernel_attention_backward(&gradients, &queries, &span, workers.attentionScratch(worker))
                 }
             }
         }

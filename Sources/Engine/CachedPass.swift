@@ -294,8 +294,9 @@ final class CachedPass {
         let key = first * shape.KV + head * shape.D
         normHeads(layer, q + query, row: shape.Q, rows: count, heads: heads, layers[layer].options.queryNorm, worker)
         normHeads(layer, k + key, row: shape.KV, rows: count, heads: 1, layers[layer].options.keyNorm, worker)
-        kernel_rope(q + query, shape.Q, rows.cosine, rows.sine, rows.positions + first, count, heads, shape.D, 1)
-        kernel_rope(k + key, shape.KV, rows.cosine, rows.sine, rows.positions + first, count, 1, shape.D, 1)
+        var rotation = kernel_rotation(cosine: rows.cosine, sine: rows.sine, D: shape.D, direction: 1)
+        kernel_rope(q + query, shape.Q, count, heads, rows.positions + first, &rotation)
+        kernel_rope(k + key, shape.KV, count, 1, rows.positions + first, &rotation)
         let cache = segment.slot.map { own(layer, slot: $0, head) } ?? prefix(layer, head)
         kernel_cache_append(cache, segment.stored, k + key, v + key, shape.KV, count, shape.D)
         var span = kernel_cached_span(

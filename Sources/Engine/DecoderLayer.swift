@@ -280,12 +280,8 @@ package enum DecoderLayer {
         _ shape: AttentionShape, _ rows: PassRows
     ) {
         let positions = rows.positions + block.lowerBound
-        kernel_rope(
-            q + block.lowerBound * shape.Q, shape.Q, rows.cosine, rows.sine, positions, block.count, shape.heads,
-            shape.D,
-            direction)
-        kernel_rope(
-            k + block.lowerBound * shape.KV, shape.KV, rows.cosine, rows.sine, positions, block.count,
-            shape.keyValueHeads, shape.D, direction)
+        var rotation = kernel_rotation(cosine: rows.cosine, sine: rows.sine, D: shape.D, direction: direction)
+        kernel_rope(q + block.lowerBound * shape.Q, shape.Q, block.count, shape.heads, positions, &rotation)
+        kernel_rope(k + block.lowerBound * shape.KV, shape.KV, block.count, shape.keyValueHeads, positions, &rotation)
     }
 }

@@ -146,8 +146,6 @@ func product(
     _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool, _ a: UnsafePointer<Float>, aRow: Int,
     _ b: kernel_grouped, M: Int, columns: Range<Int>, _ workspace: UnsafeMutableRawPointer
 ) {
-    withUnsafePointer(to: b) { b in
-        kernel_grouped_product(
-            c, row, accumulate ? 1 : 0, a, aRow, b, M, columns.lowerBound, columns.upperBound, workspace)
-    }
+    var target = kernel_target(c, row: row, accumulate: accumulate, M: M, columns: columns)
+    withUnsafePointer(to: b) { kernel_grouped_product(&target, a, aRow, $0, workspace) }
 }

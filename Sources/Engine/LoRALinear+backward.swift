@@ -120,14 +120,13 @@ extension LoRALinear {
             _ y: (floats: UnsafePointer<Float>, halves: UnsafeMutablePointer<UInt16>?), _ rank: Int, _ width: Int,
             _ columns: Range<Int>, _ T: Int, _ workspace: UnsafeMutableRawPointer
         ) {
+            var target = kernel_target(c, row: width, accumulate: true, M: rank, columns: columns)
             if let pairs = u.pairs, let halves = y.halves {
-                kernel_fast_cross(
-                    c, width, pairs, rank, halves, Halves.stride(of: width), T, columns.lowerBound, columns.upperBound)
+                kernel_fast_cross(&target, pairs, halves, Halves.stride(of: width), T)
                 return
             }
             withUnsafePointer(to: matrix(y.floats, rows: T, columns: width)) { y in
-                kernel_gemm(
-                    c, width, 1, u.floats, 1, rank, y, 0, rank, columns.lowerBound, columns.upperBound, T, workspace)
+                kernel_gemm(&target, u.floats, 1, rank, y, 0, T, workspace)
             }
         }
     }

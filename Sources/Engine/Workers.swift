@@ -96,8 +96,18 @@ func gemm(
     _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool = false, _ terms: [kernel_term], M: Int,
     columns: Range<Int>, fast: Bool, _ workspace: UnsafeMutableRawPointer
 ) {
+    var target = kernel_target(c, row: row, accumulate: accumulate, M: M, columns: columns)
     let sum = fast ? kernel_fast_gemm_sum : kernel_gemm_sum
-    sum(c, row, accumulate ? 1 : 0, terms, terms.count, M, columns.lowerBound, columns.upperBound, workspace)
+    sum(&target, terms, terms.count, workspace)
+}
+
+extension kernel_target {
+    /// Columns of the first M rows of c.
+    init(_ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool, M: Int, columns: Range<Int>) {
+        self.init(
+            c: c, c_row: row, accumulate: accumulate ? 1 : 0, M: M, first_column: columns.lowerBound,
+            last_column: columns.upperBound)
+    }
 }
 
 extension kernel_term {

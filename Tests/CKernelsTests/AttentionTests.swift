@@ -102,9 +102,10 @@ extension KernelTests {
                                         guard let q = q.baseAddress, let out = out.baseAddress,
                                             let lse = lse.baseAddress
                                         else { return }
-                                        kernel_attention_forward(
-                                            out + first, qRow, lse + range.lowerBound, q + first, qRow, range.count,
-                                            &span, scratch)
+                                        var queries = kernel_attention_queries(
+                                            q: q + first, q_row: qRow, out: out + first, out_row: qRow,
+                                            log_sum_exp: lse + range.lowerBound, count: range.count)
+                                        kernel_attention_forward(&queries, &span, scratch)
                                     }
                                 }
                             }
@@ -122,12 +123,13 @@ extension KernelTests {
                 var g = Gradients(
                     dq: begin(q.count), dPrefixKeys: begin(prefixKeys.count), dPrefixValues: begin(prefixKeys.count),
                     dOwnKeys: begin(ownKeys.count), dOwnValues: begin(ownKeys.count))
+                var dqs = g.dq
                 span { span in
                     withWorkspace(kernel_attention_scratch_bytes(D)) { scratch in
                         for range in ranges(cuts) {
                             span.own_offset = ownOffset + range.lowerBound
                             let first = range.lowerBound * qRow
-                            g.dq.withUnsafeMutableBufferPointer { dq in
+                            dqs.withUnsafeMutableBufferPointer { dq in
                                 q.withUnsafeBufferPointer { q in
                                     dout.withUnsafeBufferPointer { dout in
                                         outputs.out.withUnsafeBufferPointer { out in
@@ -136,11 +138,16 @@ extension KernelTests {
                                                     let dout = dout.baseAddress, let out = out.baseAddress,
                                                     let lse = lse.baseAddress
                                                 else { return }
-                                                kernel_attention_backward(
-                                                    dq + first, qRow, &g.dPrefixKeys, &g.dPrefixValues, prefixRow,
-                                                    &g.dOwnKeys, &g.dOwnValues, ownRow, dout + first, out + first,
-                                                    qRow, lse + range.lowerBound, q + first, qRow, range.count, &span,
-                                                    scratch)
+                                                var queries = kernel_attention_queries(
+                                                    q: q + first, q_row: qRow,
+                                                    out: UnsafeMutablePointer(mutating: out + first), out_row: qRow,
+                                                    log_sum_exp: UnsafeMutablePointer(
+                                                        mutating: lse + range.lowerBound), count: range.count)
+                                                withKeyGradients(&g) { gradients in
+                                                    gradients.dout = dout + first
+                                                    (gradients.dq, gradients.dq_row) = (dq + first, qRow)
+                                                    kernel_attention_backward(&gradients, &queries, &span, scratch)
+                                                }
                                             }
                                         }
                                     }
@@ -149,7 +156,28 @@ extension KernelTests {
                         }
                     }
                 }
+                g.dq = dqs
                 return g
+            }
+
+            /// The gradients of keys and values as the kernel takes them.
+            private func withKeyGradients(
+                _ g: inout Gradients, _ body: (inout kernel_attention_gradients) -> Void
+            ) {
+                g.dPrefixKeys.withUnsafeMutableBufferPointer { prefixKeys in
+                    g.dPrefixValues.withUnsafeMutableBufferPointer { prefixValues in
+                        g.dOwnKeys.withUnsafeMutableBufferPointer { ownKeys in
+                            g.dOwnValues.withUnsafeMutableBufferPointer { ownValues in
+                                var gradients = kernel_attention_gradients(
+                                    dout: nil, dq: nil, dq_row: 0, dprefix_keys: prefixKeys.baseAddress,
+                                    dprefix_values: prefixValues.baseAddress, dprefix_row: prefixRow,
+                                    down_keys: ownKeys.baseAddress, down_values: ownValues.baseAddress,
+                                    down_row: ownRow)
+                                body(&gradients)
+                            }
+                        }
+                    }
+                }
             }
 
             // The reference, in double, element by element.

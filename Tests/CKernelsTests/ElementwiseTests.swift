@@ -63,16 +63,17 @@ extension KernelTests {
             let cases: [(UInt32, UInt16)] = [
                 (0x3f80_0000, 0x3f80), (0x3f80_7fff, 0x3f80), (0x3f80_8000, 0x3f80), (0x3f80_8001, 0x3f81),
                 (0x3f81_8000, 0x3f82), (0x3f81_7fff, 0x3f81), (0xbf80_8001, 0xbf81), (0x0000_0000, 0x0000),
-                (0x8000_0000, 0x8000), (0x0000_8001, 0x0001), (0x0000_8000, 0x0000), (0x007f_ffff, 0x0080),
+                (0x8000_0000, 0x8000), (0x0000_8001, 0x0000), (0x807f_ffff, 0x8000), (0x007f_ffff, 0x0000),
+                (0x0080_0000, 0x0080), (0x00ff_8000, 0x0100),
                 (0x7f7f_ffff, 0x7f80), (0x7f80_0000, 0x7f80), (0xff80_0000, 0xff80),
             ]
             for repeats in [1, 5] {
                 let all = (0..<repeats).flatMap { _ in cases }
                 let x = all.map { Float(bitPattern: $0.0) }
                 for out in atEveryLevel({
-                    var out = [UInt16](repeating: 0, count: x.count)
-                    kernel_bf16_from_f32(&out, x, x.count)
-                    return out
+                    var out = [UInt16](repeating: 1, count: x.count + 1)
+                    kernel_fast_rows(&out, x.count + 1, x, x.count, 1, x.count)
+                    return Array(out.prefix(x.count))
                 }) { #expect(out == all.map(\.1)) }
             }
         }
@@ -81,9 +82,9 @@ extension KernelTests {
             let nans = [UInt32(0x7f80_0001), 0x7fff_ffff, 0xff80_0001, 0x7fc0_0000, 0xffff_ffff]
             let x = nans.map { Float(bitPattern: $0) }
             for out in atEveryLevel({
-                var out = [UInt16](repeating: 0, count: x.count)
-                kernel_bf16_from_f32(&out, x, x.count)
-                return out
+                var out = [UInt16](repeating: 1, count: x.count + 1)
+                kernel_fast_rows(&out, x.count + 1, x, x.count, 1, x.count)
+                return Array(out.prefix(x.count))
             }) {
                 #expect(out.allSatisfy { $0 & 0x7f80 == 0x7f80 && $0 & 0x7f != 0 })
                 #expect(zip(out, nans).allSatisfy { $0 >> 15 == UInt16($1 >> 31) })
@@ -91,7 +92,12 @@ extension KernelTests {
             let all = (0...UInt16.max).map { $0 }
             let back = sameBits {
                 var out = [Float](repeating: 0, count: all.count)
-                kernel_f32_from_bf16(&out, all, all.count)
+                all.withUnsafeBytes { stored in
+                    var matrix = kernel_matrix(
+                        data: stored.baseAddress, rows: 1, columns: all.count, row_bytes: 2 * all.count,
+                        type: Int32(KERNEL_BF16.rawValue))
+                    kernel_matrix_row(&out, &matrix, 0)
+                }
                 return out
             }
             #expect(zip(back, all).allSatisfy { $0.bitPattern == UInt32($1) << 16 })
@@ -108,7 +114,6 @@ extension KernelTests {
                 }
             }
             expectBits(map { kernel_add(&$0, x, count) }, zip(y, x).map { $0 + $1 })
-            expectBits(map { kernel_add_scaled(&$0, scale, x, count) }, zip(y, x).map { $0.addingProduct(scale, $1) })
             expectBits(map { kernel_scale(&$0, scale, count) }, y.map { $0 * scale })
         }
 

@@ -52,9 +52,9 @@ extension KernelTests {
                                         var term = kernel_term(
                                             a: a + top * stride, a_row: stride, K: K, b: matrix.pointee,
                                             b_transposed: bTransposed ? 1 : 0, scale: 1, mask: nil, mask_row: 0)
-                                        kernel_fast_gemm_sum(
-                                            c + top * N, N, accumulate ? 1 : 0, &term, 1, bottom - top, first, last,
-                                            workspace)
+                                        var target = kernel_target(
+                                            c + top * N, N, accumulate, bottom - top, first, last)
+                                        kernel_fast_gemm_sum(&target, &term, 1, workspace)
                                     }
                                 }
                             }
@@ -200,8 +200,12 @@ extension KernelTests {
                         var halves = [UInt16](repeating: 0x7fc0, count: T * stride)
                         kernel_fast_rows(&halves, stride, y, N, T, N)
                         var c = product.c
-                        for (first, last) in zip(columns, columns.dropFirst()) {
-                            kernel_fast_cross(&c, N, pairs, rank, halves, stride, T, first, last)
+                        c.withUnsafeMutableBufferPointer { c in
+                            guard let c = c.baseAddress else { return }
+                            for (first, last) in zip(columns, columns.dropFirst()) {
+                                var target = kernel_target(c, N, true, rank, first, last)
+                                kernel_fast_cross(&target, pairs, halves, stride, T)
+                            }
                         }
                         return c
                     }

@@ -55,18 +55,20 @@ extension KernelTests {
             /// c + the term, the product by itself.
             func added(to c: [Float], M: Int, N: Int, fast: Bool, accumulate: Bool) -> [Float] {
                 var product = mask == nil ? c : [Float](repeating: .nan, count: M * N)
-                let adds: Int32 = mask == nil && accumulate ? 1 : 0
-                b.withMatrix { matrix in
-                    withWorkspace(kernel_gemm_workspace_bytes()) { workspace in
-                        if fast {
-                            with(fast: true, N: N) { term in
-                                var term = term
-                                term.mask = nil
-                                kernel_fast_gemm_sum(&product, N, adds, &term, 1, M, 0, N, workspace)
+                product.withUnsafeMutableBufferPointer { product in
+                    guard let product = product.baseAddress else { return }
+                    var target = kernel_target(product, N, mask == nil && accumulate, M, 0, N)
+                    b.withMatrix { matrix in
+                        withWorkspace(kernel_gemm_workspace_bytes()) { workspace in
+                            if fast {
+                                with(fast: true, N: N) { term in
+                                    var term = term
+                                    term.mask = nil
+                                    kernel_fast_gemm_sum(&target, &term, 1, workspace)
+                                }
+                            } else {
+                                kernel_gemm(&target, a, K, 1, matrix, bTransposed ? 1 : 0, K, workspace)
                             }
-                        } else {
-                            kernel_gemm(
-                                &product, N, adds, a, K, 1, matrix, bTransposed ? 1 : 0, M, 0, N, K, workspace)
                         }
                     }
                 }
@@ -109,9 +111,13 @@ extension KernelTests {
                         var c = start
                         Self.with(terms[...], fast: fast, N: N) { terms in
                             withWorkspace(kernel_gemm_workspace_bytes()) { workspace in
-                                for (from, to) in [(0, min(48, N)), (min(48, N), N)] {
-                                    let sum = fast ? kernel_fast_gemm_sum : kernel_gemm_sum
-                                    sum(&c, N, accumulate ? 1 : 0, terms, terms.count, M, from, to, workspace)
+                                c.withUnsafeMutableBufferPointer { c in
+                                    guard let c = c.baseAddress else { return }
+                                    for (from, to) in [(0, min(48, N)), (min(48, N), N)] {
+                                        let sum = fast ? kernel_fast_gemm_sum : kernel_gemm_sum
+                                        var target = kernel_target(c, N, accumulate, M, from, to)
+                                        sum(&target, terms, terms.count, workspace)
+                                    }
                                 }
                             }
                         }

@@ -49,10 +49,11 @@ extension KernelTests {
                                 let columns = [0] + cuts + [N]
                                 for (top, bottom) in zip(rows, rows.dropFirst()) {
                                     for (first, last) in zip(columns, columns.dropFirst()) {
+                                        var target = kernel_target(
+                                            c + top * cRow, cRow, accumulate, bottom - top, first, last)
                                         kernel_gemm(
-                                            c + top * cRow, cRow, accumulate ? 1 : 0, a + top * aStrides.row,
-                                            aStrides.row, aStrides.column, matrix, bTransposed ? 1 : 0, bottom - top,
-                                            first, last, K, workspace)
+                                            &target, a + top * aStrides.row, aStrides.row, aStrides.column, matrix,
+                                            bTransposed ? 1 : 0, K, workspace)
                                     }
                                 }
                             }

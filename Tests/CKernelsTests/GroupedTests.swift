@@ -21,8 +21,12 @@ extension KernelTests {
                 }
                 var form = kernel_grouped(data: memory, rows: N, columns: K, type: Int32(weight.type.rawValue))
                 withWorkspace(kernel_gemm_workspace_bytes()) { workspace in
-                    for (first, last) in [(0, columnCut), (columnCut, N)] where first < last {
-                        kernel_grouped_product(&c, N, accumulate ? 1 : 0, a, K, &form, M, first, last, workspace)
+                    c.withUnsafeMutableBufferPointer { c in
+                        guard let c = c.baseAddress else { return }
+                        for (first, last) in [(0, columnCut), (columnCut, N)] where first < last {
+                            var target = kernel_target(c, N, accumulate, M, first, last)
+                            kernel_grouped_product(&target, a, K, &form, workspace)
+                        }
                     }
                 }
             }
@@ -35,9 +39,11 @@ extension KernelTests {
             var c = start
             weight.withMatrix { matrix in
                 withWorkspace(kernel_gemm_workspace_bytes()) { workspace in
-                    kernel_gemm(
-                        &c, weight.rows, accumulate ? 1 : 0, a, weight.columns, 1, matrix, 1, M, 0, weight.rows,
-                        weight.columns, workspace)
+                    c.withUnsafeMutableBufferPointer { c in
+                        guard let c = c.baseAddress else { return }
+                        var target = kernel_target(c, weight.rows, accumulate, M, 0, weight.rows)
+                        kernel_gemm(&target, a, weight.columns, 1, matrix, 1, weight.columns, workspace)
+                    }
                 }
             }
             return c
@@ -118,9 +124,12 @@ extension KernelTests {
                                     own_offset: ownOffset, D: D, scale: 0.3, window: window)
                                 withWorkspace(kernel_attention_scratch_bytes(D)) { scratch in
                                     for head in 0..<heads {
-                                        kernel_attention_forward(
-                                            out + head * D, heads * D, &lse, q + head * D, heads * D, queries, &span,
-                                            scratch)
+                                        lse.withUnsafeMutableBufferPointer { lse in
+                                            var queries = kernel_attention_queries(
+                                                q: q + head * D, q_row: heads * D, out: out + head * D,
+                                                out_row: heads * D, log_sum_exp: lse.baseAddress, count: queries)
+                                            kernel_attention_forward(&queries, &span, scratch)
+                                        }
                                     }
                                 }
                             }

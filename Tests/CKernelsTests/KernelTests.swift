@@ -81,6 +81,14 @@ func expectClose(
     }
 }
 
+extension kernel_target {
+    /// Columns of the first M rows of c.
+    init(_ c: UnsafeMutablePointer<Float>, _ row: Int, _ accumulate: Bool, _ M: Int, _ first: Int, _ last: Int) {
+        self.init(
+            c: c, c_row: row, accumulate: accumulate ? 1 : 0, M: M, first_column: first, last_column: last)
+    }
+}
+
 /// 64-byte aligned scratch memory for the time of a call.
 func withWorkspace<Result>(_ bytes: Int, _ body: (UnsafeMutableRawPointer) -> Result) -> Result {
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)

@@ -84,7 +84,13 @@ extension KernelTests {
             let x = numbers.floats(rows * row)
             let rotated = sameBits {
                 var x = x
-                kernel_rope(&x, row, cosine, sine, positions, rows, heads, D, 1)
+                cosine.withUnsafeBufferPointer { cosine in
+                    sine.withUnsafeBufferPointer { sine in
+                        var rotation = kernel_rotation(
+                            cosine: cosine.baseAddress, sine: sine.baseAddress, D: D, direction: 1)
+                        kernel_rope(&x, row, rows, heads, positions, &rotation)
+                    }
+                }
                 return x
             }
             var expected = x.map(Double.init)
@@ -103,7 +109,13 @@ extension KernelTests {
             expectClose(rotated, expected, tolerance: Self.tolerance)
             let back = sameBits {
                 var x = rotated
-                kernel_rope(&x, row, cosine, sine, positions, rows, heads, D, -1)
+                cosine.withUnsafeBufferPointer { cosine in
+                    sine.withUnsafeBufferPointer { sine in
+                        var rotation = kernel_rotation(
+                            cosine: cosine.baseAddress, sine: sine.baseAddress, D: D, direction: -1)
+                        kernel_rope(&x, row, rows, heads, positions, &rotation)
+                    }
+                }
                 return x
             }
             expectClose(back, x.map(Double.init), tolerance: Self.tolerance, "and back")

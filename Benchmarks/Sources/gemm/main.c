@@ -167,17 +167,19 @@ static void multiply(const void *work, long task, void *workspace) {
     kernel_term term = o->terms[0];
     term.a = p->fast ? (const void *)(o->halves[0] + row * term.K) : (const void *)(o->a[0] + row * term.K);
     for (int turn = 0; turn < WARM_TURNS; turn++)
-      (p->fast ? kernel_fast_gemm_sum : kernel_gemm_sum)(o->c + row * s->N, s->N, 0, &term, 1, rows, 0, s->N, workspace);
+      (p->fast ? kernel_fast_gemm_sum : kernel_gemm_sum)(
+          &(kernel_target){o->c + row * s->N, s->N, 0, rows, 0, s->N}, &term, 1, workspace);
     return;
   }
   const long first = task * TASK_COLUMNS, last = least(s->N, first + TASK_COLUMNS);
   const kernel_term *term = o->terms;
+  const kernel_target to = {o->c, s->N, s->kind != BY_COLUMNS, s->M, first, last};
   if (s->kind == BY_COLUMNS) {
-    (p->fast ? kernel_fast_gemm_sum : kernel_gemm_sum)(o->c, s->N, 0, term, o->count, s->M, first, last, workspace);
+    (p->fast ? kernel_fast_gemm_sum : kernel_gemm_sum)(&to, term, o->count, workspace);
   } else if (p->fast) {
-    kernel_fast_cross(o->c, s->N, (const uint32_t *)(const void *)o->halves[0], s->M, term->b.data, s->N, term->K, first, last);
+    kernel_fast_cross(&to, (const uint32_t *)(const void *)o->halves[0], term->b.data, s->N, term->K);
   } else {
-    kernel_gemm(o->c, s->N, 1, o->a[0], 1, s->M, &term->b, 0, s->M, first, last, term->K, workspace);
+    kernel_gemm(&to, o->a[0], 1, s->M, &term->b, 0, term->K, workspace);
   }
 }
 
