@@ -16,6 +16,8 @@ let package = Package(
             name: "gemm", dependencies: [.product(name: "MedRoundsEngine", package: "MedRounds")],
             linkerSettings: [.linkedLibrary("pthread")]),
         .executableTarget(
+            name: "noise", dependencies: [.product(name: "MedRoundsEngine", package: "MedRounds")]),
+        .executableTarget(
             name: "decode",
             dependencies: [
                 .product(name: "MedRoundsEngine", package: "MedRounds"),

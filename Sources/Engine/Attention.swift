@@ -28,6 +28,11 @@ package enum Attention {
         keys: UnsafePointer<Float>, values: UnsafePointer<Float>, segments: [Segment], shape: AttentionShape, T: Int,
         workers: Workers
     ) {
+        if let openBLAS = workers.openBLAS {
+            openBLAS.attentionForward(
+                out, logSumExp, q: q, keys: keys, values: values, segments: segments, shape: shape, T: T)
+            return
+        }
         workers.run(segments.count * shape.heads) { task, worker in
             let segment = segments[task / shape.heads]
             let head = task % shape.heads
@@ -49,6 +54,12 @@ package enum Attention {
         logSumExp: UnsafePointer<Float>, segments: [Segment], groups: [Range<Int>], shape: AttentionShape, T: Int,
         workers: Workers
     ) {
+        if let openBLAS = workers.openBLAS {
+            openBLAS.attentionBackward(
+                dq, dkeys, dvalues, dout: dout, out: out, q: q, keys: keys, values: values, logSumExp: logSumExp,
+                segments: segments, shape: shape, T: T)
+            return
+        }
         let KV = shape.KV
         let headsPerKey = shape.heads / shape.keyValueHeads
         workers.run(groups.count * shape.keyValueHeads) { task, worker in

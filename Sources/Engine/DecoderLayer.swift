@@ -270,7 +270,7 @@ package enum DecoderLayer {
             let (map, y) = outputs[place]
             LoRALinear.multiply(
                 y, accumulate: accumulate, saved.u[map.place], x: x, map: layer[map], place: map.place, T: T,
-                columns: columns, halves: scratch.halves, workspace: workers.gemmWorkspace(worker))
+                columns: columns, halves: scratch.halves, worker: worker, workers: workers)
         }
     }
 

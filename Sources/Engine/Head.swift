@@ -35,7 +35,7 @@ package struct HeadScratch {
 
     /// At most `limit` rows, and at most 2^24 logits (64 MB) unless the vocabulary asks for more in 32 rows.
     package init(_ head: HeadWeights, limit: Int, arena: Arena) throws(Fault) {
-        rows = max(1, min(limit, max(32, (1 << 24) / head.V)))
+        rows = Self.rows(vocabulary: head.V, limit: limit)
         x = try arena.floats(rows, head.H)
         normed = try arena.floats(rows, head.H)
         dx = try arena.floats(rows, head.H)
@@ -44,6 +44,8 @@ package struct HeadScratch {
         losses = try arena.floats(rows)
         halves = head.numerics == .exact ? nil : try arena.halves(rows, Halves.stride(of: head.H))
     }
+
+    static func rows(vocabulary: Int, limit: Int) -> Int { max(1, min(limit, max(32, (1 << 24) / vocabulary))) }
 }
 
 package enum Head {
@@ -59,9 +61,9 @@ package enum Head {
         workers.columns([head.V]) { _, columns, worker in
             let term = kernel_term(
                 scratch.normed, or: scratch.halves, width: H, times: head.weight, transposed: true)
-            gemm(
+            workers.gemm(
                 scratch.logits, row: head.V, [term], M: rows.count, columns: columns, fast: scratch.halves != nil,
-                workers.gemmWorkspace(worker))
+                worker: worker)
         }
     }
 
@@ -113,9 +115,8 @@ package enum Head {
                     scratch.logits, or: fast ? Self.rounded(scratch.logits) : nil, width: V, times: head.weight,
                     transposed: false)
                 if fast { term.a_row = 2 * V }
-                gemm(
-                    scratch.normed, row: H, [term], M: chunk.count, columns: columns, fast: fast,
-                    workers.gemmWorkspace(worker))
+                workers.gemm(
+                    scratch.normed, row: H, [term], M: chunk.count, columns: columns, fast: fast, worker: worker)
             }
             scratch.dx.update(repeating: 0, count: chunk.count * H)
             kernel_rmsnorm_backward(

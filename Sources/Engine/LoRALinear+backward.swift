@@ -55,9 +55,8 @@ extension LoRALinear {
                 output.dy + rows.lowerBound * outputs,
                 or: halves.map { $0.dy + rows.lowerBound * Halves.stride(of: outputs) }, width: outputs,
                 times: matrix(low.b, rows: rank, columns: outputs), transposed: true)
-            gemm(
-                duRows, row: rank, [term], M: rows.count, columns: 0..<rank, fast: halves != nil,
-                workers.gemmWorkspace(worker))
+            workers.gemm(
+                duRows, row: rank, [term], M: rows.count, columns: 0..<rank, fast: halves != nil, worker: worker)
             kernel_scale(duRows, low.scale, rows.count * rank)
             if let halves { roundRows(halves.du, du, rows: rows, width: rank) }
             guard trains else { return }
@@ -99,18 +98,19 @@ extension LoRALinear {
         }
 
         /// dA[:, columns] += du^T dropout(x).
-        func addToA(_ columns: Range<Int>, T: Int, _ workspace: UnsafeMutableRawPointer) {
+        func addToA(_ columns: Range<Int>, T: Int, worker: Int, workers: Workers) {
             guard let low = map.low, let da = low.da else { return }
             addProductOverRows(
                 da, (UnsafePointer(du), halves?.duPairs), (input, halves?.dropped), low.rank, map.inputs, columns, T,
-                workspace)
+                worker, workers)
         }
 
         /// dB[:, columns] += u^T dy, B transposed.
-        func addToB(_ columns: Range<Int>, T: Int, _ workspace: UnsafeMutableRawPointer) {
+        func addToB(_ columns: Range<Int>, T: Int, worker: Int, workers: Workers) {
             guard let low = map.low, let db = low.db else { return }
             addProductOverRows(
-                db, (output.u, halves?.uPairs), (output.dy, halves?.dy), low.rank, map.outputs, columns, T, workspace)
+                db, (output.u, halves?.uPairs), (output.dy, halves?.dy), low.rank, map.outputs, columns, T,
+                worker, workers)
         }
 
         /// c[:, columns] += u^T y, c [r, width], u [T, r], y [T, width]: in bfloat16 where both come in it too.
@@ -118,15 +118,19 @@ extension LoRALinear {
             _ c: UnsafeMutablePointer<Float>,
             _ u: (floats: UnsafePointer<Float>, pairs: UnsafeMutablePointer<UInt32>?),
             _ y: (floats: UnsafePointer<Float>, halves: UnsafeMutablePointer<UInt16>?), _ rank: Int, _ width: Int,
-            _ columns: Range<Int>, _ T: Int, _ workspace: UnsafeMutableRawPointer
+            _ columns: Range<Int>, _ T: Int, _ worker: Int, _ workers: Workers
         ) {
+            if let openBLAS = workers.openBLAS {
+                openBLAS.cross(c, rank: rank, width: width, T: T, u, y)
+                return
+            }
             var target = kernel_target(c, row: width, accumulate: true, M: rank, columns: columns)
             if let pairs = u.pairs, let halves = y.halves {
                 kernel_fast_cross(&target, pairs, halves, Halves.stride(of: width), T)
                 return
             }
             withUnsafePointer(to: matrix(y.floats, rows: T, columns: width)) { y in
-                kernel_gemm(&target, u.floats, 1, rank, y, 0, T, workspace)
+                kernel_gemm(&target, u.floats, 1, rank, y, 0, T, workers.gemmWorkspace(worker))
             }
         }
     }

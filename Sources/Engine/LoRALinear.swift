@@ -118,7 +118,7 @@ package enum LoRALinear {
         workers.columns([map.outputs]) { _, columns, worker in
             multiply(
                 y, accumulate: accumulate, u, x: x, map: map, place: 0, T: T, columns: columns, halves: halves,
-                workspace: workers.gemmWorkspace(worker))
+                worker: worker, workers: workers)
         }
     }
 
@@ -150,9 +150,8 @@ package enum LoRALinear {
         }
         let term = kernel_term(
             read, or: rounded, width: inputs, times: matrix(low.a, rows: low.rank, columns: inputs), transposed: true)
-        gemm(
-            out, row: low.rank, [term], M: rows.count, columns: 0..<low.rank, fast: halves != nil,
-            workers.gemmWorkspace(worker))
+        workers.gemm(
+            out, row: low.rank, [term], M: rows.count, columns: 0..<low.rank, fast: halves != nil, worker: worker)
         kernel_scale(out, low.scale, rows.count * low.rank)
         if let halves { roundRows(halves.u[place], u, rows: rows, width: low.rank) }
     }
@@ -160,7 +159,8 @@ package enum LoRALinear {
     /// The columns of y: the other part of `forward`.
     static func multiply(
         _ y: UnsafeMutablePointer<Float>, accumulate: Bool, _ u: UnsafePointer<Float>, x: UnsafePointer<Float>,
-        map: AdaptedMap, place: Int, T: Int, columns: Range<Int>, halves: Halves?, workspace: UnsafeMutableRawPointer
+        map: AdaptedMap, place: Int, T: Int, columns: Range<Int>, halves: Halves?, worker: Int,
+        workers: Workers
     ) {
         var terms = [kernel_term(x, or: halves?.x, width: map.inputs, times: map.weight, transposed: true)]
         if let low = map.low {
@@ -169,8 +169,9 @@ package enum LoRALinear {
                     u, or: halves?.u[place], width: low.rank,
                     times: matrix(low.b, rows: low.rank, columns: map.outputs), transposed: false))
         }
-        gemm(
-            y, row: map.outputs, accumulate: accumulate, terms, M: T, columns: columns, fast: halves != nil, workspace)
+        workers.gemm(
+            y, row: map.outputs, accumulate: accumulate, terms, M: T, columns: columns, fast: halves != nil,
+            worker: worker)
     }
 
     /// The gradient of a map's output, and what else its backward pass reads.
@@ -200,19 +201,18 @@ package enum LoRALinear {
         }
         let widths = parts.flatMap { $0.trains ? [inputs, $0.output.map.outputs] : [0, 0] }
         workers.columns([dx == nil ? 0 : inputs] + widths) { product, columns, worker in
-            let workspace = workers.gemmWorkspace(worker)
             guard product > 0 else {
                 guard let dx else { return }
-                gemm(
+                workers.gemm(
                     dx, row: inputs, parts.flatMap { $0.inputTerms() }, M: T, columns: columns, fast: halves != nil,
-                    workspace)
+                    worker: worker)
                 return
             }
             let part = parts[(product - 1) / 2]
             if product % 2 == 1 {
-                part.addToA(columns, T: T, workspace)
+                part.addToA(columns, T: T, worker: worker, workers: workers)
             } else {
-                part.addToB(columns, T: T, workspace)
+                part.addToB(columns, T: T, worker: worker, workers: workers)
             }
         }
     }

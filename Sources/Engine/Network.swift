@@ -23,13 +23,18 @@ final class Network {
     /// Room for passes of at most `rows` rows at positions below `positionCount`.
     init(
         _ model: LanguageModel, adapter: Adapter?, configuration: LoRAConfiguration?, trains: Bool, rows: Int,
-        positionCount: Int, threads: Int
+        positionCount: Int, threads: Int, arithmetic: Arithmetic = .ours
     ) throws(Fault) {
         guard (1...1024).contains(threads) else { throw .setting("threads", "\(threads)", range: "1...1024") }
         let shape = model.shape
         self.model = model
         capacity = rows
-        workers = try Workers(count: threads, headDimension: shape.headDimension, width: shape.widestRow)
+        rank = adapter == nil ? 0 : (configuration ?? adapter?.configuration)?.rank ?? 0
+        let openBLAS =
+            arithmetic == .ours
+            ? nil : try OpenBLAS(shape, rank: max(0, min(rank, 2048)), rows: rows, positions: positionCount)
+        workers = try Workers(
+            count: threads, headDimension: shape.headDimension, width: shape.widestRow, openBLAS: openBLAS)
         head = HeadWeights(
             weight: model.head, norm: model.finalNorm, epsilon: shape.rmsEpsilon, numerics: model.numerics)
         rotary = try RotaryTable(shape: shape, count: positionCount)
@@ -39,14 +44,12 @@ final class Network {
             if trains { try layout.requireMemory() }
             parameters = try arena.floats(layout.count)
             gradient = trains ? try arena.floats(layout.count) : nil
-            rank = layout.configuration.rank
             try layout.read(adapter, into: parameters)
             self.layout = layout
         } else {
             layout = nil
             parameters = try arena.floats(0)
             gradient = nil
-            rank = 0
         }
     }
 

@@ -59,6 +59,28 @@ struct Optimizer {
 
     private var blocks: Int { (count + Self.block - 1) / Self.block }
 
+    /// The weights and moments, to be computed from a second time.
+    struct State {
+        let weights: [Float]
+        let first: [Float]
+        let second: [Float]
+        let steps: Int
+    }
+
+    /// What stands after so many steps.
+    func state(after steps: Int) -> State {
+        func copy(_ values: UnsafePointer<Float>) -> [Float] { Array(UnsafeBufferPointer(start: values, count: count)) }
+        return State(weights: copy(weights), first: copy(first), second: copy(second), steps: steps)
+    }
+
+    /// Goes on from there.
+    mutating func resume(_ state: State) {
+        for (to, from) in [(weights, state.weights), (first, state.first), (second, state.second)] {
+            from.withUnsafeBufferPointer { if let from = $0.baseAddress { to.update(from: from, count: count) } }
+        }
+        resume(after: state.steps)
+    }
+
     /// Goes on after so many steps; the moments of that time are in place.
     mutating func resume(after steps: Int) {
         // Multiplied step by step, as an undisturbed run does: a power computed otherwise may differ in its last bit.

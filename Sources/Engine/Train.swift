@@ -78,23 +78,27 @@ public struct TrainingOutcome: Sendable {
     public var steps: Int
     /// Records cut to `maxLength`.
     public var truncated: Int
+    /// The steps that were computed a second time, where that was asked for.
+    public var comparisons: [ArithmeticComparison] = []
 }
 
 /// Trains an adapter: shuffled epochs, the last short batch kept, a fresh AdamW. `progress` may throw to cancel.
 ///
 /// `state` is where an earlier call of the same job stood: this one goes on from there to the same bits. `last` ends the call
 /// after that many steps of the whole, with the adapter of that moment. `checkpoint` gets the state after every
-/// `checkpointEvery` steps but the job's last one, before `progress` hears of that step.
+/// `checkpointEvery` steps but the job's last one, before `progress` hears of that step. `second` asks for steps to be computed a
+/// second time, in another arithmetic, from the same adapter and moments: it changes nothing but `outcome.comparisons`.
 ///
 /// Faults: engine.state, engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
-/// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.memory, engine.loss-not-finite,
-/// engine.gradient-not-finite.
+/// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.memory, engine.openblas,
+/// engine.loss-not-finite, engine.gradient-not-finite.
 public func train(
-    _ job: TrainingJob, from state: TrainingState? = nil, through last: Int? = nil,
+    _ job: TrainingJob, from state: TrainingState? = nil, through last: Int? = nil, second: SecondArithmetic? = nil,
     progress: (TrainingProgress) throws(Fault) -> Void = { _ in },
     checkpoint: (TrainingState) throws(Fault) -> Void = { _ in }
 ) throws(Fault) -> TrainingOutcome {
     let configuration = job.configuration
+    if second?.arithmetic == .openblas { try OpenBLAS.load() }
     let (sequences, truncated) = try prepare(job)
     let batches = EpochBatches(sequences, configuration, seed: job.seed, round: job.round, site: job.site)
     let perEpoch = batches.count
@@ -147,14 +151,21 @@ public func train(
                 account(state.losses[step], packing, batch, step: step)
                 continue
             }
-            let loss = differentiation.run(
-                packing, dropout: dropout(seed: job.seed, round: job.round, site: job.site, step: step))
+            let draw = dropout(seed: job.seed, round: job.round, site: job.site, step: step)
+            let before = second?.steps.contains(step) == true ? optimizer.state(after: step) : nil
+            let loss = differentiation.run(packing, dropout: draw)
             guard loss.isFinite else { throw .lossNotFinite(loss, step: step) }
             let norm = optimizer.gradientNorm()
             guard norm.isFinite else { throw .gradientNotFinite(step: step) }
             let rate = LearningRate.rate(step, of: steps, configuration)
             optimizer.step(
                 learningRate: rate, decay: configuration.weightDecay, norm: norm, clip: configuration.clipNorm)
+            if let second, let before {
+                outcome.comparisons.append(
+                    try second.compare(
+                        job, packing, before: before, after: optimizer.state(after: step + 1), loss: loss, norm: norm,
+                        gradient: gradient, rate: rate, dropout: draw))
+            }
             account(loss, packing, batch, step: step)
             if let every = configuration.checkpointEvery, (step + 1) % every == 0, step + 1 < steps {
                 try checkpoint(

@@ -19,10 +19,18 @@ package final class Workers {
     private let rowScratches: [UnsafeMutablePointer<Float>]
     private let halfScratches: [UnsafeMutablePointer<UInt16>]
     private let pool: WorkerPool?
+    /// Who computes products in place of the kernels, in a second arithmetic: on one thread.
+    let openBLAS: OpenBLAS?
 
     /// Workspaces for `count` threads, heads of D elements and rows of at most `width` elements.
     /// Faults: engine.memory.
-    package init(count: Int, headDimension D: Int, width: Int) throws(Fault) {
+    package convenience init(count: Int, headDimension D: Int, width: Int) throws(Fault) {
+        try self.init(count: count, headDimension: D, width: width, openBLAS: nil)
+    }
+
+    init(count: Int, headDimension D: Int, width: Int, openBLAS: OpenBLAS?) throws(Fault) {
+        let count = openBLAS == nil ? count : 1
+        self.openBLAS = openBLAS
         let arena = arena
         let mostRows = Self.mostRows(width: width)
         self.count = count
@@ -80,7 +88,8 @@ package final class Workers {
         let tile = Self.columnTile
         let whole = widths.reduce(0, +)
         let least = whole >= 6 * tile * count ? 2 * tile : tile
-        let step = max(least, (whole / (32 * count) + tile - 1) / tile * tile)
+        // OpenBLAS unpacks a whole weight for every call.
+        let step = openBLAS != nil ? max(1, whole) : max(least, (whole / (32 * count) + tile - 1) / tile * tile)
         var tasks: [(matrix: Int, columns: Range<Int>)] = []
         for (matrix, width) in widths.enumerated() {
             for first in stride(from: 0, to: width, by: step) {
@@ -91,14 +100,20 @@ package final class Workers {
     }
 }
 
-/// c[:, columns] (+)= the sum of the terms, as kernel_gemm_sum says, or kernel_fast_gemm_sum.
-func gemm(
-    _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool = false, _ terms: [kernel_term], M: Int,
-    columns: Range<Int>, fast: Bool, _ workspace: UnsafeMutableRawPointer
-) {
-    var target = kernel_target(c, row: row, accumulate: accumulate, M: M, columns: columns)
-    let sum = fast ? kernel_fast_gemm_sum : kernel_gemm_sum
-    sum(&target, terms, terms.count, workspace)
+extension Workers {
+    /// c[:, columns] (+)= the sum of the terms, as kernel_gemm_sum says, or kernel_fast_gemm_sum.
+    func gemm(
+        _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool = false, _ terms: [kernel_term], M: Int,
+        columns: Range<Int>, fast: Bool, worker: Int
+    ) {
+        var target = kernel_target(c, row: row, accumulate: accumulate, M: M, columns: columns)
+        if let openBLAS {
+            openBLAS.sum(target, terms, fast: fast)
+            return
+        }
+        let sum = fast ? kernel_fast_gemm_sum : kernel_gemm_sum
+        sum(&target, terms, terms.count, gemmWorkspace(worker))
+    }
 }
 
 extension kernel_target {
