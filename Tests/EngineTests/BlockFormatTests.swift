@@ -94,7 +94,7 @@ import Testing
     }
 
     /// The whole of the golden, from its weights to its values.
-    @Test(.enabled(if: Golden.hasShared, "the shared goldens are absent"))
+    @Test(.needsSharedGoldens)
     func quantisesAWholeWeightAsBitsandbytesDoes() throws {
         let path = Golden.shared.appendingPathComponent("nf4.safetensors").path
         let golden = Dictionary(uniqueKeysWithValues: try Safetensors.read(path: path).map { ($0.name, $0) })

@@ -15,13 +15,12 @@ private let lossNoise = 2.4e-7
 /// its float64 there after one step and after five. Three times that.
 private let qwen2StepLimit = 2.7e-5
 
-@Suite(.enabled(if: Golden.hasShared, "the shared goldens are absent"))
-struct FamilyTests {
+@Suite struct FamilyTests {
     static let families = ["qwen2", "qwen3", "llama3"]
 
-    @Test(arguments: families) func meetsLossLogitsAndGreedy(family: String) throws {
-        let model = try Golden.tiny(shared: family)
-        let folder = Golden.shared.appendingPathComponent("tiny-\(family)")
+    @Test(arguments: families) func meetsLossLastLogitsAndGreedy(family: String) throws {
+        let model = try Golden.tiny(family)
+        let folder = Golden.folder.appendingPathComponent("tiny-\(family)")
         let golden: GoldenTests.TinyGolden = try Golden.json(folder.appendingPathComponent("golden.json"))
         let score = try score(
             model, adapter: nil, sequences: golden.input_ids.map { TokenSequence(tokens: $0) }, threads: 2)
@@ -32,19 +31,33 @@ struct FamilyTests {
         // A circle of greedy decoding is cut; the golden writes it out.
         #expect(golden.greedy_new.starts(with: generated[0].tokens))
         #expect(generated[0].tokens.count == golden.greedy_new.count || generated[0].ending == .loop)
-        let entries = try Safetensors.read(path: folder.appendingPathComponent("golden.safetensors").path)
-        let expected = try #require(entries.first { $0.name == "logits" }?.floats)
+        // The last position's, after each of the texts.
+        try meetsLogits(model, golden, folder.appendingPathComponent("last_logits.safetensors")) { [$0.count - 1] }
+    }
+
+    @Test(.needsSharedGoldens, arguments: families) func meetsEveryLogit(family: String) throws {
+        let folder = Golden.shared.appendingPathComponent("tiny-\(family)")
+        let golden: GoldenTests.TinyGolden = try Golden.json(folder.appendingPathComponent("golden.json"))
+        try meetsLogits(Golden.tiny(family), golden, folder.appendingPathComponent("golden.safetensors")) {
+            Array($0.indices)
+        }
+    }
+
+    private func meetsLogits(
+        _ model: LanguageModel, _ golden: GoldenTests.TinyGolden, _ file: URL, positions: ([Int32]) -> [Int]
+    ) throws {
+        let expected = try #require(Safetensors.read(path: file.path).first { $0.name == "logits" }?.floats)
         var found: [Float] = []
         for ids in golden.input_ids {
-            found += try allLogits(model, adapter: nil, tokens: ids, threads: 2, positions: Array(ids.indices))
+            found += try allLogits(model, adapter: nil, tokens: ids, threads: 2, positions: positions(ids))
         }
         try #require(found.count == expected.count)
         #expect(relativeDistance(found, expected) <= noiseFactor * 1.4e-6)
     }
 
     @Test(arguments: families) func meetsEveryGradientAndStep(family: String) throws {
-        let model = try Golden.tiny(shared: family)
-        let golden = try LoRAGolden(Golden.shared.appendingPathComponent("lora-tiny-\(family)"))
+        let model = try Golden.tiny(family)
+        let golden = try LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-\(family)"))
         let expected = try Golden.adapter(golden.folder.appendingPathComponent("grads.safetensors"))
         for sharing in [false, true] {
             let (loss, gradient) = try lossAndGradient(
@@ -74,19 +87,18 @@ struct FamilyTests {
     }
 
     @Test(arguments: ["qwen2", "qwen3"]) func threadsDoNotChangeABit(family: String) throws {
-        let golden = try LoRAGolden(Golden.shared.appendingPathComponent("lora-tiny-\(family)"))
+        let golden = try LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-\(family)"))
         let outcomes = try [1, 2].map {
-            try train(golden.job(Golden.tiny(shared: family), steps: 3, threads: $0)).adapter
+            try train(golden.job(Golden.tiny(family), steps: 3, threads: $0)).adapter
         }
         #expect(outcomes[0] == outcomes[1])
     }
 }
 
-@Suite(.enabled(if: Golden.hasShared, "the shared goldens are absent"))
-struct QuantisedWeightTests {
+@Suite struct QuantisedWeightTests {
     /// Weights quantised on opening compute what a model does that stores the values of their codes.
     @Test(arguments: ["qwen3", "qwen2"]) func nf4ComputesWithTheValuesOfItsCodes(family: String) throws {
-        let folder = Golden.shared.appendingPathComponent("tiny-\(family)")
+        let folder = Golden.folder.appendingPathComponent("tiny-\(family)")
         let file = try ModelFile.open(path: folder.path)
         let copy = FileManager.default.temporaryDirectory.appendingPathComponent("medrounds-nf4-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
@@ -117,14 +129,14 @@ struct QuantisedWeightTests {
                 name: entry.name, shape: entry.shape, type: .f32, bytes: values.withUnsafeBytes { Array($0) })
         }
         try Data(Safetensors.write(items)).write(to: copy.appendingPathComponent("model.safetensors"))
-        let golden = try LoRAGolden(Golden.shared.appendingPathComponent("lora-tiny-\(family)"))
+        let golden = try LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-\(family)"))
         let quantised = try train(golden.job(LanguageModel(file, weights: .nf4), steps: 3))
         let stored = try train(golden.job(LanguageModel(ModelFile.open(path: copy.path)), steps: 3))
         #expect(quantised.losses == stored.losses && quantised.adapter == stored.adapter)
         #expect(try train(golden.job(LanguageModel(file), steps: 3)).losses != stored.losses)
     }
 
-    @Test(.enabled(if: Golden.hasBase, "the base model is not in the cache"))
+    @Test(.needsBaseModel)
     func refusesToQuantiseAQuantisedModel() throws {
         let file = try ModelFile.open(path: Golden.basePath)
         let fault = #expect(throws: Fault.self) { _ = try LanguageModel(file, weights: .nf4) }

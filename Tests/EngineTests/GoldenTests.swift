@@ -40,7 +40,7 @@ private let loraLossNoise = 4.8e-7
         var greedy_new: [Int32]
     }
 
-    @Test(.enabled(if: Golden.hasBase, "the base model is not in the cache"))
+    @Test(.needsBaseModel)
     func baseModelMeetsLogits() throws {
         let model = try Golden.base()
         let goldens: [LogitsGolden] = try Golden.json(Golden.folder.appendingPathComponent("smollm2/logits.json"))
@@ -70,7 +70,7 @@ private let loraLossNoise = 4.8e-7
         #expect(generated[0].tokens == golden.greedy_new)
     }
 
-    @Test(.enabled(if: Golden.hasShared, "the shared goldens are absent"))
+    @Test(.needsSharedGoldens)
     func tinyLlama3MeetsEveryLogit() throws {
         let model = try Golden.tiny()
         let batch: LoRAGolden.Batch = try Golden.json(
@@ -105,7 +105,7 @@ private let loraLossNoise = 4.8e-7
             lossTolerance: noiseFactor * lossNoise)
     }
 
-    @Test(.enabled(if: Golden.hasBase && Golden.hasShared, "the base model or the shared goldens are absent"))
+    @Test(.needsBaseModel, .needsSharedGoldens)
     func baseModelMeetsEveryGradient() throws {
         try meetsGradients(
             try Golden.base(), LoRAGolden(Golden.shared.appendingPathComponent("smollm2/lora")),
@@ -123,19 +123,7 @@ private let loraLossNoise = 4.8e-7
             "\(worst.name) is \(worst.distance) away")
     }
 
-    @Test(arguments: [1, 5])
-    func tinyLlama3MeetsAdapterAfter(steps: Int) throws {
-        let golden = try LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-llama3"))
-        let outcome = try train(golden.job(try Golden.tiny(), steps: steps))
-        let expected = try Golden.adapter(golden.folder.appendingPathComponent("adapter_after\(steps).safetensors"))
-        for (found, wanted) in zip(outcome.losses, golden.losses.loss_before_step) {
-            #expect(abs(found - wanted) <= noiseFactor * lossNoise)
-        }
-        let worst = largestRelativeDistance(outcome.adapter, expected)
-        #expect(worst.distance <= noiseFactor * golden.noise.grad_max_rel_l2_f32_vs_f64)
-    }
-
-    @Test(.enabled(if: Golden.hasBase && Golden.hasShared, "the base model or the shared goldens are absent"))
+    @Test(.needsBaseModel, .needsSharedGoldens)
     func baseModelMeetsFiveLosses() throws {
         let golden = try LoRAGolden(Golden.shared.appendingPathComponent("smollm2/lora"))
         let outcome = try train(golden.job(try Golden.base(), steps: 5))
@@ -154,7 +142,7 @@ private let loraLossNoise = 4.8e-7
         #expect(abs(after.mean - exact.loss_after_5) <= noiseFactor * loraLossNoise)
     }
 
-    @Test(.enabled(if: Golden.hasBase, "the base model is not in the cache"))
+    @Test(.needsBaseModel)
     func threadsDoNotChangeABitOfTheBaseModel() throws {
         let model = try Golden.base()
         let lora = LoRAConfiguration(rank: 16, alpha: 64, dropout: 0.05, targets: LinearMap.allCases)
@@ -178,7 +166,7 @@ private let loraLossNoise = 4.8e-7
         #expect(outcomes[0].adapter != start)
     }
 
-    @Test(.enabled(if: Golden.hasBase, "the base model is not in the cache"))
+    @Test(.needsBaseModel)
     func baseModelMeetsGreedy() throws {
         let goldens: [GreedyGolden] = try Golden.json(Golden.folder.appendingPathComponent("smollm2/greedy.json"))
         let found = try generate(

@@ -5,6 +5,7 @@ import Faults
 import Federation
 import Foundation
 import ModelFiles
+import Testing
 
 enum Golden {
     /// The goldens that are part of the package.
@@ -23,11 +24,8 @@ enum Golden {
     }
 
     static func base() throws -> LanguageModel { try LanguageModel(ModelFile.open(path: basePath)) }
-    static func tiny() throws -> LanguageModel {
-        try LanguageModel(ModelFile.open(path: folder.appendingPathComponent("tiny-llama3").path))
-    }
-    static func tiny(shared family: String) throws -> LanguageModel {
-        try LanguageModel(ModelFile.open(path: shared.appendingPathComponent("tiny-\(family)").path))
+    static func tiny(_ family: String = "llama3") throws -> LanguageModel {
+        try LanguageModel(ModelFile.open(path: folder.appendingPathComponent("tiny-\(family)").path))
     }
 
     /// An adapter from a safetensors file of PEFT, with rank and alpha as the goldens have them.
@@ -39,6 +37,12 @@ enum Golden {
             configuration: LoRAConfiguration(rank: rank, alpha: alpha, dropout: 0, targets: LinearMap.allCases),
             tensors: tensors)
     }
+}
+
+/// What a test needs that no clone brings. Every reason begins with "needs", so that skipped tests can be counted by it.
+extension Trait where Self == ConditionTrait {
+    static var needsBaseModel: Self { .enabled(if: Golden.hasBase, "needs the base model") }
+    static var needsSharedGoldens: Self { .enabled(if: Golden.hasShared, "needs the goldens beside the project") }
 }
 
 /// A LoRA golden: batch, losses and noise.
