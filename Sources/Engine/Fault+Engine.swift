@@ -123,7 +123,8 @@ extension Fault {
     static func scoreNotFinite(_ total: Double, adapted: Bool) -> Fault {
         Fault(
             .data, "engine.loss-not-finite", "the loss over the records is \(total)",
-            mend: adapted ? "Leave this adapter out." : "Check the model file: its weights give no finite loss.", cause: .notFinite)
+            mend: adapted ? "Leave this adapter out." : "Check the model file: its weights give no finite loss.",
+            cause: .notFinite)
     }
 
     static var logitsNotFinite: Fault {
