@@ -54,7 +54,7 @@ package struct Console {
 extension String {
     /// The text with a replacement mark for every control character but line ends and tabs, and for the marks that turn the direction of text: names of
     /// files and labels of corpora come from elsewhere, and a terminal obeys what it is sent.
-    package var withoutControls: String {
+    var withoutControls: String {
         func isBad(_ scalar: Unicode.Scalar) -> Bool {
             switch scalar.value {
             case 0x09, 0x0a: false

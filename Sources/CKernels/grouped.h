@@ -112,9 +112,12 @@ typedef struct {
 
 // A strip: chains over k in registers, then into c.
 INLINE void fused_block(const int32_t type, const int rows, const int groups, const grouped_task *task) {
+  float *c = task->c;
   const float *a = task->a;
   const uint8_t *p = task->p;
-  const ptrdiff_t a_row = task->a_row, columns = task->columns, group_bytes = task->group_bytes, last = task->last;
+  const ptrdiff_t c_row = task->c_row, a_row = task->a_row, columns = task->columns, group_bytes = task->group_bytes;
+  const ptrdiff_t last = task->last;
+  const int add = task->add;
   const int part = (int)grouped_layout_of(type).part, step = GROUPED_STEP(type);
   f32x16 sum[FUSED_ROWS][MOST_GROUPS];
   const uint8_t *group[MOST_GROUPS];
@@ -152,9 +155,9 @@ INLINE void fused_block(const int32_t type, const int rows, const int groups, co
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int g = 0; g < groups; g++) {
       const ptrdiff_t left = columns - g * LANES;
-      float *out = task->c + r * task->c_row + g * LANES;
+      float *out = c + r * c_row + g * LANES;
       if (left <= 0) continue;
-      store_some(out, left, task->add ? load_some(out, left, 0) + sum[r][g] : sum[r][g]);
+      store_some(out, left, add ? load_some(out, left, 0) + sum[r][g] : sum[r][g]);
     }
   }
 }

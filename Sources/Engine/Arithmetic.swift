@@ -77,8 +77,8 @@ public struct ArithmeticBounds: Sendable, Equatable {
     /// The bounds of a class of numerics.
     public static func of(_ numerics: Numerics) -> ArithmeticBounds {
         switch numerics {
-        case .exact: ArithmeticBounds(loss: 1e-5, gradientNorm: 1e-4, gradient: 1e-4, update: 0.05)
-        case .fast: ArithmeticBounds(loss: 1e-3, gradientNorm: 1e-2, gradient: 2e-2, update: 0.2)
+        case .exact: ArithmeticBounds(loss: 2e-6, gradientNorm: 1e-4, gradient: 3e-4, update: 0.05)
+        case .fast: ArithmeticBounds(loss: 4e-3, gradientNorm: 3e-2, gradient: 0.17, update: 0.45)
         }
     }
 }

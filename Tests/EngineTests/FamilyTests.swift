@@ -46,7 +46,7 @@ private let qwen2StepLimit = 2.7e-5
     private func meetsLogits(
         _ model: LanguageModel, _ golden: GoldenTests.TinyGolden, _ file: URL, positions: ([Int32]) -> [Int]
     ) throws {
-        let expected = try #require(Safetensors.read(path: file.path).first { $0.name == "logits" }?.floats)
+        let expected = try #require(try Safetensors.read(path: file.path).first { $0.name == "logits" }?.floats)
         var found: [Float] = []
         for ids in golden.input_ids {
             found += try allLogits(model, adapter: nil, tokens: ids, threads: 2, positions: positions(ids))

@@ -1,7 +1,7 @@
 // medrounds errors: what a score means, as a page: missed, false and half-right mentions in their sentences.
 
-import AuditCommands
 import ArgumentParser
+import AuditCommands
 import Extraction
 import Faults
 import Federation
