@@ -20,9 +20,9 @@ package struct CommittedPlan {
     /// Throws `run.missing` with the runs there are, or what is wrong with the plan.
     package init(of run: RunName, in ledger: Ledger) throws(Fault) {
         let main = try ledger.tip(.main(run))
-        guard let tip = try main ?? Self.newestStart(of: run, in: ledger) else {
-            throw .runMissing(run, known: try ledger.runs())
-        }
+        var start = main
+        if start == nil { start = try Self.newestStart(of: run, in: ledger) }
+        guard let tip = start else { throw .runMissing(run, known: try ledger.runs()) }
         isSiteView = main == nil
         guard let bytes = try ledger.file(RunPath.plan, of: tip) else { throw .missingFile(RunPath.plan, tip.hex) }
         self.run = run
