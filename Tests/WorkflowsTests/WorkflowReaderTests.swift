@@ -17,7 +17,7 @@ import Workflows
             dataRoot: ".",
             model: ModelConfiguration(base: "smollm2-135m-instruct", weights: .stored, numerics: .exact),
             adapter: LoRAConfiguration(rank: 16, alpha: 64, dropout: 0.05, targets: LinearMap.allCases),
-            template: "templates/clinical-extraction.yaml",
+            template: "clinical-extraction",
             sites: [
                 SiteDeclaration(
                     id: discharge,
@@ -58,7 +58,7 @@ import Workflows
         #expect(declared.model.weights == .stored)
         #expect(declared.model.numerics == .exact)
         #expect(declared.adapter == LoRAConfiguration(rank: 16, alpha: 64, dropout: 0.05, targets: LinearMap.allCases))
-        #expect(declared.template == "templates/clinical-extraction.yaml")
+        #expect(declared.template == "clinical-extraction")
         #expect(declared.sites[0].sources == [DataSource(path: "data/a", tasks: TaskSelection(ner: .all), limit: nil)])
         #expect(declared.coordinator?.records == 5)
         #expect(declared.coordinator?.validation.tasks == TaskSelection(ner: .all))
