@@ -7,7 +7,7 @@
 //   mix(z): z += 0x9E3779B97F4A7C15; z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9; z = (z ^ z >> 27) * 0x94D049BB133111EB; z ^ z >> 31
 
 /// A stream of 32-bit words.
-public struct RandomStream: Sendable, Equatable {
+public struct RandomStream: Sendable {
     /// What the numbers are for.
     public enum Purpose: UInt64, Sendable, CaseIterable {
         /// A of the initial adapter; stream (layer, map).
@@ -69,10 +69,6 @@ public struct RandomStream: Sendable, Equatable {
             k = (k.0 &+ 0x9E37_79B9, k.1 &+ 0xBB67_AE85)
         }
         return c
-    }
-
-    public static func == (left: RandomStream, right: RandomStream) -> Bool {
-        left.key == right.key && left.stream == right.stream
     }
 }
 

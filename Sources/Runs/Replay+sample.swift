@@ -119,7 +119,8 @@ extension Replayer {
         for comparison in outcome.comparisons where !comparison.isWithin(bounds) {
             differs(
                 "step \(comparison.step + 1) is further from \(arithmetic.rawValue) than rounding explains: loss \(comparison.lossDifference), "
-                    + "gradient \(comparison.gradient), its norm \(comparison.gradientNormDifference), update \(comparison.update)")
+                    + "gradient \(comparison.gradient), its norm \(comparison.gradientNormDifference), update \(comparison.update)"
+            )
         }
         if let difference = Self.lossDifference(outcome.losses, losses) { differs(difference) }
         for (position, state) in reached {

@@ -81,7 +81,8 @@ extension Verifier {
         let planned = RunTable.mainLine(declaration)
         let line = history.line
         var finding = Finding(
-            evidence: (isSiteView ? "a site's copy: " : "") + "\(line.count) of \(planned.count) planned steps on the main line, "
+            evidence: (isSiteView ? "a site's copy: " : "")
+                + "\(line.count) of \(planned.count) planned steps on the main line, "
                 + "\(history.sites.count) commits on the sites' lines, each with exactly its parents",
             faults: history.unreadable)
         for (index, commit) in line.enumerated() {

@@ -34,7 +34,8 @@ struct ReplayCommand: ParsableCommand {
     var seed: String?
     @Option(
         help:
-            "For sampled: who computes the steps a second time: openblas, an arithmetic by other people (default: ours, once).")
+            "For sampled: who computes the steps a second time: openblas, an arithmetic by other people (default: ours, once)."
+    )
     var arithmetic: Arithmetic = .ours
     @Option(help: ArgumentHelp("For sampled and full elsewhere: the workflow file.", valueName: "path"))
     var workflow: String?
@@ -147,7 +148,8 @@ extension ReplayCommand {
         func largest(_ value: (ArithmeticComparison) -> Double) -> String {
             "\(Float(step.comparisons.map(value).max() ?? 0))"
         }
-        return "\(step.comparisons.count) steps again by \(arithmetic.rawValue): largest relative difference of the loss "
+        return
+            "\(step.comparisons.count) steps again by \(arithmetic.rawValue): largest relative difference of the loss "
             + "\(largest(\.lossDifference)), of the gradient's norm \(largest(\.gradientNormDifference)), of the gradient "
             + "\(largest(\.gradient)), of the update \(largest(\.update))"
     }
