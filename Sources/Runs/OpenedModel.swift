@@ -45,10 +45,15 @@ struct OpenedModel {
         }
         let tokenizer = try Tokenizer(BPEVocabulary(vocabulary))
         tokenizerDigest = Self.digest(of: vocabulary)
-        let templatePath = origin.path(declaration.template, key: "template")
-        templateBytes = try LocalFile.read(
-            templatePath, kind: .workflow, code: "template.missing",
-            mend: "Name a template file, such as templates/clinical-extraction.yaml.")
+        let builtIn = BuiltInTemplate.bytes(named: declaration.template)
+        let templatePath =
+            builtIn == nil ? origin.path(declaration.template, key: "template") : declaration.template
+        let names = BuiltInTemplate.allCases.map(\.rawValue).joined(separator: ", ")
+        templateBytes =
+            try builtIn
+            ?? LocalFile.read(
+                templatePath, kind: .workflow, code: "template.missing",
+                mend: "Name a template file, or one that the program brings: \(names).")
         let node = try YAMLReader.read(bytes: templateBytes, file: templatePath)
         template = try PromptTemplate(json: node.plain, file: templatePath)
         encoder =

@@ -8,10 +8,22 @@ public enum DocumentForm: Sendable {
     /// A file of which nothing is known: no fault shows a line or a word of it.
     case unknown
 
+    /// The largest file that is read, in bytes.
+    public static let maximumBytes = YAMLSource.maximumBytes
+
+    /// What the keys at the top of a text say that it is; `unknown` where they say nothing, or where it is no text.
+    public static func of(_ bytes: [UInt8], file: String) -> DocumentForm {
+        guard let keys = try? YAMLSource(bytes: bytes, file: file).topKeys() else { return .unknown }
+        // Both forms begin with version and name; a layout is a template's alone.
+        let isTemplate = keys.contains("layout") || (keys.contains("tasks") && !keys.contains("steps"))
+        if isTemplate && DocumentForm.template.recognises(keys) { return .template }
+        return DocumentForm.workflow.recognises(keys) ? .workflow : .unknown
+    }
+
     /// The keys at the top of such a file.
     var keys: [String] {
         switch self {
-        case .workflow: WorkflowReader.keys
+        case .workflow: WorkflowReader.keys + Settings.study.keys
         case .template: ["version", "name", "end", "chat", "layout", "tasks"]
         case .unknown: []
         }

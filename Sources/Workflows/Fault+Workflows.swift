@@ -98,11 +98,25 @@ extension Fault {
 // Keys and values.
 extension Fault {
     static func unknownKey(_ key: String, in owner: String, known: [String], at place: Place) -> Fault {
-        Fault(
-            .workflow, "workflow.unknown-key",
-            "\(owner) has no key \(Wording.shown(key))\(Wording.hint(key, among: known))", at: place,
-            mend: known.isEmpty ? "Remove the key." : "Use one of: \(Wording.list(known)).")
+        let hint = KeyHint(key, known: known)
+        return Fault(
+            .workflow, "workflow.unknown-key", "\(owner) has no key \(Wording.shown(key))\(hint.words)", at: place,
+            mend: hint.mend ?? (known.isEmpty ? "Remove the key." : "Use one of: \(Wording.list(known)).")
+        )
     }
+    /// A text in the place of a list, which is most often a list whose hyphens lack a space.
+    static func notAList(_ path: String, _ node: YAMLNode, of things: String, known: [String]) -> Fault {
+        var fault = wrongType(
+            path, is: MappingReader.kind(of: node), expected: "a list of \(things)", at: node.mark.place)
+        if case .scalar(let text, _) = node.content, text.hasPrefix("-"),
+            known.contains(where: { text.contains("-\($0)") })
+        {
+            fault.mend = hyphenMend
+        }
+        return fault
+    }
+    /// What to do about `-score`.
+    static let hyphenMend = "Write a space after each hyphen: \"- score\", not \"-score\"."
     static func missingKey(_ key: String, in owner: String, at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.missing-key", "\(owner) lacks the key \(Wording.shown(key))", at: place,
@@ -167,6 +181,20 @@ extension Fault {
             .workflow, "workflow.predicted-heads", "\(cohort) takes heads from mentions that its tasks do not ask for",
             at: place, mend: "Add ner to the tasks of the cohort, or write heads: gold.")
     }
+    static func missingPath(
+        _ key: String, _ path: String, hint: String?, known: [String], at place: Place
+    ) -> Fault {
+        let mend = known.isEmpty ? "Mend the path." : "Write a path, or one of: \(Wording.list(known))."
+        return Fault(
+            .workflow, "workflow.missing-path",
+            "\(key): there is nothing at \(Place.printable(path))"
+                + (hint.map { "; did you mean \(Wording.shown($0))?" } ?? ""), at: place, mend: mend)
+    }
+    static func emptyFolder(_ key: String, _ path: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.empty-folder", "\(key): the folder \(Place.printable(path)) is empty", at: place,
+            mend: "Name a folder with notes.")
+    }
     static func unsupportedVersion(_ version: String, at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.unsupported-version",
@@ -226,5 +254,75 @@ extension Fault {
         Fault(
             .ledger, "plan.unreadable", what, at: place,
             mend: "Use the program that wrote the plan, or start a new run.")
+    }
+}
+
+// Composition.
+extension Fault {
+    static func needsComposition(_ key: String, at place: Place) -> Fault {
+        let what =
+            key == "extends" ? "the file extends another" : "the key \(key) makes the file a study of several runs"
+        return Fault(
+            .workflow, "workflow.needs-composition", "\(what), and here one whole workflow is read", at: place,
+            mend: "Name a workflow that is one file, without extends, matrix, repeat and compare.")
+    }
+    static func extendsCycle(_ path: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.extends-cycle", "extends leads back to \(Wording.shown(path)), which was read already",
+            at: place, mend: "Let the files extend each other in one direction.")
+    }
+    static func extendsTooFar(at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.extends-too-far", "more than \(Composition.maximumFiles) files extend each other",
+            at: place, mend: "Merge some of the files.")
+    }
+    static func otherFiles(_ count: Int, at place: Place?) -> Fault {
+        Fault(
+            .workflow, "workflow.other-files", "the workflow was composed from other than these \(count) files",
+            at: place, mend: "Give every file that the workflow extends, in the order of reading.")
+    }
+    static func conflictingAxes(
+        _ axis: String, _ key: String, _ other: String, _ same: String, at place: Place
+    ) -> Fault {
+        Fault(
+            .workflow, "workflow.conflicting-axes",
+            axis == other
+                ? "\(axis) sets both \(Wording.shown(same)) and \(Wording.shown(key)), of which one holds the other"
+                : "the axes \(Wording.shown(other)) and \(Wording.shown(axis)) both set \(Wording.shown(key))",
+            at: place,
+            mend: "Let one axis set it, with named points where values move together.")
+    }
+    static func conflictingOverride(_ given: String, _ axis: String, _ key: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.conflicting-axes",
+            "--set \(given) and the axis \(Wording.shown(axis)) both set \(Wording.shown(key))", at: place,
+            mend: "Leave out the --set, or the axis.")
+    }
+    static func tooManyCells(_ count: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.too-many-cells",
+            "the axes span \(count) cells; the most is \(Composition.maximumCells)",
+            at: place, mend: "Leave out axes or values, or pair axes whose values move together.")
+    }
+    static func noCells(at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.no-cells", "every cell of the matrix is excluded", at: place,
+            mend: "Exclude fewer cells.")
+    }
+    static func noSuchCell(_ path: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.no-such-cell", "\(path) fits no cell of the matrix", at: place,
+            mend: "Name values that the axes have.")
+    }
+    static func sameCell(_ name: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.same-cell", "two cells have the name \(Wording.shown(name))", at: place,
+            mend: "Remove one of the two, or name the points of the axis: {first: {KEY: VALUE}, ...}.")
+    }
+    static func cellName(_ name: String, at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.cell-name", "the cell's name \(Wording.shown(name)) has more than 64 characters",
+            at: place,
+            mend: "Shorten the study's name, or name the points of the axes: {short: {KEY: VALUE}, ...}.")
     }
 }

@@ -7,8 +7,10 @@ public final class FaultCollector {
     /// The most faults a report holds; a further one says how many were left out.
     public static let maximumReported = 100
 
-    private let files: [String]
+    private var files: [String]
     private var faults: [Fault] = []
+    /// The paths that the file names, in the order of reading.
+    public private(set) var paths: [PlacedPath] = []
     private var sources: [String: YAMLSource] = [:]
 
     /// Makes an empty collection; faults are sorted by the order of `files`, then by line and column.
@@ -22,6 +24,33 @@ public final class FaultCollector {
     public var count: Int { faults.count }
     /// Adds one.
     public func add(_ fault: Fault) { faults.append(fault) }
+    /// Takes a file into the order of sorting, behind those that are there.
+    func add(file: String) { if !files.contains(file) { files.append(file) } }
+    /// Takes what another collection found, each fault and each path once.
+    func take(_ other: FaultCollector) {
+        for fault in other.faults where !faults.contains(fault) { faults.append(fault) }
+        for path in other.paths {
+            let isKnown = paths.contains {
+                $0.key == path.key && $0.text == path.text && $0.mark.line == path.mark.line
+                    && $0.mark.column == path.mark.column && $0.mark.source.file == path.mark.source.file
+            }
+            if !isKnown { paths.append(path) }
+        }
+    }
+    /// Drops what was found and keeps this one fault.
+    func only(_ fault: Fault) { faults = [fault] }
+    /// Adds a `workflow.wrong-type` for the value at a path.
+    func wrongType(_ path: String, _ node: YAMLNode, _ expected: String) {
+        add(.wrongType(path, is: MappingReader.kind(of: node), expected: expected, at: node.mark.place))
+    }
+    /// Adds a `workflow.out-of-range` for the number at a path.
+    func outOfRange(_ path: String, _ node: YAMLNode, _ allowed: String) {
+        guard case .scalar(let text, _) = node.content else { return }
+        let found = text.unicodeScalars.count > 40 ? String(text.unicodeScalars.prefix(40)) + "..." : text
+        add(.outOfRange(path, is: found, allowed: allowed, at: node.mark.place))
+    }
+    /// Keeps a path of the file for whoever looks whether it leads anywhere.
+    func note(_ path: PlacedPath) { paths.append(path) }
     /// Takes note of a text that faults speak of.
     func know(_ source: YAMLSource) { sources[source.file] = source }
 

@@ -1,36 +1,47 @@
-// MappingReader: reads the values of one mapping by type and range, and collects what is wrong instead of stopping.
+// MappingReader: one mapping of a file with the keys it may have; what is wrong is collected instead of stopping. And bounds of numbers.
 
 import Faults
+import Federation
 
 /// Bounds of a floating-point setting, with the words that faults use for them.
-public struct NumberRange: Sendable {
+struct NumberRange: Sendable {
     /// The words: `above 0`, `from 0 up to but not including 1`.
-    public let words: String
+    let words: String
+    /// The bounds as JSON Schema.
+    let schema: [String: JSONValue]
     let accepts: @Sendable (Double) -> Bool
 
     /// Greater than the bound.
-    public static func above(_ bound: Double) -> NumberRange {
-        NumberRange(words: "above \(short(bound))") { $0 > bound }
+    static func above(_ bound: Double) -> NumberRange {
+        NumberRange(words: "above \(short(bound))", schema: ["exclusiveMinimum": .number(bound)]) { $0 > bound }
     }
     /// The lower bound or more, less than the upper.
-    public static func from(_ lower: Double, below upper: Double) -> NumberRange {
-        NumberRange(words: "from \(short(lower)) up to but not including \(short(upper))") { $0 >= lower && $0 < upper }
+    static func from(_ lower: Double, below upper: Double) -> NumberRange {
+        NumberRange(
+            words: "from \(short(lower)) up to but not including \(short(upper))",
+            schema: ["minimum": .number(lower), "exclusiveMaximum": .number(upper)]
+        ) { $0 >= lower && $0 < upper }
     }
     /// Both bounds included.
-    public static func from(_ lower: Double, through upper: Double) -> NumberRange {
-        NumberRange(words: "from \(short(lower)) to \(short(upper))") { $0 >= lower && $0 <= upper }
+    static func from(_ lower: Double, through upper: Double) -> NumberRange {
+        NumberRange(
+            words: "from \(short(lower)) to \(short(upper))",
+            schema: ["minimum": .number(lower), "maximum": .number(upper)]
+        ) { $0 >= lower && $0 <= upper }
     }
     /// Greater than the lower bound, the upper included.
-    public static func above(_ lower: Double, through upper: Double) -> NumberRange {
-        NumberRange(words: "above \(short(lower)) and at most \(short(upper))") { $0 > lower && $0 <= upper }
+    static func above(_ lower: Double, through upper: Double) -> NumberRange {
+        NumberRange(
+            words: "above \(short(lower)) and at most \(short(upper))",
+            schema: ["exclusiveMinimum": .number(lower), "maximum": .number(upper)]
+        ) { $0 > lower && $0 <= upper }
     }
     private static func short(_ value: Double) -> String { Int(exactly: value).map(String.init) ?? "\(value)" }
 }
 
 /// One mapping of a file with the keys it may have.
 ///
-/// Every reading method returns nil where the key is absent or its value at fault; a fault is added to the collector, so that the
-/// caller may put the default in place of nil and go on: nothing read is used once a fault was found.
+/// A fault is added to the collector, and the caller goes on with the default: nothing read is used once a fault was found.
 public struct MappingReader {
     /// The mapping's dotted path, such as `sites.general`; empty for the top of the file.
     public let path: String
@@ -72,131 +83,11 @@ public struct MappingReader {
         return nil
     }
 
-    /// A mapping under that key.
-    public func mapping(_ key: String, keys: [String]?, required: Bool = false) -> MappingReader? {
-        node(key, required: required).flatMap { MappingReader($0, path: path(of: key), keys: keys, faults: faults) }
-    }
-
-    /// A list under that key.
-    public func list(_ key: String, of things: String, required: Bool = false) -> [YAMLNode]? {
-        guard let node = node(key, required: required) else { return nil }
-        guard let elements = node.elements else {
-            wrongType(key, node, "a list of \(things)")
-            return nil
-        }
-        return elements
-    }
-
-    /// A text. A plain scalar that the core schema types as something else is a `workflow.wrong-type`.
-    public func string(_ key: String, required: Bool = false) -> String? {
-        guard let node = node(key, required: required) else { return nil }
-        return Self.string(node, path: path(of: key), expected: "a text", faults: faults)
-    }
-
-    /// A text of one line, not empty (`workflow.bad-text`).
-    public func line(_ key: String, required: Bool = false, mayBeEmpty: Bool = false) -> String? {
-        guard let text = string(key, required: required), let place = pair(key)?.value.mark.place else { return nil }
-        if text.isEmpty && !mayBeEmpty {
-            faults.add(.badText(path(of: key), "is empty", at: place))
-            return nil
-        }
-        guard text.unicodeScalars.allSatisfy({ YAMLSource.isPrintable($0.value) && $0.value != 0x09 }),
-            !text.unicodeScalars.contains(where: { $0.value == 0x2028 || $0.value == 0x2029 })
-        else {
-            faults.add(.badText(path(of: key), "holds a line break or a control character", at: place))
-            return nil
-        }
-        return text
-    }
-
-    /// A whole number within the range.
-    public func integer(_ key: String, in range: ClosedRange<Int>, required: Bool = false) -> Int? {
-        guard let node = node(key, required: required) else { return nil }
-        guard case .integer(let whole) = node.scalar else {
-            wrongType(key, node, "a whole number")
-            return nil
-        }
-        guard let value = whole.int, range.contains(value) else {
-            outOfRange(key, node, "from \(range.lowerBound) to \(range.upperBound)")
-            return nil
-        }
-        return value
-    }
-
-    /// A whole number of 64 bits without sign.
-    public func unsigned(_ key: String, required: Bool = false) -> UInt64? {
-        guard let node = node(key, required: required) else { return nil }
-        guard case .integer(let whole) = node.scalar else {
-            wrongType(key, node, "a whole number")
-            return nil
-        }
-        guard let value = whole.magnitude, !whole.isNegative || value == 0 else {
-            outOfRange(key, node, "from 0 to \(UInt64.max)")
-            return nil
-        }
-        return value
-    }
-
-    /// A finite number within the range.
-    public func number(_ key: String, in range: NumberRange, required: Bool = false) -> Double? {
-        guard let node = node(key, required: required) else { return nil }
-        let value: Double
-        switch node.scalar {
-        case .integer(let whole): value = whole.double
-        case .number(let number): value = number
-        default:
-            wrongType(key, node, "a number")
-            return nil
-        }
-        guard value.isFinite, range.accepts(value) else {
-            outOfRange(key, node, range.words)
-            return nil
-        }
-        return value + 0  // Minus zero becomes zero.
-    }
-
-    /// A truth value: `true` or `false`.
-    public func flag(_ key: String, required: Bool = false) -> Bool? {
-        guard let node = node(key, required: required) else { return nil }
-        guard case .bool(let value) = node.scalar else {
-            wrongType(key, node, "true or false")
-            return nil
-        }
-        return value
-    }
-
-    /// One of the raw values of an enumeration (`workflow.unknown-value`).
-    public func choice<Choice>(_ key: String, required: Bool = false) -> Choice?
-    where Choice: RawRepresentable & CaseIterable, Choice.RawValue == String {
-        guard let node = node(key, required: required) else { return nil }
-        let known = Choice.allCases.map(\.rawValue)
-        guard
-            let text = Self.string(
-                node, path: path(of: key), expected: "one of \(Wording.list(known))", faults: faults)
-        else { return nil }
-        guard let value = Choice(rawValue: text) else {
-            faults.add(.unknownValue(path(of: key), is: text, known: known, at: node.mark.place))
-            return nil
-        }
-        return value
-    }
-
     /// A text, wherever it stands.
     static func string(_ node: YAMLNode, path: String, expected: String, faults: FaultCollector) -> String? {
         if case .string(let text) = node.scalar { return text }
         faults.add(.wrongType(path, is: kind(of: node), expected: expected, at: node.mark.place))
         return nil
-    }
-
-    /// Adds a `workflow.wrong-type` for the value of that key.
-    func wrongType(_ key: String, _ node: YAMLNode, _ expected: String) {
-        faults.add(.wrongType(path(of: key), is: Self.kind(of: node), expected: expected, at: node.mark.place))
-    }
-
-    private func outOfRange(_ key: String, _ node: YAMLNode, _ allowed: String) {
-        guard case .scalar(let text, _) = node.content else { return }
-        let found = text.unicodeScalars.count > 40 ? String(text.unicodeScalars.prefix(40)) + "..." : text
-        faults.add(.outOfRange(path(of: key), is: found, allowed: allowed, at: node.mark.place))
     }
 
     /// What a node is, in words.

@@ -43,7 +43,7 @@ public struct Override: Sendable {
             let padding = try YAMLSource(bytes: Array(padded.utf8), file: file)
             var shown = padding.lines
             if !shown.isEmpty { shown[0] = "\(text[...equals])\(String(shown[0].unicodeScalars.dropFirst(prefix)))" }
-            let visible = YAMLSource(shown: shown, bytes: padding.bytes, file: file)
+            let visible = YAMLSource(shown: shown, bytes: padding.bytes, file: file, isOverride: true)
             source = visible
             faults.know(visible)
             value = try YAMLReader.compose(visible, faults: faults)
@@ -64,6 +64,18 @@ public struct Override: Sendable {
         self.source = source
         self.value =
             value ?? YAMLNode(.scalar("", plain: true), mark: YAMLMark(source: source, line: 1, column: column))
+    }
+
+    /// The dotted path.
+    var path: String { segments.map(\.name).joined(separator: ".") }
+
+    /// A setting that a file says: its faults are placed there. The text is what `--set` would take for it.
+    init(path: String, mark: YAMLMark, value: YAMLNode) {
+        text = "\(path)=\(value.flow)"
+        file = mark.source.file
+        source = mark.source
+        segments = path.split(separator: ".", omittingEmptySubsequences: false).map { (String($0), mark) }
+        self.value = value
     }
 
     /// The tree with the value put in; missing mappings on the way are made.

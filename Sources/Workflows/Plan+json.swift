@@ -55,7 +55,7 @@ extension Plan {
         }
         // A plan's sites each hold a list of sources; participants are already chosen.
         do {
-            return try WorkflowReader.read(root, faults: FaultCollector(files: [file]))
+            return try WorkflowReader.read(root, throwing: FaultCollector(files: [file]))
         } catch {
             throw .planUnreadable("workflow: \(error.faults[0].what)", at: Place(file: file))
         }

@@ -1,5 +1,7 @@
 // Wording: how names and values are shown in faults, and which known name is nearest to a wrong one.
 
+import Federation
+
 /// Shared turns of phrase of this target's faults.
 enum Wording {
     /// The text in quotes, cut at 60 code points, with control characters written out.
@@ -21,9 +23,26 @@ enum Wording {
         nearest(text, among: names).map { "; did you mean \(shown($0))?" } ?? ""
     }
 
-    /// `a, b, c`, cut after 20 names.
+    /// A word of a key without quotes, cut at 40 code points.
+    static func bare(_ text: String) -> String { String(shown(String(text.prefix(40))).dropFirst().dropLast()) }
+
+    /// A value as YAML writes it on one line: `{ner: all}`.
+    static func flow(_ value: JSONValue) -> String {
+        switch value {
+        case .null: "null"
+        case .bool(let value): value ? "true" : "false"
+        case .integer(let value): String(value)
+        case .number(let value): "\(value)"
+        case .string(let text): text.isEmpty ? "\"\"" : text
+        case .array(let elements): "[" + elements.map(flow).joined(separator: ", ") + "]"
+        case .object(let members):
+            "{" + members.keys.sorted().map { "\($0): \(flow(members[$0] ?? .null))" }.joined(separator: ", ") + "}"
+        }
+    }
+
+    /// `a, b, c`, cut after 24 names.
     static func list(_ names: [String]) -> String {
-        names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", ..." : "")
+        names.prefix(24).joined(separator: ", ") + (names.count > 24 ? ", ..." : "")
     }
 
     /// The name at the least edit distance, where that is at most 2 or a third of the longer text; the first of equals.

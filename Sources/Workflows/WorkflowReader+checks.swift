@@ -79,9 +79,10 @@ extension WorkflowReader {
         if let node = top.node("cohorts"), node.pairs == nil { return }
         let declared = top.node("cohorts")?.pairs?.map(\.key) ?? []
         for step in steps {
-            for (name, mark) in step.cohorts where !declared.contains(name) {
+            for cohort in step.cohorts where !declared.contains(cohort.name) {
                 top.faults.add(
-                    .unknownName("\(step.path).cohorts", "cohort", name, known: declared, at: mark.place))
+                    .unknownName(
+                        "\(step.path).cohorts", "cohort", cohort.name, known: declared, at: cohort.mark.place))
             }
         }
     }

@@ -1,4 +1,4 @@
-// The steps of a round: one reader a step. A new step is one name, one reader here, and one case of Federation.Step.
+// The steps of a round: a list of mappings of one key each, the step's name.
 
 import Faults
 import Federation
@@ -10,7 +10,7 @@ extension WorkflowReader {
     }
 
     /// A step as read, with the places that cross checks speak of.
-    struct PlacedStep {
+    struct PlacedStep: Sendable {
         /// Nil where the name is unknown.
         var name: StepName?
         /// Nil where the step is at fault.
@@ -22,16 +22,66 @@ extension WorkflowReader {
         /// The unit of sizes of an aggregate step.
         var sizeUnit: SizeUnit?
         /// The cohorts of an evaluate step.
-        var cohorts: [(name: String, mark: YAMLMark)] = []
+        var cohorts: [PlacedName] = []
+
+        init(name: StepName? = nil, path: String, mark: YAMLMark) {
+            self.name = name
+            self.path = path
+            self.mark = mark
+        }
+
+        /// A step of a plan.
+        init(_ step: Step, _ unit: SizeUnit) {
+            self.init(name: StepName(rawValue: step.name), path: "", mark: .nowhere)
+            self.step = step
+            if case .aggregate = step { sizeUnit = unit }
+        }
     }
 
     /// The steps in the order of the file.
-    static func steps(_ top: MappingReader) -> [PlacedStep] {
-        guard let elements = top.list("steps", of: "steps", required: true) else { return [] }
-        return elements.enumerated().map { index, element in placedStep(element, index: index, faults: top.faults) }
+    static let stepList = ValueType<[PlacedStep]>(
+        words: "list of steps, below", schema: ["type": "array", "items": stepSchema],
+        read: { node, path, faults in
+            guard let elements = node.elements else {
+                faults.add(.notAList(path, node, of: "steps", known: StepName.allCases.map(\.rawValue)))
+                return nil
+            }
+            return elements.enumerated().map { index, element in
+                placedStep(element, path: "\(path).\(index)", faults: faults)
+            }
+        },
+        write: { steps in .array(steps.compactMap { $0.step.map { json($0, steps) } }) })
+
+    /// A step's name alone, or a mapping of it to its settings.
+    private static var stepSchema: JSONValue {
+        let bare = StepName.allCases.filter { !schema(of: $0).keys.contains("required") }
+        let forms = StepName.allCases.map { name -> JSONValue in
+            let settings = schema(of: name)
+            let value: JSONValue =
+                settings.keys.contains("required")
+                ? .object(settings) : ["anyOf": [.object(settings), ["type": "null"]]]
+            return [
+                "type": "object", "properties": .object([name.rawValue: value]), "required": [.string(name.rawValue)],
+                "additionalProperties": false,
+            ]
+        }
+        return ["anyOf": .array([["enum": .array(bare.map { .string($0.rawValue) })]] + forms)]
     }
 
-    private static func placedStep(_ element: YAMLNode, index: Int, faults: FaultCollector) -> PlacedStep {
+    private static func schema(of name: StepName) -> [String: JSONValue] { sectionSchema(descriptions(of: name)) }
+
+    /// What the keys of a step say of themselves.
+    static func descriptions(of name: StepName) -> [SettingDescription] {
+        switch name {
+        case .train: Settings.train.descriptions
+        case .upload: Settings.upload.descriptions
+        case .score: Settings.score.descriptions
+        case .aggregate: Settings.aggregate.descriptions
+        case .evaluate: Settings.evaluate.descriptions
+        }
+    }
+
+    private static func placedStep(_ element: YAMLNode, path: String, faults: FaultCollector) -> PlacedStep {
         let known = StepName.allCases.map(\.rawValue)
         var key: YAMLPair
         switch element.content {
@@ -43,36 +93,37 @@ extension WorkflowReader {
         default:
             faults.add(
                 .wrongType(
-                    "steps.\(index)", is: stepKind(element), expected: "one step name with its settings",
-                    at: element.mark.place))
-            return PlacedStep(path: "steps.\(index)", mark: element.mark)
+                    path, is: stepKind(element), expected: "one step name with its settings", at: element.mark.place))
+            return PlacedStep(path: path, mark: element.mark)
         }
         guard let name = StepName(rawValue: key.key) else {
-            faults.add(.unknownKey(key.key, in: "steps.\(index)", known: known, at: key.keyMark.place))
-            return PlacedStep(path: "steps.\(index)", mark: key.keyMark)
+            faults.add(.unknownKey(key.key, in: path, known: known, at: key.keyMark.place))
+            return PlacedStep(path: path, mark: key.keyMark)
         }
-        var placed = PlacedStep(name: name, path: "steps.\(index).\(name.rawValue)", mark: key.keyMark)
-        func settings(_ keys: [String]) -> MappingReader? {
-            MappingReader(key.value, path: placed.path, keys: keys, faults: faults)
-        }
+        var placed = PlacedStep(name: name, path: "\(path).\(name.rawValue)", mark: key.keyMark)
         switch name {
-        case .train: placed.step = settings(trainKeys).map { .train(train($0)) }
-        case .upload:
-            placed.step = settings(["precision"]).map { .upload($0.choice("precision") ?? WorkflowDefaults.precision) }
-        case .score:
-            placed.step = settings(["measure"]).map { .score($0.choice("measure") ?? WorkflowDefaults.measure) }
+        case .train: placed.step = Settings.train.read(key.value, placed.path, faults).map { .train($0) }
+        case .upload: placed.step = Settings.upload.read(key.value, placed.path, faults).map { .upload($0.precision) }
+        case .score: placed.step = Settings.score.read(key.value, placed.path, faults).map { .score($0.measure) }
         case .aggregate:
-            guard let mapping = settings(["rule", "temperature", "size"]) else { break }
+            guard
+                let mapping = MappingReader(key.value, path: placed.path, keys: Settings.aggregate.keys, faults: faults)
+            else { break }
+            let form = Settings.aggregate.read(mapping)
             placed.ruleMark = mapping.node("rule")?.mark
-            placed.sizeUnit = sizeUnit(mapping)
-            placed.step = aggregate(mapping).map { .aggregate($0) }
+            placed.sizeUnit = form.size.unit
+            guard mapping.pair("rule") != nil else { break }
+            if form.rule == .fedMedLoRA, mapping.node("rule")?.scalar == .string(form.rule.rawValue) {
+                for key in ["temperature", "size"] where key != "size" || form.size.unit == nil {
+                    guard let pair = mapping.pair(key) else { continue }
+                    faults.add(.misplacedKey(key, "only the rule fed-medlora-plus has it", at: pair.keyMark.place))
+                }
+            }
+            placed.step = .aggregate(form.aggregation)
         case .evaluate:
-            guard let mapping = settings(["cohorts", "when", "max_new_tokens", "batch_size", "compat"]) else { break }
-            placed.cohorts =
-                mapping.node("cohorts", required: true).flatMap {
-                    names($0, path: mapping.path(of: "cohorts"), of: "cohorts", orElse: nil, faults: faults)
-                } ?? []
-            placed.step = .evaluate(evaluate(mapping, cohorts: placed.cohorts.map(\.name)))
+            guard let form = Settings.evaluate.read(key.value, placed.path, faults) else { break }
+            placed.cohorts = form.cohorts
+            placed.step = .evaluate(form.configuration)
         }
         return placed
     }
@@ -82,65 +133,18 @@ extension WorkflowReader {
         return pairs.isEmpty ? "an empty mapping" : "a mapping of \(pairs.count) keys"
     }
 
-    private static let trainKeys = [
-        "epochs", "batch_size", "learning_rate", "warmup_ratio", "schedule", "max_length", "loss_on", "weight_decay",
-        "clip_norm", "checkpoint_every", "checkpoint_activations",
-    ]
-
-    private static func train(_ mapping: MappingReader) -> TrainingConfiguration {
-        let defaults = WorkflowDefaults.training
-        let clipsNot = mapping.node("clip_norm")?.isNull == true
-        let keepsNone = mapping.node("checkpoint_every")?.isNull == true
-        return TrainingConfiguration(
-            epochs: mapping.integer("epochs", in: 1...maximumCount) ?? defaults.epochs,
-            batchSize: mapping.integer("batch_size", in: 1...maximumCount) ?? defaults.batchSize,
-            learningRate: mapping.number("learning_rate", in: .above(0, through: 1)) ?? defaults.learningRate,
-            warmupRatio: mapping.number("warmup_ratio", in: .from(0, through: 1)) ?? defaults.warmupRatio,
-            schedule: mapping.choice("schedule") ?? defaults.schedule,
-            maxLength: mapping.integer("max_length", in: 2...maximumCount) ?? defaults.maxLength,
-            lossOn: mapping.choice("loss_on") ?? defaults.lossOn,
-            weightDecay: mapping.number("weight_decay", in: .from(0, through: 1)) ?? defaults.weightDecay,
-            clipNorm: clipsNot ? nil : mapping.number("clip_norm", in: .above(0)) ?? defaults.clipNorm,
-            checkpointEvery: keepsNone
-                ? nil : mapping.integer("checkpoint_every", in: 1...maximumCount) ?? defaults.checkpointEvery,
-            checkpointActivations: mapping.flag("checkpoint_activations") ?? defaults.checkpointActivations)
-    }
-
-    private enum RuleName: String, CaseIterable {
-        case fedMedLoRA = "fed-medlora"
-        case fedMedLoRAPlus = "fed-medlora-plus"
-    }
-
-    private static func aggregate(_ mapping: MappingReader) -> AggregationRule? {
-        let rule: RuleName? = mapping.choice("rule", required: true)
-        let temperature = mapping.number("temperature", in: .above(0)) ?? WorkflowDefaults.temperature
-        let size = sizeUnit(mapping) != nil ? true : mapping.flag("size") ?? WorkflowDefaults.size
-        switch rule {
-        case nil: return nil
-        case .fedMedLoRAPlus: return .fedMedLoRAPlus(temperature: temperature, size: size)
-        case .fedMedLoRA:
-            for key in ["temperature", "size"] {
-                if let pair = mapping.pair(key), key != "size" || sizeUnit(mapping) == nil {
-                    mapping.faults.add(
-                        .misplacedKey(key, "only the rule fed-medlora-plus has it", at: pair.keyMark.place))
-                }
+    /// The unit of sizes is that of the workflow, which its first aggregate step names.
+    private static func json(_ step: Step, _ steps: [PlacedStep]) -> JSONValue {
+        let settings: JSONValue =
+            switch step {
+            case .train(let training): Settings.train.write(training)
+            case .upload(let precision): Settings.upload.write(Settings.UploadForm(precision: precision))
+            case .score(let measure): Settings.score.write(Settings.ScoreForm(measure: measure))
+            case .aggregate(let rule):
+                Settings.aggregate.write(
+                    Settings.AggregateForm(rule, steps.compactMap(\.sizeUnit).first ?? .records))
+            case .evaluate(let evaluation): Settings.evaluate.write(Settings.EvaluationForm(evaluation))
             }
-            return .fedMedLoRA
-        }
-    }
-
-    /// The unit that `size` names; nil where it is absent or a truth value.
-    private static func sizeUnit(_ mapping: MappingReader) -> SizeUnit? {
-        guard case .string(let text)? = mapping.node("size")?.scalar else { return nil }
-        return SizeUnit(rawValue: text)
-    }
-
-    private static func evaluate(_ mapping: MappingReader, cohorts: [String]) -> EvaluationConfiguration {
-        EvaluationConfiguration(
-            cohorts: cohorts.compactMap { CohortID($0) },
-            when: mapping.choice("when") ?? WorkflowDefaults.when,
-            maxNewTokens: mapping.integer("max_new_tokens", in: 1...maximumCount) ?? WorkflowDefaults.maxNewTokens,
-            batchSize: mapping.integer("batch_size", in: 1...maximumCount) ?? WorkflowDefaults.evaluationBatchSize,
-            compatibility: mapping.choice("compat") ?? WorkflowDefaults.compatibility)
+        return .object([step.name: settings])
     }
 }

@@ -103,9 +103,35 @@ final class YAMLEvents {
         let indentation = text.prefix { $0 == " " || $0 == "\t" }
         if let tab = indentation.firstIndex(of: "\t") { return .tab(at: source.place(line: line, column: tab + 1)) }
         if character == "\t" { return .tab(at: source.place(line: line, column: column)) }
+        if source.isShown, let fault = missingSpace(line) ?? missingSpace(line - 1) { return fault }
         return .syntax(
             Self.wording(of: problem, character: source.isShown ? character : nil),
             at: source.place(line: line, column: column))
+    }
+
+    /// `-score` and `limit:32`, which YAML takes for one word each and then misses something on the next line.
+    private func missingSpace(_ number: Int) -> Fault? {
+        let text = source.line(number)
+        let indentation = text.prefix { $0 == " " }.count
+        var body = text.dropFirst(indentation)
+        if body.hasPrefix("-"), body.dropFirst().first?.isLetter == true {
+            return Fault(
+                .workflow, "workflow.syntax", "a list item begins with a hyphen and a space",
+                at: source.place(line: number, column: indentation + 1), mend: Fault.hyphenMend)
+        }
+        if body.hasPrefix("- ") { body = body.dropFirst(2) }
+        let name = body.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
+        let rest = body.dropFirst(name.count)
+        guard !name.isEmpty, rest.first == ":", let next = rest.dropFirst().first, !" \t/".contains(next) else {
+            return nil
+        }
+        let column = text.distance(from: text.startIndex, to: rest.startIndex) + 1
+        return Fault(
+            .workflow, "workflow.syntax", "a key ends with a colon and a space",
+            at: source.place(line: number, column: column),
+            mend:
+                "Write a space after the colon: \(Wording.bare(String(name))): \(Wording.bare(String(rest.dropFirst())))."
+        )
     }
 
     private static func wording(of problem: String, character: Unicode.Scalar?) -> String {

@@ -70,6 +70,42 @@ extension YAMLNode {
         }
     }
 
+    /// The value in YAML on one line. Plain scalars stay as they are written, unless flow style would read them as something else.
+    var flow: String {
+        switch content {
+        case .sequence(let elements): return "[" + elements.map(\.flow).joined(separator: ", ") + "]"
+        case .mapping(let pairs):
+            return "{" + pairs.map { "\(Self.quoted($0.key)): \($0.value.flow)" }.joined(separator: ", ") + "}"
+        case .scalar(let text, let plain):
+            if plain, text.isEmpty { return "null" }
+            if plain, case .string = CoreScalar(text, plain: true) {
+                return Self.isSafe(text) ? text : Self.quoted(text)
+            }
+            if plain { return text }
+            return Self.isSafe(text) && CoreScalar(text, plain: true) == .string(text) ? text : Self.quoted(text)
+        }
+    }
+
+    /// Whether a text is one word that no style of YAML takes for anything but text.
+    private static func isSafe(_ text: String) -> Bool {
+        guard let first = text.utf8.first, (0x61...0x7a).contains(first) || (0x41...0x5a).contains(first) else {
+            return false
+        }
+        return text.utf8.allSatisfy {
+            switch $0 {
+            case 0x61...0x7a, 0x41...0x5a, 0x30...0x39, 0x2d, 0x5f, 0x2e, 0x2f: true
+            default: false
+            }
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        if isSafe(text), CoreScalar(text, plain: true) == .string(text) { return text }
+        var bytes = JSONValue.string(text).canonical
+        if bytes.last == 0x0a { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// A node for every value of a JSON document, all at one mark; members in the byte order of their keys.
     init(json: JSONValue, mark: YAMLMark) {
         switch json {

@@ -17,6 +17,8 @@ public final class YAMLSource: Sendable {
     let lines: [String]
     /// Whether faults may show lines and words of the text: only where it is known to be a workflow, a template or a `--set`.
     let isShown: Bool
+    /// Whether this is the text of a `--set`.
+    let isOverride: Bool
 
     /// Checks and splits the text. Throws `workflow.too-large`, `workflow.not-utf8` and `workflow.syntax` (control characters).
     init(bytes: [UInt8], file: String) throws(Fault) {
@@ -26,6 +28,7 @@ public final class YAMLSource: Sendable {
         self.bytes = body
         self.lines = try Self.split(body, file: file)
         self.isShown = false
+        self.isOverride = false
     }
 
     private init(_ source: YAMLSource, isShown: Bool) {
@@ -33,17 +36,19 @@ public final class YAMLSource: Sendable {
         bytes = source.bytes
         lines = source.lines
         self.isShown = isShown
+        self.isOverride = source.isOverride
     }
 
     /// The same text, of which faults may show lines.
     var shown: YAMLSource { YAMLSource(self, isShown: true) }
 
     /// A source whose shown text is known to be sound and whose parsed bytes differ from it only by padding.
-    init(shown: [String], bytes: [UInt8], file: String) {
+    init(shown: [String], bytes: [UInt8], file: String, isOverride: Bool = false) {
         self.file = file
         self.bytes = bytes
         self.lines = shown
         self.isShown = true
+        self.isOverride = isOverride
     }
 
     /// The place of a mark in this text; line and column are one-based, the column in code points.
@@ -118,6 +123,12 @@ public struct YAMLMark: Sendable {
     public let line: Int
     /// One-based column in code points.
     public let column: Int
+
+    /// The mark of a value that was not read from text.
+    static let nowhere = YAMLMark(source: YAMLSource(shown: [], bytes: [], file: "plan.json"), line: 0, column: 0)
+
+    /// Whether the value was given by `--set`.
+    var isOverride: Bool { source.isOverride }
 
     /// The place as faults show it, with the line as excerpt.
     public var place: Place { source.place(line: line, column: column) }

@@ -18,7 +18,8 @@ struct Medrounds: ParsableCommand {
             """,
         version: EngineVersion.text,
         subcommands: [
-            RunCommand.self, ValidateCommand.self, PlanCommand.self, LogCommand.self, ShowCommand.self,
+            RunCommand.self, InitCommand.self, ValidateCommand.self, SchemaCommand.self, PlanCommand.self,
+            LogCommand.self, ShowCommand.self,
             VerifyCommand.self, ReplayCommand.self, ExplainCommand.self, DiffCommand.self, CompareCommand.self,
             ReportCommand.self, ExportCommand.self, ExtractCommand.self, ErrorsCommand.self, ScoreCommand.self,
             DataCommand.self,

@@ -27,18 +27,19 @@ import Workflows
     }
 
     @Test func everyWorkflowIsValid() throws {
-        let folders = ["workflows", "workflows/clinical", "workflows/clinical/ner"]
+        let folders = ["workflows", "workflows/clinical", "workflows/clinical/ner", "workflows/studies"]
         var count = 0
         for folder in folders {
             for file in try FileManager.default.contentsOfDirectory(atPath: "\(Self.root)/\(folder)")
             where file.hasSuffix(".yaml") {
+                // The clinical notes are not shipped, and a machine may lack the model.
                 let valid = try TinyFederation.run(
-                    TinyFederation.program, ["validate", "\(folder)/\(file)"], in: Self.root)
+                    TinyFederation.program, ["validate", "\(folder)/\(file)", "--file-only"], in: Self.root)
                 #expect(valid.code == 0, "\(file): \(valid.err)")
                 count += 1
             }
         }
-        #expect(count == 17)
+        #expect(count == 19)
     }
 
     @Test func theTemplateReadsAndNamesOnlyWhatIsAnnotated() throws {

@@ -88,7 +88,7 @@ import Workflows
                 "rank": 16, "alpha": 64, "dropout": .number(0.05),
                 "targets": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
             ],
-            "template": "templates/clinical-extraction.yaml",
+            "template": "clinical-extraction",
             "sites": ["general": ["train": [["data": "data/a", "tasks": ["ner": "all"], "limit": .null]]]],
             "cohorts": [:], "rounds": 1,
             "steps": [

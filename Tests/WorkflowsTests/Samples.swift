@@ -13,7 +13,7 @@ enum Samples {
         seed: 17
         model:   {base: smollm2-135m-instruct, weights: stored, numerics: exact}   # base: catalogue name, .gguf file, or Hugging Face folder
         adapter: {rank: 16, alpha: 64, dropout: 0.05, targets: all-linear}
-        template: templates/clinical-extraction.yaml
+        template: clinical-extraction
         sites:
           general:   {train: data/general/train, tasks: {ner: all, re: all}, limit: 200}    # limit: at most so many records, drawn by the seed
           discharge: {train: data/discharge/train, tasks: {ner: [problem, drug]}}

@@ -106,7 +106,7 @@ import Workflows
             ("rounds: 1", "rounds: 1\u{fe0f}", "character 10 of line 6 is U+FE0F (character without a shape)"),
             ("- upload", "– upload", "character 3 of line 9 is U+2013 (looks like -)"),
             ("rounds: 1", "rounds: 1 # \u{202e}x", "the character U+202E is not allowed here"),
-        ])
+        ] as [(String, String, String)])
     func namesLookAlikes(old: String, new: String, expected: String) {
         let report = #expect(throws: FaultReport.self) { _ = try Samples.read(Samples.least(old, new)) }
         let text = report?.description ?? ""

@@ -17,7 +17,7 @@ import Workflows
             dataRoot: ".",
             model: ModelConfiguration(base: "smollm2-135m-instruct", weights: .stored, numerics: .exact),
             adapter: LoRAConfiguration(rank: 16, alpha: 64, dropout: 0.05, targets: LinearMap.allCases),
-            template: "templates/clinical-extraction.yaml",
+            template: "clinical-extraction",
             sites: [
                 SiteDeclaration(
                     id: discharge,
@@ -58,7 +58,7 @@ import Workflows
         #expect(declared.model.weights == .stored)
         #expect(declared.model.numerics == .exact)
         #expect(declared.adapter == LoRAConfiguration(rank: 16, alpha: 64, dropout: 0.05, targets: LinearMap.allCases))
-        #expect(declared.template == "templates/clinical-extraction.yaml")
+        #expect(declared.template == "clinical-extraction")
         #expect(declared.sites[0].sources == [DataSource(path: "data/a", tasks: TaskSelection(ner: .all), limit: nil)])
         #expect(declared.coordinator?.records == 5)
         #expect(declared.coordinator?.validation.tasks == TaskSelection(ner: .all))
@@ -161,7 +161,8 @@ import Workflows
         #expect(try Samples.read(windows) == expected)
         #expect(try Samples.read([0xef, 0xbb, 0xbf] + Array(Samples.example.utf8)) == expected)
         #expect(try Samples.read("%YAML 1.2\n---\n" + Samples.example + "...\n") == expected)
-        #expect(Samples.faults([0xef, 0xbb, 0xbf] + Array("\r\nversion: 1\r\nx: 1\r\n".utf8)).contains("unknown-key 3:1"))
+        #expect(
+            Samples.faults([0xef, 0xbb, 0xbf] + Array("\r\nversion: 1\r\nx: 1\r\n".utf8)).contains("unknown-key 3:1"))
         #expect(Samples.faults([0xef, 0xbb, 0xbf] + Array("version: 1\nx: 1\n".utf8)).contains("unknown-key 2:1"))
     }
 

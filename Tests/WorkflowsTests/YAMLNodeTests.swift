@@ -1,4 +1,4 @@
-// The YAML layer as other readers use it: scalars under the core schema, nodes as JSON, and the mapping reader.
+// The YAML layer as other readers use it: scalars under the core schema, nodes as JSON.
 
 import Faults
 import Federation
@@ -47,26 +47,5 @@ import Workflows
         #expect(node["e"]?.mark.place.line == 3)
         // A node begins at its anchor.
         #expect(node["a"]?.mark.column == 4)
-    }
-
-    @Test func readsATypedMappingForOtherFormats() throws {
-        let node = try YAMLReader.read(bytes: Array("a: 1\nb: x\nc: true\nd: 0.5\ne: [q]\nz: 1\n".utf8), file: "t.yaml", form: .unknown)
-        let faults = FaultCollector(files: ["t.yaml"])
-        let reader = try #require(MappingReader(node, path: "", keys: ["a", "b", "c", "d", "e", "f"], faults: faults))
-        #expect(reader.integer("a", in: 0...1) == 1)
-        #expect(reader.string("b") == "x")
-        #expect(reader.flag("c") == true)
-        #expect(reader.number("d", in: .from(0, through: 1)) == 0.5)
-        #expect(reader.list("e", of: "words")?.count == 1)
-        #expect(reader.string("f") == nil)
-        #expect(faults.count == 1)
-        #expect(reader.string("f", required: true) == nil)
-        #expect(reader.integer("a", in: 2...3) == nil)
-        #expect(reader.flag("a") == nil)
-        let report = #expect(throws: FaultReport.self) { try faults.throwIfAny() }
-        #expect(
-            report?.faults.map(\.code) == [
-                "workflow.missing-key", "workflow.out-of-range", "workflow.wrong-type", "workflow.unknown-key",
-            ])
     }
 }

@@ -1,4 +1,4 @@
-// medrounds validate and medrounds plan: what a workflow says, before anything runs.
+// medrounds plan: what a workflow says once model and notes are opened, before anything runs.
 
 import AuditCommands
 import ArgumentParser
@@ -6,24 +6,6 @@ import Federation
 import Foundation
 import RunRecords
 import Runs
-
-struct ValidateCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "validate", abstract: "Check a workflow file; every fault at once, with line and column.")
-
-    @OptionGroup var source: WorkflowOptions
-
-    func run() throws {
-        let origin = RunOrigin(
-            workflow: source.workflow, overrides: source.overrides, cache: Environment.cache,
-            current: FileManager.default.currentDirectoryPath)
-        let declaration = try origin.declaration().declaration
-        let steps = declaration.steps.map(\.name).joined(separator: ", ")
-        Console.result(
-            "\(source.workflow): valid (\(declaration.name), \(declaration.sites.count) sites, \(declaration.rounds) rounds: \(steps))"
-        )
-    }
-}
 
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
