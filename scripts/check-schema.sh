@@ -3,14 +3,14 @@
 # it refuses what the reader refuses. Its packages go into .build/check-schema unless this machine's Python has them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib/setup.sh
+. scripts/lib/setup.sh
 
-python=python3
-if ! "$python" -c 'import jsonschema, yaml' 2>/dev/null; then
-    venv=.build/check-schema
-    if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import jsonschema, yaml' 2>/dev/null; then
-        python3 -m venv --clear "$venv"
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'jsonschema>=4.18,<5' 'PyYAML>=6,<7'
-    fi
-    python="$venv/bin/python"
+packages=.build/check-schema
+export PYTHONPATH="$packages${PYTHONPATH:+:$PYTHONPATH}"
+if ! python3 -c 'import jsonschema, yaml' 2>/dev/null; then
+    python="$(python_with_pip)" || fail "python3 has no pip" "Install python3-pip and call again."
+    say "fetching jsonschema and PyYAML into $packages"
+    "$python" -m pip install --quiet --disable-pip-version-check --target "$packages" 'jsonschema>=4.18,<5' 'PyYAML>=6,<7'
 fi
-exec "$python" -B scripts/check-schema.py
+exec python3 -B scripts/check-schema.py

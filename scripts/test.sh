@@ -13,5 +13,6 @@ export MEDROUNDS_MODEL="${MEDROUNDS_MODEL:-$model_path}"
 
 swift format lint --strict --recursive Sources Tests Package.swift
 python3 -B scripts/synthetic-notes/make.py --check
+bash scripts/check-schema.sh
 swift build -c release --build-tests --explicit-target-dependency-import-check error
 exec swift test -c release --skip-build

@@ -146,7 +146,8 @@ struct Chain {
     func folders(of root: YAMLNode) -> [String: String] {
         var folders: [String: String] = [:]
         let nodes = [
-            "data_root": root["data_root"], "template": root["template"], "\(Settings.modelBase)": root["model"]?["base"],
+            "data_root": root["data_root"], "template": root["template"],
+            "\(Settings.modelBase)": root["model"]?["base"],
         ]
         for (key, node) in nodes {
             if let node, let folder = folderByFile[node.mark.source.file] { folders[key] = folder }
