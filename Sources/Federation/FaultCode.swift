@@ -8,10 +8,13 @@ package enum FaultCode {
 
     /// A test compares the list with the sources.
     package static let known: Set<String> = [
+        "adapter.beyond-lora",
         "adapter.configuration",
+        "adapter.elsewhere",
         "adapter.mismatch",
         "adapter.missing-tensor",
         "adapter.not-finite",
+        "adapter.not-found",
         "adapter.shape",
         "adapter.type",
         "adapter.unknown-tensor",
@@ -74,9 +77,11 @@ package enum FaultCode {
         "keys.not-allowed",
         "keys.not-signed",
         "model.digest",
+        "model.elsewhere",
         "model.empty",
         "model.fetch",
         "model.gguf",
+        "model.git-lfs-pointer",
         "model.io",
         "model.malformed",
         "model.missing",
@@ -119,6 +124,7 @@ package enum FaultCode {
         "template.no-type",
         "tokenizer.chat-template",
         "tokenizer.malformed",
+        "tokenizer.no-pre-tokenizer",
         "tokenizer.unknown-pre-tokenizer",
         "tokenizer.unsupported-pattern",
         "upload.digest",

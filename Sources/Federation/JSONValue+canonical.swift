@@ -30,7 +30,7 @@ extension JSONValue {
         case .number(let value):
             precondition(value.isFinite, "canonical JSON holds finite numbers only")
             // A whole number is written without a fraction, so that it reads back as what it was written from.
-            if let whole = Int64(exactly: value), abs(whole) < 1 << 53 {
+            if let whole = Int64(exactly: value), whole.magnitude < 1 << 53 {
                 out += String(whole).utf8
             } else {
                 out += "\(value)".utf8

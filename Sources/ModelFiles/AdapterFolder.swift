@@ -17,24 +17,66 @@ public enum AdapterFolder {
             configurationBytes(adapter.configuration, baseModel: baseModel), at: "\(folder)/adapter_config.json")
     }
 
-    /// Reads a PEFT folder for a model of those sizes. Throws `adapter.configuration`, the faults of `AdapterFile.read` and those of
-    /// missing or unreadable files.
+    /// Reads a PEFT folder for a model of those sizes. Throws `adapter.not-found` and the like where something else is at the path,
+    /// `adapter.configuration`, `adapter.beyond-lora`, the faults of `AdapterFile.read` and those of unreadable files.
     public static func read(_ folder: String, sizes: BackboneSizes) throws(Fault) -> Adapter {
-        let settings = try readSettings(folder)
-        let configuration = settings.configuration
-        let path = "\(folder)/adapter_model.safetensors"
-        if settings.hasPatterns {
-            return try settings.unified(try Safetensors.read(path: path), sizes: sizes, path: path)
-        }
-        return try AdapterFile.adapter(
-            try Safetensors.read(path: path), sizes: sizes, configuration: configuration, path: path)
+        try checkPlace(folder)
+        let configuration = "\(folder)/\(configurationName)"
+        let storage = try Storage(mapping: configuration)
+        let settings = try AdapterSettings(
+            withExtendedLifetime(storage) { Array(storage.bytes) }, path: configuration)
+        let path = "\(folder)/\(weightsName)"
+        return try settings.adapter(try Safetensors.read(path: path), sizes: sizes, path: path)
     }
 
-    private static func readSettings(_ folder: String) throws(Fault) -> AdapterSettings {
-        let path = "\(folder)/adapter_config.json"
+    private static let configurationName = "adapter_config.json"
+    private static let weightsName = "adapter_model.safetensors"
+
+    /// Throws where the path is no folder with both files, naming what is there instead.
+    private static func checkPlace(_ folder: String) throws(Fault) {
+        guard Storage.exists(folder) else { throw Fault.adapterNotFound(folder, "no such file or folder") }
+        guard try Storage.isFolder(folder) else { throw try notAFolder(folder) }
+        let names = KnownFile.names(in: folder)
+        guard names.contains(configurationName) else {
+            if let checkpoint = KnownFile.checkpoint(in: folder, with: configurationName) {
+                throw Fault.adapterElsewhere(
+                    folder, "this is a trainer's folder; its newest adapter is in \(checkpoint)",
+                    "Give \(Fault.shown(folder))/\(checkpoint).")
+            }
+            if names.contains("config.json") {
+                throw Fault.adapterElsewhere(
+                    folder, "this is the folder of a base model, not of an adapter",
+                    "Name it as the model, and give a folder with \(configurationName) as the adapter.")
+            }
+            if let file = names.first(where: { $0.hasSuffix(".gguf") }) {
+                throw Fault.adapterElsewhere(
+                    folder, "the folder holds \(Fault.shown(file)) and no \(configurationName)",
+                    "Give the .gguf file itself.")
+            }
+            throw Fault.adapterNotFound(folder, "the folder holds no \(configurationName)")
+        }
+        guard !names.contains(weightsName) else { return }
+        if let file = KnownFile.torchFile(names, "adapter_model") {
+            throw Fault.adapterElsewhere(
+                folder, "the adapter's weights are in \(Fault.shown(file)), a file of PyTorch, which is not read",
+                "Load it with PEFT and save it again with save_pretrained, which writes \(weightsName).")
+        }
+        throw Fault.adapterNotFound(folder, "the folder holds no \(weightsName)")
+    }
+
+    /// The fault of a file in place of a folder.
+    private static func notAFolder(_ path: String) throws(Fault) -> Fault {
         let storage = try Storage(mapping: path)
-        let bytes = withExtendedLifetime(storage) { Array(storage.bytes) }
-        return try settings(bytes, path: path)
+        return withExtendedLifetime(storage) {
+            if storage.bytes.starts(with: Array("GGUF".utf8)) {
+                return Fault.adapterElsewhere(
+                    path, "this is a GGUF file under another ending", "Let the file's name end in .gguf.")
+            }
+            let name = KnownFile.name(of: storage.bytes)?.what ?? "this is a file"
+            return Fault.adapterElsewhere(
+                path, "\(name), not an adapter's folder",
+                "Give the folder that holds \(configurationName) and \(weightsName).")
+        }
     }
 
     /// The bytes of adapter_config.json: canonical JSON with the settings that PEFT needs to load the adapter.
@@ -53,64 +95,8 @@ public enum AdapterFolder {
         return json.canonical
     }
 
-    /// Reads the bytes of adapter_config.json; the path is for faults. Throws `adapter.configuration`.
-    public static func configuration(_ bytes: [UInt8], path: String) throws(Fault) -> LoRAConfiguration {
-        try settings(bytes, path: path).configuration
-    }
-
-    static func settings(_ bytes: [UInt8], path: String) throws(Fault) -> AdapterSettings {
-        let json: JSONValue
-        do {
-            json = try JSONValue(parsing: bytes)
-        } catch {
-            throw Fault.adapterConfiguration(path, "the file is not JSON")
-        }
-        guard json["peft_type"] == "LORA" else { throw Fault.adapterConfiguration(path, "peft_type is not LORA") }
-        for key in ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"] where json[key] == true {
-            throw Fault.adapterConfiguration(path, "\(key) is not supported")
-        }
-        for key in ["layers_to_transform", "modules_to_save", "exclude_modules", "layer_replication"] {
-            if let value = json[key], value != .null {
-                throw Fault.adapterConfiguration(path, "\(key) is not supported")
-            }
-        }
-        if let bias = json["bias"]?.text, bias != "none" {
-            throw Fault.adapterConfiguration(path, "bias \(Fault.shown(bias)) is not supported; none is")
-        }
-        guard let rank = json["r"]?.int, (1...2048).contains(rank) else {
-            throw Fault.adapterConfiguration(path, "r is missing or not between 1 and 2048")
-        }
-        guard let alpha = json["lora_alpha"]?.double, alpha > 0, alpha.isFinite else {
-            throw Fault.adapterConfiguration(path, "lora_alpha is missing or not positive")
-        }
-        let dropout = json["lora_dropout"]?.double ?? 0
-        guard dropout >= 0, dropout < 1 else {
-            throw Fault.adapterConfiguration(path, "lora_dropout \(dropout) is not at least 0 and below 1")
-        }
-        let isRankStabilised = json["use_rslora"] == true
-        let plain = isRankStabilised ? alpha * Double(rank).squareRoot() : alpha
-        var settings = AdapterSettings(
-            configuration: LoRAConfiguration(
-                rank: rank, alpha: plain, dropout: dropout, targets: try targets(json["target_modules"], path)),
-            isRankStabilised: isRankStabilised, alpha: alpha)
-        try settings.readPatterns(json, path)
-        return settings
-    }
-
-    private static func targets(_ json: JSONValue?, _ path: String) throws(Fault) -> [LinearMap] {
-        if json == "all-linear" { return LinearMap.allCases }
-        guard let elements = json?.elements, !elements.isEmpty else {
-            throw Fault.adapterConfiguration(path, "target_modules is not a list of map names")
-        }
-        var found: Set<LinearMap> = []
-        for element in elements {
-            guard let name = element.text, let map = LinearMap(rawValue: name) else {
-                let shown = element.text.map(Fault.shown) ?? "an entry that is no text"
-                throw Fault.adapterConfiguration(
-                    path, "target_modules names \(shown), which is no map of a decoder layer")
-            }
-            found.insert(map)
-        }
-        return LinearMap.allCases.filter { found.contains($0) }
+    /// Checks the bytes of adapter_config.json; the path is for faults. Throws `adapter.configuration`, `adapter.beyond-lora`.
+    package static func check(configuration bytes: [UInt8], path: String) throws(Fault) {
+        _ = try AdapterSettings(bytes, path: path)
     }
 }

@@ -55,6 +55,11 @@ public enum AdapterGGUF {
         let file = try GGUF(storage, path: path)
         let (architecture, turns) = form(shape.architecture)
         guard try file.text("general.type") == "adapter", try file.text("adapter.type") == "lora" else {
+            if try file.text("adapter.type") == nil, try file.text("general.type") != "adapter" {
+                throw Fault.adapterElsewhere(
+                    path, "this GGUF file is a model, not an adapter",
+                    "Name it as the model, and give a GGUF adapter or a PEFT folder as the adapter.")
+            }
             throw Fault.adapterConfiguration(path, "the file is no LoRA adapter")
         }
         let found = try file.text("general.architecture") ?? ""

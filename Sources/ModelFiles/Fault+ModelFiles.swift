@@ -17,11 +17,25 @@ extension Fault {
             mend: "Let the account that runs MedRounds read the file.")
     }
 
-    /// `model.not-a-file`: a folder or device stands where a file is expected.
-    static func modelNotAFile(_ path: String) -> Fault {
+    /// `model.not-a-file`: a folder or device is where a file is expected.
+    static func modelNotAFile(_ path: String, isFolder: Bool = false) -> Fault {
         Fault(
-            .model, "model.not-a-file", "this is not a regular file", at: Place(file: path),
-            mend: "Give the path of the file itself.")
+            .model, "model.not-a-file",
+            isFolder ? "this is a folder where a file belongs" : "this is a device or the like, not a regular file",
+            at: Place(file: path), mend: "Give the path of the file itself.")
+    }
+
+    /// `model.git-lfs-pointer`: git has fetched the name of a large file, not the file.
+    static func modelPointer(_ path: String) -> Fault {
+        Fault(
+            .model, "model.git-lfs-pointer", "this is a git-lfs pointer, a short text in place of the file itself",
+            at: Place(file: path),
+            mend: "Run git lfs pull in the repository that the file is from, or download the file itself.")
+    }
+
+    /// `model.elsewhere`: another known thing is where a model belongs.
+    static func modelElsewhere(_ path: String, _ what: String, _ mend: String) -> Fault {
+        Fault(.model, "model.elsewhere", what, at: Place(file: path), mend: mend)
     }
 
     /// `model.io`: the operating system failed, with its number.
@@ -39,10 +53,12 @@ extension Fault {
     }
 
     /// `model.unknown-format`: the first bytes are of no format that is read here.
-    static func modelUnknownFormat(_ path: String) -> Fault {
-        Fault(
-            .model, "model.unknown-format", "the file does not start with the four bytes GGUF", at: Place(file: path),
-            mend: "Give a GGUF file, or a Hugging Face folder with config.json and model.safetensors.")
+    static func modelUnknownFormat(_ path: String, _ bytes: UnsafeRawBufferPointer) -> Fault {
+        let known = KnownFile.name(of: bytes)
+        return Fault(
+            .model, "model.unknown-format",
+            known?.what ?? "the file does not start with the four bytes GGUF", at: Place(file: path),
+            mend: known?.mend ?? "Give a GGUF file, or a Hugging Face folder with config.json and model.safetensors.")
     }
 
     /// `model.truncated`: something reaches beyond the end of the file.
@@ -73,9 +89,15 @@ extension Fault {
 
     /// `model.unsupported-version`: a version of GGUF that is not read.
     static func modelUnsupportedVersion(_ path: String, _ version: UInt32) -> Fault {
-        Fault(
-            .model, "model.unsupported-version", "GGUF version \(version) is not supported; 2 and 3 are",
-            at: Place(file: path), mend: "Convert the model with a current converter.")
+        let isBigEndian = (1...3).contains(version.byteSwapped)
+        return Fault(
+            .model, "model.unsupported-version",
+            isBigEndian
+                ? "this is a big-endian GGUF file; little-endian ones are read"
+                : "GGUF version \(version) is not supported; 2 and 3 are", at: Place(file: path),
+            mend: isBigEndian
+                ? "Fetch the little-endian file, or turn this one round with gguf-py's gguf-convert-endian."
+                : "Convert the model with a current converter.")
     }
 
     /// `model.unsupported-architecture`: a model of no supported family.
@@ -170,11 +192,34 @@ extension Fault {
             mend: "Leave this adapter out and train it again with a lower learning rate.")
     }
 
-    /// `adapter.configuration`: adapter_config.json does not describe a plain LoRA adapter.
+    /// `adapter.configuration`: the settings of an adapter are broken, or contradict its tensors.
     static func adapterConfiguration(_ path: String, _ what: String) -> Fault {
         Fault(
             .model, "adapter.configuration", what, at: Place(file: path),
             mend: "Give a plain LoRA adapter as PEFT saves it.")
+    }
+
+    /// `adapter.beyond-lora`: settings under which the tensors compute something else than plain LoRA.
+    static func adapterBeyondLoRA(_ path: String, _ what: String) -> Fault {
+        Fault(
+            .model, "adapter.beyond-lora", "this is no plain LoRA adapter: \(what)", at: Place(file: path),
+            mend:
+                "Train it as plain LoRA, or let PEFT convert it: save_pretrained with path_initial_model_for_weight_conversion where it offers that, else merge_and_unload and use the merged model as the base."
+        )
+    }
+
+    /// `adapter.not-found`: no adapter at the path.
+    static func adapterNotFound(_ path: String, _ what: String) -> Fault {
+        Fault(
+            .model, "adapter.not-found", what, at: Place(file: path),
+            mend:
+                "Give a folder with adapter_config.json and adapter_model.safetensors, or a GGUF adapter whose name ends in .gguf."
+        )
+    }
+
+    /// `adapter.elsewhere`: another known thing is where an adapter belongs.
+    static func adapterElsewhere(_ path: String, _ what: String, _ mend: String) -> Fault {
+        Fault(.model, "adapter.elsewhere", what, at: Place(file: path), mend: mend)
     }
 
     /// `file.write`: a file could not be written.
@@ -184,7 +229,7 @@ extension Fault {
             mend: "Check that the folder exists, may be written to and has room.", cause: .notWritable)
     }
 
-    /// Untrusted text fit for a message: at most 80 scalars, none of them a control character.
+    /// Untrusted text fit for a message: at most 80 scalars, none of which moves a terminal.
     static func shown(_ text: String) -> String {
         var out = String.UnicodeScalarView()
         for (index, scalar) in text.unicodeScalars.enumerated() {
@@ -192,7 +237,10 @@ extension Fault {
                 out.append("…")
                 break
             }
-            out.append(scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? "?" : scalar)
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: out.append("?")
+            default: out.append(scalar)
+            }
         }
         return String(out)
     }

@@ -46,6 +46,11 @@ extension GGUF {
     /// The shape that the settings tell. Throws `model.unsupported-architecture`, `model.unsupported-feature`,
     /// `model.missing-setting`, `model.setting-range`.
     func llamaShape() throws(Fault) -> ModelShape {
+        if try text("general.type") == "adapter" {
+            throw Fault.modelElsewhere(
+                path, "this is an adapter, not a model",
+                "Give it as the adapter, beside the model that it was trained for.")
+        }
         let architecture = try required(try text("general.architecture"), "general.architecture")
         guard architecture != "mistral", ModelShape.architectures.contains(architecture) else {
             throw Fault.modelUnsupportedArchitecture(path, architecture)

@@ -54,7 +54,7 @@ struct GGUF: Sendable {
         defer { withExtendedLifetime(storage) {} }
         var reader = ByteReader(storage.bytes, path: path)
         guard storage.bytes.count >= 4, storage.bytes[0..<4].elementsEqual("GGUF".utf8) else {
-            throw Fault.modelUnknownFormat(path)
+            throw Fault.modelUnknownFormat(path, storage.bytes)
         }
         _ = try reader.take(4, "the magic number")
         let version = try reader.integer(UInt32.self, "the version")

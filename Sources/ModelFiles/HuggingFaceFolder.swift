@@ -9,6 +9,7 @@ package enum HuggingFaceFolder {
     static func open(_ path: String) throws(Fault) -> ModelFile {
         let folder = path.hasSuffix("/") ? String(path.dropLast()) : path
         let configPath = "\(folder)/config.json"
+        if !Storage.exists(configPath) { try nameOtherFolder(folder) }
         let config = try Storage(mapping: configPath)
         let settings = try json(config, configPath)
         var parts = [(name: "config.json", storage: config)]
@@ -16,13 +17,7 @@ package enum HuggingFaceFolder {
         let shape = try Configuration(json: settings, path: configPath).shape()
         var tensors: [StoredTensor] = []
         for (name, storage) in weights {
-            let file = "\(folder)/\(name)"
-            for entry in try Safetensors.read(storage, path: file) {
-                // A tied head is the embedding, whatever a file stores beside it; inverse frequencies are computed here.
-                if shape.tiedHead && entry.name == "lm_head.weight" { continue }
-                if entry.name.hasSuffix(".rotary_emb.inv_freq") { continue }
-                tensors.append(try entry.stored(file))
-            }
+            tensors += try self.tensors(weights: storage, shape: shape, path: "\(folder)/\(name)")
         }
         var vocabulary: StoredVocabulary?
         let tokenizerPath = "\(folder)/tokenizer.json"
@@ -35,6 +30,42 @@ package enum HuggingFaceFolder {
             vocabulary = found
         }
         return try ModelFile(path: path, shape: shape, vocabulary: vocabulary, tensors: tensors, parts: parts)
+    }
+
+    /// The weights of one file. Throws faults of the family `model.`.
+    package static func tensors(weights: Storage, shape: ModelShape, path: String) throws(Fault) -> [StoredTensor] {
+        var tensors: [StoredTensor] = []
+        for entry in try Safetensors.read(weights, path: path) {
+            // A tied head is the embedding, whatever a file stores beside it; inverse frequencies are computed here.
+            if shape.tiedHead && entry.name == "lm_head.weight" { continue }
+            if entry.name.hasSuffix(".rotary_emb.inv_freq") { continue }
+            tensors.append(try entry.stored(path))
+        }
+        return tensors
+    }
+
+    /// Throws where a folder without config.json is another known thing.
+    private static func nameOtherFolder(_ folder: String) throws(Fault) {
+        let names = KnownFile.names(in: folder)
+        if names.contains("adapter_config.json") {
+            throw Fault.modelElsewhere(
+                folder, "this is the folder of an adapter, not of a model",
+                "Give it as the adapter, beside the model that it was trained for.")
+        }
+        if let file = names.first(where: { $0.hasSuffix(".gguf") }) {
+            throw Fault.modelElsewhere(
+                folder, "the folder holds \(Fault.shown(file)) and no config.json", "Give the .gguf file itself.")
+        }
+        if let checkpoint = KnownFile.checkpoint(in: folder, with: "config.json") {
+            throw Fault.modelElsewhere(
+                folder, "this is a trainer's folder; its newest model is in \(checkpoint)",
+                "Give \(Fault.shown(folder))/\(checkpoint).")
+        }
+        if names.contains("snapshots") {
+            throw Fault.modelElsewhere(
+                folder, "this is a folder of the Hugging Face cache; the model is below its snapshots",
+                "Give the folder below \(Fault.shown(folder))/snapshots that holds config.json.")
+        }
     }
 
     /// The chat template and the tokens it names, of tokenizer_config.json and chat_template.jinja where they stand there.
@@ -84,9 +115,10 @@ package enum HuggingFaceFolder {
     private static func json(_ bytes: [UInt8], _ path: String) throws(Fault) -> JSONValue {
         let value: JSONValue
         do {
-            value = try JSONValue(parsing: bytes)
+            // Python writes NaN into some of these files; where no setting of ours is, it harms nobody.
+            value = try JSONValue(parsing: bytes, limits: JSONLimits(allowsNonFinite: true))
         } catch {
-            throw Fault.modelMalformed(path, "the file is not JSON")
+            throw Fault.modelMalformed(path, "the file is not JSON: \(error.what)")
         }
         guard value.members != nil else { throw Fault.modelMalformed(path, "the file is not a JSON object") }
         return value
@@ -116,6 +148,20 @@ package enum HuggingFaceFolder {
             parts.append((indexName, storage))
         }
         var files: [(name: String, storage: Storage)] = []
+        if names == ["model.safetensors"], !Storage.exists("\(folder)/model.safetensors") {
+            let all = KnownFile.names(in: folder)
+            if let file = KnownFile.torchFile(all, "pytorch_model") ?? KnownFile.torchFile(all, "model") {
+                throw Fault.modelElsewhere(
+                    folder, "the weights are in \(Fault.shown(file)), a file of PyTorch, which is not read",
+                    "Load the model with transformers and save it again with save_pretrained, which writes model.safetensors."
+                )
+            }
+            if all.contains("adapter_config.json") {
+                throw Fault.modelElsewhere(
+                    folder, "the folder holds an adapter and no model.safetensors",
+                    "Give it as the adapter, beside the model that it was trained for.")
+            }
+        }
         for name in names { files.append((name, try Storage(mapping: "\(folder)/\(name)"))) }
         parts += files
         return files

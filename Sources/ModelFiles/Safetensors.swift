@@ -127,6 +127,12 @@ public enum Safetensors {
     static func read(_ storage: Storage, path: String) throws(Fault) -> [Entry] {
         defer { withExtendedLifetime(storage) {} }
         var reader = ByteReader(storage.bytes, path: path)
+        if storage.bytes.starts(with: Array("GGUF".utf8)) {
+            throw Fault.modelMalformed(path, "this is a GGUF file under the name of a safetensors file")
+        }
+        if storage.bytes.starts(with: [0x50, 0x4b, 3, 4]) {
+            throw Fault.modelMalformed(path, "this is a file of PyTorch (zip) under the name of a safetensors file")
+        }
         let length = try reader.integer(UInt64.self, "the header length")
         guard length <= UInt64(headerLimit) else {
             throw Fault.modelMalformed(path, "a header of \(length) bytes; at most \(headerLimit) are possible")
@@ -138,7 +144,7 @@ public enum Safetensors {
         do {
             json = try JSONValue(parsing: header)
         } catch {
-            throw Fault.modelMalformed(path, "the header is not JSON")
+            throw Fault.modelMalformed(path, "the header is not JSON: \(error.what)")
         }
         guard let members = json.members else { throw Fault.modelMalformed(path, "the header is not a JSON object") }
         let data = UnsafeRawBufferPointer(rebasing: storage.bytes[range.upperBound...])
@@ -182,17 +188,22 @@ public enum Safetensors {
         guard let type = ElementType(rawValue: dtype) else {
             throw Fault.modelUnsupportedType(path, dtype, tensor: name)
         }
+        guard dimensions.count <= 8 else {
+            throw Fault.modelMalformed(path, "\(dimensions.count) dimensions; 8 are possible", tensor: name)
+        }
         var shape: [Int] = []
-        var bytes = type.bytes
+        // A dimension of 0 must not hide one whose product with others has no room in an integer.
+        var bound = type.bytes
         for dimension in dimensions {
             guard let size = dimension.int, size >= 0 else {
                 throw Fault.modelMalformed(path, "a dimension is no count", tensor: name)
             }
-            let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
+            let (product, overflow) = bound.multipliedReportingOverflow(by: max(size, 1))
             guard !overflow else { throw Fault.modelMalformed(path, "the shape is beyond 64 bits", tensor: name) }
-            bytes = product
+            bound = product
             shape.append(size)
         }
+        let bytes = shape.contains(0) ? 0 : bound
         guard start >= 0, start <= end else {
             throw Fault.modelMalformed(path, "data offsets \(start) to \(end)", tensor: name)
         }

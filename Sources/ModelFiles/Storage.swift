@@ -12,14 +12,17 @@ package final class Storage: @unchecked Sendable {
     package let bytes: UnsafeRawBufferPointer
     private let isMapped: Bool
 
-    /// Maps a regular file. Throws `model.not-found`, `model.no-permission`, `model.not-a-file`, `model.empty`, `model.io`.
+    /// Maps a regular file. Throws `model.not-found`, `model.no-permission`, `model.not-a-file`, `model.empty`,
+    /// `model.git-lfs-pointer`, `model.io`.
     package init(mapping path: String) throws(Fault) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw Storage.fault(path, "open", errno) }
         defer { close(descriptor) }
         var information = stat()
         guard fstat(descriptor, &information) == 0 else { throw Storage.fault(path, "fstat", errno) }
-        guard information.st_mode & S_IFMT == S_IFREG else { throw Fault.modelNotAFile(path) }
+        guard information.st_mode & S_IFMT == S_IFREG else {
+            throw Fault.modelNotAFile(path, isFolder: information.st_mode & S_IFMT == S_IFDIR)
+        }
         guard information.st_size > 0 else { throw Fault.modelEmpty(path) }
         let count = Int(information.st_size)
         guard let base = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
@@ -27,6 +30,7 @@ package final class Storage: @unchecked Sendable {
         }
         bytes = UnsafeRawBufferPointer(start: base, count: count)
         isMapped = true
+        if KnownFile.isPointer(bytes) { throw Fault.modelPointer(path) }
     }
 
     /// Holds a copy of the bytes.
@@ -56,7 +60,7 @@ package final class Storage: @unchecked Sendable {
         switch number {
         case ENOENT, ENOTDIR: .modelNotFound(path)
         case EACCES, EPERM: .modelNotPermitted(path)
-        case EISDIR: .modelNotAFile(path)
+        case EISDIR: .modelNotAFile(path, isFolder: true)
         default: .modelInputOutput(path, call, number)
         }
     }

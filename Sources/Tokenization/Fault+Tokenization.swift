@@ -6,15 +6,27 @@ extension Fault {
     /// `tokenizer.unknown-pre-tokenizer`: a way of cutting text that is not implemented.
     static func tokenizerUnknownPreTokenizer(_ name: String, place: Place?) -> Fault {
         let known = PreTokenizer.names.joined(separator: ", ")
-        let shown = String(String.UnicodeScalarView(name.unicodeScalars.prefix(80).filter { $0.value >= 0x20 }))
+        let shown = shown(name)
         return Fault(
             .model, "tokenizer.unknown-pre-tokenizer", "pre-tokenizer \"\(shown)\" is not supported; \(known) are",
             at: place, mend: "Choose a model with a supported tokenizer, such as SmolLM2.")
     }
 
+    /// `tokenizer.no-pre-tokenizer`: the file does not say how text is cut; a wrong guess would give other tokens in silence.
+    static func tokenizerNoPreTokenizer(place: Place?) -> Fault {
+        let known = PreTokenizer.names.filter { $0 != "whole" }.joined(separator: ", ")
+        return Fault(
+            .model, "tokenizer.no-pre-tokenizer",
+            "the file does not say how text is cut into words: the setting tokenizer.ggml.pre is missing, as converters left it out before May 2024",
+            at: place,
+            mend:
+                "Convert the model anew, or name what its family uses with model.pre_tokenizer in the workflow: \(known)."
+        )
+    }
+
     /// `tokenizer.unsupported-pattern`: a pattern with a construct that is not read.
     static func tokenizerUnsupportedPattern(_ construct: String, place: Place?) -> Fault {
-        let shown = String(String.UnicodeScalarView(construct.unicodeScalars.prefix(80).filter { $0.value >= 0x20 }))
+        let shown = shown(construct)
         return Fault(
             .model, "tokenizer.unsupported-pattern", "the pattern that cuts text has \(shown), which is not supported",
             at: place, mend: "Choose a model whose tokenizer cuts text as GPT-2, Llama 3 or Qwen2 do.")
@@ -25,5 +37,17 @@ extension Fault {
         Fault(
             .model, "tokenizer.malformed", what, at: place,
             mend: "Fetch the model again or convert its tokenizer anew.")
+    }
+
+    /// Text of a model file fit for a message: at most 80 scalars, a question mark for whatever no terminal should get.
+    private static func shown(_ text: String) -> String {
+        var out = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars.prefix(80) {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: out.append("?")
+            default: out.append(scalar)
+            }
+        }
+        return String(out)
     }
 }

@@ -20,10 +20,11 @@ public enum PreTokenizer: Sendable, Equatable {
     /// What `named` takes beside `split:` and a pattern.
     static let names = ["smollm", "whole"] + patterns.keys.sorted()
 
-    /// The pre-tokenizer that a model file names, or `split:` and a pattern. Throws `tokenizer.unknown-pre-tokenizer`,
-    /// `tokenizer.unsupported-pattern`.
+    /// The pre-tokenizer that a model file names, or `split:` and a pattern. Throws `tokenizer.no-pre-tokenizer` where the
+    /// name is empty, `tokenizer.unknown-pre-tokenizer`, `tokenizer.unsupported-pattern`.
     public init(named name: String, at place: Place? = nil) throws(Fault) {
         switch name {
+        case "": throw Fault.tokenizerNoPreTokenizer(place: place)
         case "smollm": self = .smollm
         case "whole": self = .whole
         default:

@@ -49,8 +49,14 @@ public struct SplitPattern: Sendable, Equatable {
     static let qwen2 =
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
 
+    /// The longest pattern that is read, in bytes: those of models have at most some hundred.
+    private static let limit = 4096
+
     /// Reads a pattern. Throws `tokenizer.unsupported-pattern`, naming the construct.
     public init(_ text: String, at place: Place? = nil) throws(Fault) {
+        guard text.utf8.count <= Self.limit else {
+            throw .tokenizerUnsupportedPattern("more than \(Self.limit) bytes", place: place)
+        }
         var reader = PatternReader(text, place: place)
         alternatives = try reader.alternation(foldsCase: false, inGroup: false)
     }
@@ -117,13 +123,29 @@ private struct PatternReader {
                 var piece = SplitPattern.Piece(set: try atom(foldsCase: foldsCase))
                 try quantifier(&piece)
                 current.append(piece)
-                // Backtracking over two runs costs at most the square of their length; three would cost the cube.
-                guard current.filter({ $0.most > 1000 }).count <= 2 else { throw refused("a third unbounded run") }
             }
+            try checkCost(current)
             guard current.count <= 64 else { throw refused("an alternative of more than 64 pieces") }
         }
         try finish()
         return alternatives
+    }
+
+    /// Where a match fails, every length of every run before is tried. A second long run is therefore the end of its alternative, so
+    /// that a place costs at most the length of the first; short runs may have some lengths together.
+    private func checkCost(_ pieces: [SplitPattern.Piece]) throws(Fault) {
+        var long = 0
+        var lengths = 1
+        for piece in pieces {
+            guard long < 2 else { throw refused("something behind a second unbounded run") }
+            let width = piece.most == .max ? Int.max : piece.most - piece.least + 1
+            if width > 16 {
+                long += 1
+            } else {
+                lengths *= width
+                guard lengths <= 64 else { throw refused("short runs with more than 64 lengths together") }
+            }
+        }
     }
 
     private mutating func quantifier(_ piece: inout SplitPattern.Piece) throws(Fault) {

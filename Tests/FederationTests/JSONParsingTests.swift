@@ -55,6 +55,15 @@ import Testing
         #expect(try JSONValue(parsing: value.canonical) == value)
     }
 
+    /// Found by the fuzzer: the least integer written as a fraction has no absolute value in 64 bits.
+    @Test(arguments: [
+        "-9223372036854775808.0", "9223372036854775808.0", "-9007199254740992.0", "1e19", "-0.0", "5e-324",
+    ])
+    func writesNumbersAtTheLimits(text: String) throws {
+        let value = try parse(text)
+        #expect(try JSONValue(parsing: value.canonical) == value)
+    }
+
     @Test(arguments: [
         ("{\"a\":1,\"a\":2}", "at byte 12: an object names a member twice"), ("1e999", "beyond 64-bit"),
         ("-1e999", "beyond 64-bit"),

@@ -156,6 +156,7 @@ import Testing
             {"peft_type": "LORA", "r": 4, "lora_alpha": 6, \(setting), "target_modules": ["q_proj"]}
             """
         let tensors = items({ _, _ in 4 }, targets: [.q])
-        #expect(code { _ = try self.read(settings, tensors) } == "adapter.configuration")
+        let found = code { _ = try self.read(settings, tensors) }
+        #expect(found == "adapter.configuration" || found == "adapter.beyond-lora", "\(found ?? "read")")
     }
 }

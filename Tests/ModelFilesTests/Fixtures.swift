@@ -55,6 +55,10 @@ final class TemporaryFolder {
     }
 
     func write(_ text: String, _ name: String) throws -> String { try write(Array(text.utf8), name) }
+
+    func makeFolder(_ name: String) throws {
+        try FileManager.default.createDirectory(atPath: "\(path)/\(name)", withIntermediateDirectories: true)
+    }
 }
 
 /// The bytes of a file.

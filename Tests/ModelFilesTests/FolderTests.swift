@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct FolderTests {
     /// The settings of a one-layer llama as transformers 4 writes them.
-    private static let config: JSONValue = [
+    static let config: JSONValue = [
         "model_type": "llama", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
         "num_key_value_heads": 1, "intermediate_size": 12, "vocab_size": 5, "max_position_embeddings": 64,
         "rms_norm_eps": .number(1e-6), "hidden_act": "silu", "rope_theta": .number(50000), "rope_scaling": .null,
@@ -95,6 +95,9 @@ import Testing
         #expect(codeOf { $0["attention_bias"] = true } == "model.missing-tensor")
         #expect(codeOf { $0["quantization_config"] = [:] } == "model.unsupported-feature")
         #expect(codeOf { $0["num_attention_heads"] = 0 } == "model.setting-range")
+        // What NaN is read as, where a number is needed.
+        #expect(codeOf { $0["rms_norm_eps"] = "NaN" } == "model.missing-setting")
+        #expect(codeOf { $0["rope_theta"] = "NaN" } == "model.missing-setting")
         #expect(codeOf { $0["num_key_value_heads"] = -1 } == "model.setting-range")
         #expect(codeOf { $0["head_dim"] = 3 } == "model.setting-range")
         #expect(codeOf { $0["num_hidden_layers"] = .integer(.max) } == "model.setting-range")
@@ -127,6 +130,12 @@ import Testing
         _ = try folder.write("{\"eos_token_id\": 3, \"temperature\": 0.6}", "generation_config.json")
         #expect(try vocabulary()?.answerEndIDs == [3])
         _ = try folder.write("{\"eos_token_id\": [3, 4, 99999999999]}", "generation_config.json")
+        #expect(try vocabulary()?.answerEndIDs == [3, 4])
+        // Written by Python: one value that is no JSON and that nothing of ours reads.
+        _ = try folder.write(
+            "{\"eos_token_id\": [3, 4], \"temperature\": NaN, \"top_p\": -Infinity}", "generation_config.json")
+        #expect(try vocabulary()?.answerEndIDs == [3, 4])
+        _ = try folder.write("{\"eos_token_id\": [3, NaN, 4]}", "generation_config.json")
         #expect(try vocabulary()?.answerEndIDs == [3, 4])
         _ = try folder.write(
             "{\"bos_token\":{\"content\":\"<s>\"},\"eos_token\":\"b\",\"chat_template\":[{\"name\":\"tools\",\"template\":\"t\"},"
