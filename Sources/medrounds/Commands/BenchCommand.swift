@@ -10,7 +10,10 @@ import RunRecords
 import Runs
 
 extension Numerics: ExpressibleByArgument {}
-extension BenchmarkShape: ExpressibleByArgument {}
+extension BenchmarkShape: ExpressibleByArgument {
+    /// The name in any letters: models are called SmolLM2-135M where people write of them.
+    public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+}
 
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
