@@ -116,8 +116,7 @@ let package = Package(
         .testTarget(
             name: "ChatTemplatesTests", dependencies: ["Faults", "Federation", "ChatTemplates"], exclude: ["Goldens"]),
         .testTarget(
-            name: "ModelFilesTests",
-            dependencies: ["Faults", "Federation", "ModelFiles"]),
+            name: "ModelFilesTests", dependencies: ["Faults", "Federation", "ModelFiles"], exclude: ["Goldens"]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "COpenBLAS"]),
         .testTarget(
             name: "EngineTests",

@@ -20,7 +20,7 @@ extension Fault {
             "the file does not say how text is cut into words: the setting tokenizer.ggml.pre is missing, as converters left it out before May 2024",
             at: place,
             mend:
-                "Convert the model anew, or name what its family uses with model.pre_tokenizer in the workflow: \(known)."
+                "Convert the model anew, or write the setting of its family into a copy: gguf-new-metadata --pre-tokenizer NAME OLD NEW (Python package gguf), NAME one of \(known)."
         )
     }
 

@@ -137,8 +137,10 @@ private struct PatternReader {
         var long = 0
         var lengths = 1
         for piece in pieces {
-            guard long < 2 else { throw refused("something behind a second unbounded run") }
             let width = piece.most == .max ? Int.max : piece.most - piece.least + 1
+            guard long < 2 else {
+                throw refused(width > 16 ? "a third unbounded run" : "something behind a second unbounded run")
+            }
             if width > 16 {
                 long += 1
             } else {

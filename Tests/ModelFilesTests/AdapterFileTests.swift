@@ -141,8 +141,8 @@ import Testing
         #expect(found == "adapter.configuration" || found == "adapter.beyond-lora", "\(found ?? "read")")
     }
 
-    @Test(.enabled(if: Fixtures.goldens != nil, "../shared/goldens is absent")) func writesTheBytesOfPEFT() throws {
-        let goldens = try #require(Fixtures.goldens)
+    @Test func writesTheBytesOfPEFT() throws {
+        let goldens = Fixtures.engineGoldens
         let model = try ModelFile.open(path: goldens + "/tiny-llama3")
         let folder = goldens + "/lora-tiny-llama3/init"
         let adapter = try AdapterFolder.read(folder, sizes: model.shape.sizes)

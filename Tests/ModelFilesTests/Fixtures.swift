@@ -16,12 +16,14 @@ enum Fixtures {
         return FileManager.default.isReadableFile(atPath: path) ? path : nil
     }()
 
-    /// The folder of goldens beside the package; nil where absent.
-    static let goldens: String? = {
-        let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
-        let path = "\(root)/../shared/goldens"
-        return FileManager.default.fileExists(atPath: path) ? path : nil
-    }()
+    private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .path
+    /// The goldens of these tests.
+    static let ownGoldens = "\(tests)/ModelFilesTests/Goldens"
+    /// The models and adapters that PyTorch and PEFT wrote for the engine's tests.
+    static let engineGoldens = "\(tests)/EngineTests/Goldens"
+    /// The tokenizer that goes with them.
+    static let tokenizer = "\(tests)/TokenizationTests/Goldens/tiny-llama3/tokenizer.json"
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014): the same numbers for the same seed.

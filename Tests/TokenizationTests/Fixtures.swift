@@ -16,12 +16,8 @@ enum Fixtures {
         return FileManager.default.isReadableFile(atPath: path) ? path : nil
     }()
 
-    /// The folder of goldens beside the package; nil where absent.
-    static let goldens: String? = {
-        let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
-        let path = "\(root)/../shared/goldens"
-        return FileManager.default.fileExists(atPath: path) ? path : nil
-    }()
+    /// The goldens of these tests.
+    static let ownGoldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Goldens"
 }
 
 /// The bytes of a file.

@@ -216,6 +216,14 @@ let alphabet: [String] = {
         }
         #expect(fault.code == "tokenizer.unknown-pre-tokenizer" && fault.what.contains("tekken"))
         #expect(fault.place?.file == "m.gguf")
-        #expect(code { _ = try PreTokenizer(named: "") } == "tokenizer.unknown-pre-tokenizer")
+        let absent = try #require(throws: Fault.self) { _ = try PreTokenizer(named: "", at: Place(file: "m.gguf")) }
+        #expect(absent.code == "tokenizer.no-pre-tokenizer" && absent.place?.file == "m.gguf")
+        #expect(absent.what.contains("tokenizer.ggml.pre") && absent.mend.contains("--pre-tokenizer"))
+        let hostile = try #require(throws: Fault.self) {
+            _ = try PreTokenizer(named: "a\u{1b}\u{9b}\u{202e}" + String(repeating: "b", count: 1_000_000))
+        }
+        #expect(
+            hostile.what.unicodeScalars.allSatisfy { ![.control, .format].contains($0.properties.generalCategory) })
+        #expect(hostile.what.utf8.count < 300)
     }
 }
