@@ -214,7 +214,7 @@ public enum ErrorPage {
         mark.boundaries, mark.type { background: var(--half-fill); border-bottom-color: var(--half); }
         mark.found { border-bottom-style: dotted; }
         b.missed { color: var(--missed); } b.invented { color: var(--invented); } b.boundaries, b.type { color: var(--half); }
-        @media (max-width: 700px) { header, main { padding: 0 16px; } section { padding: 12px 16px; } th, td { padding-right: 10px; } }
+        @media (max-width: 700px) { header, main { padding: 0 16px; } section { padding: 12px 16px; } table { font-size: 12px; } th, td { padding-right: 6px; } }
         @media print { body { background: none; } article { break-inside: avoid; } }
         """
 }
