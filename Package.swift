@@ -82,7 +82,8 @@ let package = Package(
         .target(
             name: "AuditCommands",
             dependencies: [
-                "Faults", "Federation", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports",
+                "Faults", "Federation", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification",
+                "Reports",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

@@ -196,7 +196,7 @@ public enum ErrorPage {
         table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
         th, td { padding: 4px 16px 4px 0; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
         th:first-child { text-align: left; }
-        thead th { color: var(--soft); font-weight: 600; }
+        thead th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
         tbody th { font-weight: 400; }
         .sum th, .sum td { font-weight: 600; }
         .legend { list-style: none; margin: 12px 0; padding: 0; display: flex; flex-wrap: wrap; gap: 6px 20px; color: var(--soft); font-size: 14px; }
@@ -214,7 +214,7 @@ public enum ErrorPage {
         mark.boundaries, mark.type { background: var(--half-fill); border-bottom-color: var(--half); }
         mark.found { border-bottom-style: dotted; }
         b.missed { color: var(--missed); } b.invented { color: var(--invented); } b.boundaries, b.type { color: var(--half); }
-        @media (max-width: 700px) { header, main { padding: 0 16px; } section { padding: 12px 16px; } }
+        @media (max-width: 700px) { header, main { padding: 0 16px; } section { padding: 12px 16px; } table { font-size: 12px; } th, td { padding-right: 6px; } }
         @media print { body { background: none; } article { break-inside: avoid; } }
         """
 }
