@@ -5,7 +5,7 @@ import Federation
 import Foundation
 import Testing
 
-@testable import Workflows
+import Workflows
 
 @Suite struct CompositionTests {
     /// A base that every test's study extends, unless it brings another.

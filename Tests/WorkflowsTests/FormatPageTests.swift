@@ -4,7 +4,7 @@ import Faults
 import Federation
 import Foundation
 import Testing
-@testable import Workflows
+import Workflows
 
 @Suite struct FormatPageTests {
     private let page: [String]

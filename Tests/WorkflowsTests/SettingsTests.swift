@@ -5,7 +5,7 @@ import Federation
 import Foundation
 import Testing
 
-@testable import Workflows
+import Workflows
 
 @Suite struct SettingsTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
