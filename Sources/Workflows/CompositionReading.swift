@@ -82,7 +82,7 @@ struct Chain {
     }
 
     /// Reads a file and those that it extends; false where one cannot be read.
-    mutating func read(
+    package mutating func read(
         _ bytes: [UInt8], file: String, path: String,
         load: (String) throws(Fault) -> (name: String, bytes: [UInt8])
     ) -> Bool {

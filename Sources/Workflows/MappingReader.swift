@@ -4,7 +4,7 @@ import Faults
 import Federation
 
 /// Bounds of a floating-point setting, with the words that faults use for them.
-struct NumberRange: Sendable {
+package struct NumberRange: Sendable {
     /// The words: `above 0`, `from 0 up to but not including 1`.
     let words: String
     /// The bounds as JSON Schema.
@@ -16,14 +16,14 @@ struct NumberRange: Sendable {
         NumberRange(words: "above \(short(bound))", schema: ["exclusiveMinimum": .number(bound)]) { $0 > bound }
     }
     /// The lower bound or more, less than the upper.
-    static func from(_ lower: Double, below upper: Double) -> NumberRange {
+    package static func from(_ lower: Double, below upper: Double) -> NumberRange {
         NumberRange(
             words: "from \(short(lower)) up to but not including \(short(upper))",
             schema: ["minimum": .number(lower), "exclusiveMaximum": .number(upper)]
         ) { $0 >= lower && $0 < upper }
     }
     /// Both bounds included.
-    static func from(_ lower: Double, through upper: Double) -> NumberRange {
+    package static func from(_ lower: Double, through upper: Double) -> NumberRange {
         NumberRange(
             words: "from \(short(lower)) to \(short(upper))",
             schema: ["minimum": .number(lower), "maximum": .number(upper)]

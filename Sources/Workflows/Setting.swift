@@ -4,7 +4,7 @@ import Faults
 import Federation
 
 /// What stands in the place of a key that is absent.
-enum Standard: Sendable, Equatable {
+package enum Standard: Sendable, Equatable {
     /// Nothing: the key is required.
     case required
     /// This value.
@@ -14,7 +14,7 @@ enum Standard: Sendable, Equatable {
 }
 
 /// What a key says of itself to people and editors.
-struct SettingDescription: Sendable {
+package struct SettingDescription: Sendable {
     /// The key.
     var name: String
     /// The kind of its value.
@@ -36,17 +36,17 @@ struct SettingDescription: Sendable {
 }
 
 /// One key of a mapping that becomes an `Owner`.
-struct Setting<Owner: Sendable>: Sendable {
+package struct Setting<Owner: Sendable>: Sendable {
     var description: SettingDescription
     /// Puts the default in place.
     var fill: @Sendable (inout Owner) -> Void
     /// Reads the value that stands in the file.
-    var read: @Sendable (YAMLNode, _ path: String, FaultCollector, inout Owner) -> Void
+    package var read: @Sendable (YAMLNode, _ path: String, FaultCollector, inout Owner) -> Void
     /// The value as a plan writes it; nil where the plan leaves the key out.
-    var write: @Sendable (Owner) -> JSONValue?
+    package var write: @Sendable (Owner) -> JSONValue?
 
     /// A key with a default. A plan leaves it out where `omitted` says so.
-    init<Value>(
+    package init<Value>(
         _ name: String, _ type: ValueType<Value>, default standard: Value, shown: Standard? = nil,
         _ field: any WritableKeyPath<Owner, Value> & Sendable, _ note: String = "", since: Int = 1,
         omitted: @escaping @Sendable (Owner) -> Bool = { _ in false }
@@ -62,7 +62,7 @@ struct Setting<Owner: Sendable>: Sendable {
     }
 
     /// A key that must be there. What the owner holds in its place where it is not is never used.
-    init<Value>(
+    package init<Value>(
         _ name: String, required type: ValueType<Value>, _ field: any WritableKeyPath<Owner, Value> & Sendable,
         _ note: String = "", since: Int = 1
     ) {
@@ -77,14 +77,14 @@ struct Setting<Owner: Sendable>: Sendable {
 }
 
 /// A mapping with declared keys.
-struct Section<Owner: Sendable>: Sendable {
+package struct Section<Owner: Sendable>: Sendable {
     /// The keys in the order of the docs.
     var settings: [Setting<Owner>]
     /// The owner with every default.
     var standard: Owner
 
     /// Takes an owner with anything in it; the defaults of the settings are put in place.
-    init(_ blank: Owner, _ settings: [Setting<Owner>]) {
+    package init(_ blank: Owner, _ settings: [Setting<Owner>]) {
         self.settings = settings
         standard = blank
         for setting in settings { setting.fill(&standard) }
@@ -96,7 +96,7 @@ struct Section<Owner: Sendable>: Sendable {
     var descriptions: [SettingDescription] { settings.map(\.description) }
 
     /// Reads a mapping; every unknown, missing or wrong key is a fault, and the owner then holds a default in its place.
-    func read(_ mapping: MappingReader) -> Owner {
+    package func read(_ mapping: MappingReader) -> Owner {
         var owner = standard
         for setting in settings {
             let name = setting.description.name
@@ -107,12 +107,12 @@ struct Section<Owner: Sendable>: Sendable {
     }
 
     /// Reads a node that has to be a mapping.
-    func read(_ node: YAMLNode, _ path: String, _ faults: FaultCollector) -> Owner? {
+    package func read(_ node: YAMLNode, _ path: String, _ faults: FaultCollector) -> Owner? {
         MappingReader(node, path: path, keys: keys, faults: faults).map { read($0) }
     }
 
     /// The members that a plan writes.
-    func write(_ owner: Owner) -> JSONValue {
+    package func write(_ owner: Owner) -> JSONValue {
         var members: [String: JSONValue] = [:]
         for setting in settings {
             if let value = setting.write(owner) { members[setting.description.name] = value }

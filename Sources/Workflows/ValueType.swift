@@ -4,15 +4,15 @@ import Faults
 import Federation
 
 /// A kind of value that a setting can have.
-struct ValueType<Value: Sendable>: Sendable {
+package struct ValueType<Value: Sendable>: Sendable {
     /// `whole number from 1 to 2048`, as docs and faults say it.
     var words: String
     /// The JSON Schema (draft-07) of the value.
     var schema: [String: JSONValue]
     /// The value of a node at a dotted path; nil where it is at fault, and then a fault was added.
-    var read: @Sendable (YAMLNode, _ path: String, FaultCollector) -> Value?
+    package var read: @Sendable (YAMLNode, _ path: String, FaultCollector) -> Value?
     /// The value as a plan writes it.
-    var write: @Sendable (Value) -> JSONValue
+    package var write: @Sendable (Value) -> JSONValue
 
     /// The same kind in other words.
     func called(_ words: String) -> ValueType {
@@ -33,7 +33,7 @@ extension ValueType where Value == String {
     }
 
     /// One line of text (`workflow.bad-text`).
-    static func line(mayBeEmpty: Bool = false) -> ValueType {
+    package static func line(mayBeEmpty: Bool = false) -> ValueType {
         var type = text("one line of text")
         if !mayBeEmpty { type.schema["minLength"] = 1 }
         let plain = type.read
@@ -92,7 +92,7 @@ let kebabCaseSchema: [String: JSONValue] = [
 
 extension ValueType where Value == Int {
     /// A whole number within the range.
-    static func wholeNumber(_ range: ClosedRange<Int>) -> ValueType {
+    package static func wholeNumber(_ range: ClosedRange<Int>) -> ValueType {
         ValueType(
             words: "whole number from \(range.lowerBound) to \(range.upperBound)",
             schema: [
@@ -138,7 +138,7 @@ extension ValueType where Value == UInt64 {
 
 extension ValueType where Value == Double {
     /// A finite number within the range. A plan writes a whole one as an integer, as a JSON parser would give it back.
-    static func number(_ range: NumberRange) -> ValueType {
+    package static func number(_ range: NumberRange) -> ValueType {
         ValueType(
             words: "number \(range.words)", schema: ["type": "number"].merging(range.schema) { $1 },
             read: { node, path, faults in
@@ -162,7 +162,7 @@ extension ValueType where Value == Double {
 
 extension ValueType where Value == Bool {
     /// `true` or `false`.
-    static var flag: ValueType {
+    package static var flag: ValueType {
         ValueType(
             words: "`true` or `false`", schema: ["type": "boolean"],
             read: { node, path, faults in
@@ -206,7 +206,7 @@ extension ValueType where Value: RawRepresentable & CaseIterable, Value.RawValue
 
 extension ValueType {
     /// A value, or null for none.
-    static func optional<Wrapped>(_ type: ValueType<Wrapped>, null meaning: String) -> ValueType
+    package static func optional<Wrapped>(_ type: ValueType<Wrapped>, null meaning: String) -> ValueType
     where Value == Wrapped? {
         ValueType(
             words: "\(type.words); `null`: \(meaning)",

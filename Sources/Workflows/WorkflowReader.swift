@@ -23,7 +23,7 @@ public enum WorkflowReader {
     }
 
     /// The same with the faults collected instead of thrown; nil only where a fault was added.
-    static func read(
+    package static func read(
         bytes: [UInt8], file: String, overrides: [Override], faults: FaultCollector
     ) -> FederationDeclaration? {
         var root = YAMLReader.compose(bytes: bytes, file: file, form: .workflow, faults: faults)
@@ -40,7 +40,9 @@ public enum WorkflowReader {
     }
 
     /// Reads a tree of nodes; faults are thrown.
-    static func read(_ root: YAMLNode, throwing faults: FaultCollector) throws(FaultReport) -> FederationDeclaration {
+    package static func read(_ root: YAMLNode, throwing faults: FaultCollector) throws(FaultReport)
+        -> FederationDeclaration
+    {
         let declaration = read(root, faults: faults)
         try faults.throwIfAny()
         guard let declaration else { preconditionFailure("a reader that fails adds a fault") }
@@ -48,7 +50,7 @@ public enum WorkflowReader {
     }
 
     /// Reads a tree of nodes; nil only where a fault was added. Of another version nothing but that is told.
-    static func read(_ root: YAMLNode, faults: FaultCollector) -> FederationDeclaration? {
+    package static func read(_ root: YAMLNode, faults: FaultCollector) -> FederationDeclaration? {
         if let version = root["version"], case .integer(let whole) = version.scalar, whole.int != 1,
             case .scalar(let text, _) = version.content
         {

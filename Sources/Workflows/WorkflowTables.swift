@@ -24,7 +24,7 @@ public enum WorkflowTables {
     }
 
     /// The dotted path of every key.
-    static let paths: [String] = sections.flatMap { section in
+    package static let paths: [String] = sections.flatMap { section in
         section.settings.map { section.prefix.isEmpty ? $0.name : "\(section.prefix).\($0.name)" }
     }
 

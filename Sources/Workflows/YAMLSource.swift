@@ -58,7 +58,7 @@ public final class YAMLSource: Sendable {
     }
 
     /// The text of a one-based line without its line break, or the empty text past the end.
-    func line(_ number: Int) -> String { lines.indices.contains(number - 1) ? lines[number - 1] : "" }
+    package func line(_ number: Int) -> String { lines.indices.contains(number - 1) ? lines[number - 1] : "" }
 
     /// The line with a sign in place of what has no shape, so that it is seen and the caret is under its column.
     private func excerpt(line number: Int, column: Int) -> String? {
