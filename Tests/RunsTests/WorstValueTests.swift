@@ -72,7 +72,8 @@ import Verification
         #expect(try federation.run("--name", "small", "--set", "rounds=1").code == 0)
         #expect(try federation.run("--name", "other", "--set", "rounds=1", "--set", "seed=6").code == 0)
         let forger = try Forger(federation, run: "small")
-        let foreign = try #require(try forger.ledger.tip(.main(#require(RunName("other")))))
+        let other = try #require(RunName("other"))
+        let foreign = try #require(try forger.ledger.tip(.main(other)))
         let note = FileChange(path: "note.txt", bytes: Array(Self.sentence.utf8))
         let changes: [(String, (inout CommitDraft) -> Void)] = [
             ("a foreign parent", { $0.parents.append(foreign) }),
