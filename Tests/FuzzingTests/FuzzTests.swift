@@ -55,7 +55,8 @@ import Testing
     /// some megabytes.
     @Test(arguments: readers) func mutatedInputsEndInAValueOrAFault(name: String) throws {
         let reader = try reader(name)
-        let seeds = try inputs(name, "accepted").map(\.bytes) + ((try? inputs(name, "refused").map(\.bytes)) ?? [])
+        // Refused ones are at the limits already, so that changes of them would mostly be refused again, after much work.
+        let seeds = try inputs(name, "accepted").map(\.bytes)
         var generator = SeededGenerator(state: Self.seed &* 0x9e37_79b9)
         let isLong = Self.count > 10_000
         let before = isLong ? try Memory.limit(more: 256 << 20) : 0
