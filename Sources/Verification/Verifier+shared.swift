@@ -13,7 +13,9 @@ extension Verifier {
             if let tip = try ledger.tip(.answers(run, site)) { tips.append(tip) }
         }
         if let identities { tips.append(identities.tip) }
-        if let pruned = try ledger.tip(.pruned) { tips.append(pruned) }
+        for line in [LineRef.pruned, .readme] {
+            if let tip = try ledger.tip(line) { tips.append(tip) }
+        }
         let (faults, states) = try ledger.check(reachableFrom: tips)
         let pruned = try ledger.prunedCount()
         let evidence =
@@ -41,6 +43,9 @@ extension Verifier {
                 guard case .commit = entry.target else {
                     fault(entry, "the line does not name a commit")
                     continue
+                }
+                if line == .readme, entry.target != .commit(Ledger.readmeCommit) {
+                    fault(entry, "the readme is not the one that the program writes")
                 }
                 guard line.run == run else {
                     if line.run != nil { others += 1 }
