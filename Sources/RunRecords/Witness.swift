@@ -116,7 +116,7 @@ public struct Witness: Sendable, Equatable {
                 }
             } else {
                 add(
-                    "the line \(ref) at \(current.hex.prefix(9)) does not descend from the witnessed \(witnessed.hex.prefix(9))"
+                    "the line \(ref) at \(current.hex.prefix(9)) does not descend from the witnessed tip \(witnessed.hex.prefix(9))"
                 )
             }
         }

@@ -9,7 +9,8 @@ import Testing
     /// The text between the two bars, after the rule.
     private func snapped(_ marked: String) -> String {
         // By scalars: a bar and a combining mark behind it are one character.
-        let pieces = scalars(marked).split(separator: "|" as Unicode.Scalar, omittingEmptySubsequences: false).map(Array.init)
+        let pieces = scalars(marked).split(separator: "|" as Unicode.Scalar, omittingEmptySubsequences: false).map(
+            Array.init)
         let text = pieces[0] + pieces[1] + pieces[2]
         let range = pieces[0].count..<pieces[0].count + pieces[1].count
         return string(text[MentionBoundaries.snapped(range, in: text)])

@@ -28,9 +28,9 @@ import Verification
         "evaluate/record.json scores.markup_faults.unclosed", "evaluate/record.json scores.markup_faults.unknown_type",
         "evaluate/record.json scores.not_annotated", "evaluate/record.json scores.nowhere",
         // What the plan says of a model, a program and notes that are not in the ledger: a replay refuses another plan.
-        "plan.json inputs.engine_version", "plan.json inputs.model.digest", "plan.json inputs.model.name",
+        "plan.json inputs.model.digest",
         "plan.json inputs.model.tensors", "plan.json inputs.tokenizer_digest", "plan.json inputs.datasets.N.documents",
-        "plan.json inputs.datasets.N.truncated", "plan.json inputs.datasets.N.labels + note",
+        "plan.json inputs.datasets.N.truncated",
         "plan.json inputs.datasets.N.labels.drug", "plan.json inputs.datasets.N.labels.drug taken out",
         "plan.json inputs.datasets.N.labels.problem", "plan.json inputs.datasets.N.labels.problem taken out",
         // Said twice, it means the same.
