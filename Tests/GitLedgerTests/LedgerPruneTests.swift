@@ -145,6 +145,8 @@ import Testing
             let after = try Ledger.open(path: path)
             #expect(try after.checkObjects(reachableFrom: [small.aggregate]) == [], "killed after \(delay) us")
             for run in try after.runs() { #expect(try after.checkRun(run) == []) }
+            // As the mend of `ledger.locked` says: the killed process has left the lock of the ref that it was moving.
+            unlink("\(path)/refs/heads/pruned.lock")
             _ = try Self.prune(blobs, in: after)
             try Self.expectPruned(blobs, small, path)
         }
