@@ -20,11 +20,21 @@ enum StoredObject {
     static func store(_ bytes: [UInt8], _ kind: ObjectKind, _ id: ObjectID, in folder: String) throws(Fault) {
         let hex = id.hex
         let shelf = "\(folder)/objects/\(hex.prefix(2))"
-        let isNew = mkdir(shelf, 0o777) == 0
-        guard isNew || errno == EEXIST else { throw .ledgerNotWritable(shelf, errno) }
         let packed = try stream(Array("\(kind.rawValue) \(bytes.count)\0".utf8), bytes, path: shelf)
-        var template = Array("\(shelf)/tmp_obj_XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
+        var isNew = false
+        var template: [CChar] = []
+        var descriptor: Int32 = -1
+        // git removes an object folder that packing left empty: it is made again, until a file stands in it.
+        for _ in 0..<attempts {
+            if mkdir(shelf, 0o777) == 0 {
+                isNew = true
+            } else if errno != EEXIST {
+                throw .ledgerNotWritable(shelf, errno)
+            }
+            template = Array("\(shelf)/tmp_obj_XXXXXX".utf8CString)
+            descriptor = mkstemp(&template)
+            if descriptor >= 0 || errno != ENOENT { break }
+        }
         guard descriptor >= 0 else { throw .ledgerNotWritable(shelf, errno) }
         let temporary = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         let failure = put(packed, descriptor)
@@ -34,9 +44,17 @@ enum StoredObject {
             unlink(temporary)
             throw .ledgerNotWritable(shelf, code)
         }
-        try Files.synchronise(shelf)
+        do throws(Fault) {
+            try Files.synchronise(shelf)
+        } catch {
+            // Packed already, and its folder gone: the pack is what must be durable, and git sees to that.
+            if Files.exists(shelf) { throw error }
+        }
         if isNew { try Files.synchronise("\(folder)/objects") }
     }
+
+    /// How often a folder that vanishes is made again.
+    private static let attempts = 100
 
     /// Writes all bytes, read-only from then on, and synchronises them; the error number, or 0.
     private static func put(_ bytes: [UInt8], _ descriptor: Int32) -> Int32 {
