@@ -74,6 +74,8 @@ extension YAMLSource {
                 // A key that is a list or a mapping counts as one that nobody knows.
                 if depth == 1, expectsKey { keys.append("") }
                 depth += 1
+                // Nothing deeper is ever read; and libyaml takes quadratic time in the number of open brackets.
+                if depth > YAMLReader.maximumDepth { return keys }
                 if depth == 1 { expectsKey = true }
             case .mappingEnd, .sequenceEnd:
                 depth -= 1
