@@ -104,7 +104,7 @@ public enum AdapterFile {
         return tensors
     }
 
-    private static func checkFinite(_ values: [Float], _ name: String, _ path: String) throws(Fault) {
+    static func checkFinite(_ values: [Float], _ name: String, _ path: String) throws(Fault) {
         // Exponent bits all set mean NaN or infinity.
         var worst: UInt32 = 0
         for value in values { worst = max(worst, value.bitPattern & 0x7f80_0000) }

@@ -32,26 +32,31 @@ package final class ReceivedUploads: UploadSource {
     package private(set) var uploads: [ReceivedUpload] = []
     /// The others, in site order.
     package private(set) var leftOut: [LeftOut] = []
-    package let configuration: LoRAConfiguration
-    package let tensors: [(name: String, shape: [Int])]
     private let round: Int
     private let plan: Plan
+    private let form: AdapterForm
     private let file: Reader
-    private var opened: (site: SiteID, adapter: Adapter)?
+    /// Adapters as they were read, while they are few; the last one in any case.
+    private var opened: [SiteID: Adapter] = [:]
+    /// How many numbers stay in memory: 64 MB of float32. Rounds of small adapters are read once, and memory does not grow with the sites.
+    private static let mostHeld = 1 << 24
 
+    package var configuration: LoRAConfiguration { form.configuration }
+    package var tensors: [(name: String, shape: [Int])] { form.tensors }
     package var standings: [UploadStanding] { uploads.map(\.standing) }
 
     /// Reads what the sites sent in a round. An upload that cannot be used, because its bytes, its shapes or its own record are wrong, is left
     /// out with the fault's code and stops nobody else; a damaged ledger is thrown.
     ///
-    /// Sizes come from the plan, never from a site's record. `scores` is the score step's record; nil where nothing was scored yet.
-    package init(round: Int, sites: [SiteID], plan: Plan, scores: [UInt8]?, file: @escaping Reader) throws(Fault) {
+    /// Sizes come from the plan, never from a site's record. `scores` is the score step's record; nil where nothing was scored yet. `form` is
+    /// the plan's, for who has made it already.
+    package init(
+        round: Int, sites: [SiteID], plan: Plan, form: AdapterForm? = nil, scores: [UInt8]?, file: @escaping Reader
+    ) throws(Fault) {
         self.round = round
         self.plan = plan
         self.file = file
-        configuration = plan.declaration.adapter
-        tensors = AdapterFile.expected(sizes: plan.inputs.model.sizes, configuration: configuration)
-            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        self.form = form ?? plan.adapterForm
         let (losses, unscored) = try Self.scored(scores, round: round)
         for site in sites {
             do throws(Fault) {
@@ -67,8 +72,7 @@ package final class ReceivedUploads: UploadSource {
                     leftOut.append(LeftOut(site: site, reason: "upload.digest"))
                     continue
                 }
-                let adapter = try Self.adapter(bytes, plan: plan, path: path)
-                opened = (site, adapter)
+                hold(try adapter(bytes, path), of: site)
                 var standing = UploadStanding(site: site, records: plan.size(of: site), loss: losses[site])
                 standing.unit = plan.declaration.sizeUnit
                 uploads.append(ReceivedUpload(standing: standing, digest: digest, bytes: bytes.count))
@@ -86,22 +90,26 @@ package final class ReceivedUploads: UploadSource {
     package init(_ all: ReceivedUploads, without site: SiteID) {
         uploads = all.uploads.filter { $0.standing.site != site }
         leftOut = all.leftOut
-        configuration = all.configuration
-        tensors = all.tensors
         round = all.round
         plan = all.plan
+        form = all.form
         file = all.file
     }
 
     /// The adapter of an upload, decoded.
     package func adapter(of upload: Int) throws(Fault) -> Adapter {
         let site = uploads[upload].standing.site
-        if let opened, opened.site == site { return opened.adapter }
+        if let adapter = opened[site] { return adapter }
         let path = RunPath.upload(round: round, site: site)
         guard let bytes = try file(site, path) else { throw .missingFile(path, nil) }
-        let adapter = try Self.adapter(bytes, plan: plan, path: path)
-        opened = (site, adapter)
+        let adapter = try adapter(bytes, path)
+        hold(adapter, of: site)
         return adapter
+    }
+
+    private func hold(_ adapter: Adapter, of site: SiteID) {
+        if (opened.count + 1) * form.valueCount > Self.mostHeld { opened = [:] }
+        opened[site] = adapter
     }
 
     package func values(of tensor: Int, in upload: Int) throws(Fault) -> [Float] {
@@ -110,23 +118,15 @@ package final class ReceivedUploads: UploadSource {
 
     /// An upload's adapter. Throws the faults of a bad file, and `adapter.not-canonical` for one that is written in another way than the
     /// program writes it: a header may hold more than names and shapes.
-    package static func adapter(_ bytes: [UInt8], plan: Plan, path: String) throws(Fault) -> Adapter {
-        guard
-            AdapterFile.isCanonical(
-                bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter,
-                precision: plan.declaration.uploadPrecision)
-        else {
-            // A file of other tensors is refused for what it is.
-            _ = try AdapterFile.read(
-                bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
-            throw Fault(
-                .data, "adapter.not-canonical",
-                "the file is not byte for byte what its tensors give at \(plan.declaration.uploadPrecision.rawValue)",
-                at: Place(file: path), mend: "Let medrounds write the upload: a run does it at the site.")
-        }
-        let adapter = try AdapterFile.read(
-            bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
-        return adapter
+    private func adapter(_ bytes: [UInt8], _ path: String) throws(Fault) -> Adapter {
+        if let adapter = try form.read(bytes, path: path) { return adapter }
+        // A file of other tensors is refused for what it is.
+        _ = try AdapterFile.read(
+            bytes, sizes: plan.inputs.model.sizes, configuration: form.configuration, path: path)
+        throw Fault(
+            .data, "adapter.not-canonical",
+            "the file is not byte for byte what its tensors give at \(form.precision.rawValue)",
+            at: Place(file: path), mend: "Let medrounds write the upload: a run does it at the site.")
     }
 
     private func record(_ kind: StepKind, of site: SiteID) throws(Fault) -> RecordReader {
@@ -167,6 +167,12 @@ package final class ReceivedUploads: UploadSource {
 }
 
 extension Plan {
+    /// The form of every upload.
+    package var adapterForm: AdapterForm {
+        AdapterForm(
+            sizes: inputs.model.sizes, configuration: declaration.adapter, precision: declaration.uploadPrecision)
+    }
+
     /// n_k: what a site trains on, in the unit in which the plan counts sizes.
     package func size(of site: SiteID) -> Int {
         let sources = inputs.datasets.filter { $0.role == .train && $0.owner == site.name }

@@ -11,12 +11,13 @@ import Workflows
 
 package enum Recomputation {
     package static func received(
-        _ plan: Plan, _ round: Int, _ commit: CommitID, _ ledger: Ledger, withScores: Bool = true
+        _ plan: Plan, _ round: Int, _ commit: CommitID, _ ledger: Ledger, form: AdapterForm? = nil,
+        withScores: Bool = true
     ) throws(Fault) -> ReceivedUploads {
         let absent = try absences(plan, round, commit, ledger) ?? []
         let sites = plan.declaration.sites.map(\.id).filter { site in !absent.contains { $0.site == site } }
         return try ReceivedUploads(
-            round: round, sites: sites, plan: plan,
+            round: round, sites: sites, plan: plan, form: form,
             scores: withScores ? try ledger.file(StepKind.score.record(round: round), of: commit) : nil
         ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in try ledger.file(path, of: commit) }
     }

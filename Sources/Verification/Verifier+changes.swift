@@ -90,10 +90,7 @@ extension Verifier {
                     faults.append(broken("verify.upload", "an upload that was left out has a file", commit, path))
                     continue
                 }
-                let isCanonical = AdapterFile.isCanonical(
-                    bytes, sizes: plan.inputs.model.sizes, configuration: declaration.adapter,
-                    precision: declaration.uploadPrecision)
-                if !isCanonical {
+                if !form.holds(bytes) {
                     faults.append(
                         broken(
                             "verify.upload",

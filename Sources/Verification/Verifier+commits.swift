@@ -111,7 +111,7 @@ extension Verifier {
         if plan.inputs.model.name != base {
             faults.append(brokenTip("verify.plan", "the model's name is not the one that the workflow asks for"))
         }
-        if let types = templateTypes {
+        if let types = names.types {
             for dataset in plan.inputs.datasets where !types.isSuperset(of: dataset.labels.keys) {
                 faults.append(brokenTip("verify.plan", "a data set counts labels that the template does not name"))
             }

@@ -34,7 +34,6 @@ extension Verifier {
     /// `additions`, an adapter's bytes by `canonicalUploads` and `aggregates`; workflow, template and plan are shown before a run begins.
     func contents(_ documents: ArraySlice<Document>) throws(Fault) -> [Fault] {
         var faults: [Fault] = []
-        let names = names
         for document in documents {
             let (commit, path) = (document.commit, document.path)
             guard let step = commit.step, [step.record, step.timing].contains(path) else { continue }
@@ -74,27 +73,20 @@ extension Verifier {
         return faults
     }
 
-    /// The names that the plan gives to records.
-    var names: RecordShape.Names {
-        RecordShape.Names(
-            sites: Set(declaration.sites.map(\.id.name)), cohorts: Set(declaration.cohorts.map(\.id.name)),
-            types: templateTypes,
-            tensors: Set(
-                AdapterFile.expected(sizes: plan.inputs.model.sizes, configuration: declaration.adapter).map(\.name)))
-    }
-
-    /// The types of all tasks of the committed template; nil where it cannot be read, which `plan` finds.
-    var templateTypes: Set<String>? {
-        guard let template else { return nil }
-        var types: Set<String> = []
-        for task in ExtractionTask.allCases {
-            if let names = try? template.types(of: task, in: .all) { types.formUnion(names) }
+    static func names(_ plan: Plan, _ form: AdapterForm, _ template: PromptTemplate?) -> RecordShape.Names {
+        var types: Set<String>?
+        if let template {
+            types = []
+            for task in ExtractionTask.allCases {
+                if let names = try? template.types(of: task, in: .all) { types?.formUnion(names) }
+            }
         }
-        return types
+        return RecordShape.Names(
+            sites: Set(plan.declaration.sites.map(\.id.name)), cohorts: Set(plan.declaration.cohorts.map(\.id.name)),
+            types: types, tensors: Set(form.tensors.map(\.name)))
     }
 
-    /// The committed template; nil where it cannot be read.
-    var template: PromptTemplate? {
+    static func template(_ ledger: Ledger, at tip: CommitID) -> PromptTemplate? {
         guard let bytes = (try? ledger.file(RunPath.template, of: tip)).flatMap({ $0 }),
             let node = try? YAMLReader.read(bytes: bytes, file: RunPath.template)
         else { return nil }

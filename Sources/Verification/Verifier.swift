@@ -1,10 +1,12 @@
 // Verifier: every claim of a run's history that can be checked without the notes and without training again. What is checked of
 // the history's shape is in +history, of who signed in +signatures, of what may lie in it in +contents, of the records in +records.
 
+import Extraction
 import Faults
 import Federation
 import GitLedger
 import Identities
+import ModelFiles
 import RunRecords
 import Workflows
 
@@ -19,6 +21,12 @@ public struct Verifier: Sendable {
     package let declaration: FederationDeclaration
     /// The declaration as plan.json writes it, made once: each training is compared with it.
     let declared: JSONValue
+    /// The form of every upload, and what else is derived from the plan once for all commits.
+    let form: AdapterForm
+    /// The names that the plan gives to records.
+    let names: RecordShape.Names
+    /// The committed template; nil where it cannot be read, which `plan` finds.
+    let template: PromptTemplate?
 
     /// Who may sign, as the ledger says or as the auditor's own file does; nil where neither names anyone.
     let signers: AllowedSigners?
@@ -43,6 +51,9 @@ public struct Verifier: Sendable {
         self.plan = committed.plan
         self.declaration = plan.declaration
         self.declared = plan.declaration.json
+        self.form = plan.adapterForm
+        self.template = Self.template(ledger, at: tip)
+        self.names = Self.names(plan, form, template)
         self.identities = try Identities.read(ledger)
         self.signers = trusted ?? identities?.signers
         self.witnesses = witnesses

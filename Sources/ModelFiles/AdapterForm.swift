@@ -1,0 +1,61 @@
+// AdapterForm: the one form that an adapter's file has at a precision. The header follows from names, shapes and precision, and the
+// values stand behind it without gaps, so that nothing else can lie in the file.
+
+import Faults
+import Federation
+
+/// The form of the adapter files of one model, configuration and precision; made once and compared with many files.
+public struct AdapterForm: Sendable {
+    /// The tensors in the order of the file: A [rank, in], B [out, rank], sorted by the bytes of their names.
+    public let tensors: [(name: String, shape: [Int])]
+    public let configuration: LoRAConfiguration
+    public let precision: UploadPrecision
+    /// How many numbers a file holds.
+    public let valueCount: Int
+    /// The bytes in front of the values: the header's length and the header, as `AdapterFile.bytes(of:precision:)` writes them.
+    let header: [UInt8]
+
+    public init(sizes: BackboneSizes, configuration: LoRAConfiguration, precision: UploadPrecision) {
+        tensors = AdapterFile.expected(sizes: sizes, configuration: configuration)
+            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        self.configuration = configuration
+        self.precision = precision
+        valueCount = tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
+        header = Safetensors.header(
+            tensors.map { (name: $0.name, shape: $0.shape, type: precision == .f32 ? .f32 : .bf16) })
+    }
+
+    /// Whether a file has this form: header and length. Values are not looked at: any bytes are some number.
+    public func holds(_ bytes: [UInt8]) -> Bool {
+        bytes.count == header.count + valueCount * precision.bytesPerNumber && bytes.starts(with: header)
+    }
+
+    /// The adapter in a file that has this form, as float32; nil for another file, whose faults `AdapterFile.read` tells. The path is for
+    /// faults.
+    ///
+    /// Throws `adapter.not-finite`.
+    public func read(_ bytes: [UInt8], path: String) throws(Fault) -> Adapter? {
+        guard holds(bytes) else { return nil }
+        var offset = header.count
+        var read: [NamedTensor] = []
+        read.reserveCapacity(tensors.count)
+        for (name, shape) in tensors {
+            let count = shape.reduce(1, *)
+            let end = offset + count * precision.bytesPerNumber
+            let values = bytes.withUnsafeBytes { whole -> [Float] in
+                let own = UnsafeRawBufferPointer(rebasing: whole[offset..<end])
+                return switch precision {
+                case .f32: (0..<count).map { own.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+                case .bf16:
+                    (0..<count).map {
+                        Float(bitPattern: UInt32(own.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self)) << 16)
+                    }
+                }
+            }
+            try AdapterFile.checkFinite(values, name, path)
+            read.append(NamedTensor(name: name, shape: shape, values: values))
+            offset = end
+        }
+        return Adapter(configuration: configuration, tensors: read)
+    }
+}
