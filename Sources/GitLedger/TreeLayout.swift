@@ -64,13 +64,22 @@ struct Tree: RandomAccessCollection {
             id: bytes.withUnsafeBytes { ObjectID(bytes: UnsafeRawBufferPointer(rebasing: $0[(end - 20)..<end])) })
     }
 
-    /// The first entry of that name.
+    /// The first entry of that name. From the start, entry by entry: whether a hostile tree is sorted is not known.
     func entry(named name: some Collection<UInt8>) -> TreeEntry? {
-        for index in indices {
-            let (start, end) = (Int(starts[index].name), Int(starts[index + 1].entry) - 21)
-            if end - start == name.count, bytes[start..<end].elementsEqual(name) { return self[index] }
+        let wanted = Array(name)
+        let found = bytes.withUnsafeBytes { bytes in
+            wanted.withUnsafeBytes { wanted in
+                indices.first { index in
+                    let (start, end) = (Int(starts[index].name), Int(starts[index + 1].entry) - 21)
+                    // The last byte first: numbered folders differ there.
+                    guard end - start == wanted.count, let last = wanted.last, bytes[end - 1] == last else {
+                        return false
+                    }
+                    return bytes[start..<end].elementsEqual(wanted)
+                }
+            }
         }
-        return nil
+        return found.map { self[$0] }
     }
 
     /// How many entries both trees begin with alike.

@@ -143,7 +143,7 @@ public struct Verifier: Sendable {
             try verifier.surroundings(part, changes.get())
         }
         let canonical = second.add(over: uploading) { (verifier, part) throws(Fault) in
-            try verifier.canonicalUploads(part)
+            try verifier.canonicalUploads(part, changes.get())
         }
         second.run(self)
         var tallies = RoundTallies()
