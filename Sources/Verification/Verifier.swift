@@ -156,8 +156,13 @@ public struct Verifier: Sendable {
             if let lost { throw lost }
             return try order(history)
         }
-        check("witness", "the tip descends from every witnessed tip") { () throws(Fault) -> Finding in try witnessed() }
-        check("identities", "the allowed signers only grew, each change signed by a coordinator") {
+        check("witness", "every line stands at or after what each witness statement saw") {
+            () throws(Fault) -> Finding in try witnessed()
+        }
+        check(
+            "identities",
+            "each change of the allowed signers only adds keys or ends their time, signed by a coordinator"
+        ) {
             () throws(Fault) -> Finding in try identitiesHold()
         }
         check("signatures", "every commit is signed by a key allowed for its step and valid at its time") {
@@ -179,13 +184,20 @@ public struct Verifier: Sendable {
             finding.faults += try told.joined()
             return finding
         }
-        check("plan", "the plan never changed and follows from the workflow") { () throws(Fault) -> Finding in
+        check("plan", "all commits name one plan, and reading the committed workflow again gives its settings") {
+            () throws(Fault) -> Finding in
             plain(try planHolds(line.first, all.count, plans.joined()), Array(line.prefix(1)))
         }
-        check("inputs", "one base model, tokenizer and template at all sites; commitments to every set of records") {
+        check(
+            "inputs",
+            "the plan names one model, tokenizer and template, and a commitment for every source of the workflow"
+        ) {
             () throws(Fault) -> Finding in inputsHold(all)
         }
-        check("contents", "nothing reachable but the files, fields and numbers of a run: no text of a note") {
+        check(
+            "contents",
+            "nothing is reachable but the files and fields that the plan gives, each of its type and in its range"
+        ) {
             () throws(Fault) -> Finding in
             _ = try changes.get()
             var finding = refs(try ledger.survey())
@@ -193,11 +205,13 @@ public struct Verifier: Sendable {
             finding.faults += try held.joined()
             return finding
         }
-        check("disjoint", "training, validation and test records are disjoint") { () throws(Fault) -> Finding in
+        check("disjoint", "the plan counts no document that training, validation and test share, or allows it") {
+            () throws(Fault) -> Finding in
             disjoint()
         }
         let mergeCommits = merges.map(\.commit)
-        check("uploads", "every upload is what its record says") { () throws(Fault) -> Finding in
+        check("uploads", "every upload has the form, shapes, size and digest that plan and records give") {
+            () throws(Fault) -> Finding in
             try over(mergeCommits) { () throws(Fault) -> Finding in
                 var finding = try uploads(tallies.uploads)
                 finding.faults += try canonical.joined()
@@ -222,25 +236,27 @@ public struct Verifier: Sendable {
                     ("\(tallies.weights.count) weights recomputed", try tallies.weights.whole()), mergeCommits)
             }
         }
-        check("aggregates", "each global adapter is the recomputed average") { () throws(Fault) -> Finding in
+        check("aggregates", "each global adapter and its record are what averaging the uploads again gives") {
+            () throws(Fault) -> Finding in
             try over(mergeCommits) { () throws(Fault) -> Finding in
                 var finding = try aggregates(tallies.aggregates)
                 finding.commits = mergeCommits
                 return finding
             }
         }
-        check("starts", "each round starts from the adapter the last one published") { () throws(Fault) -> Finding in
+        check("starts", "each training names the adapter that the round before published as its start") {
+            () throws(Fault) -> Finding in
             try over(mergeCommits) { () throws(Fault) -> Finding in
                 plain(("\(tallies.starts.count) train steps", try tallies.starts.whole()), mergeCommits)
             }
         }
-        check("environment", "engine version, program, numerics, seed and threads are recorded") {
+        check("environment", "every step records its threads, and the program that took it") {
             () throws(Fault) -> Finding in
             try over(all.filter { $0.kind != .plan }) { () throws(Fault) -> Finding in
                 try environment(surroundings)
             }
         }
-        check("metrics", "metrics follow from their counts") { () throws(Fault) -> Finding in
+        check("metrics", "scores and their intervals follow from the recorded counts") { () throws(Fault) -> Finding in
             try over(evaluations) { () throws(Fault) -> Finding in
                 plain(("\(evaluations.count) evaluations", try measured.joined()), evaluations)
             }
