@@ -116,6 +116,7 @@ extension Replayer {
         step.bytes = (last - sample.position) * MemoryLayout<Double>.size
         step.comparisons = outcome.comparisons
         let bounds = ArithmeticBounds.of(plan.declaration.model.numerics)
+        if !outcome.comparisons.isEmpty { step.bounds = bounds }
         for comparison in outcome.comparisons where !comparison.isWithin(bounds) {
             differs(
                 "step \(comparison.step + 1) is further from \(arithmetic.rawValue) than rounding explains: loss \(comparison.lossDifference), "

@@ -39,6 +39,8 @@ public struct ReplayedStep: Sendable, Equatable {
     public var faults: [Fault]
     /// Steps that were computed a second time in another arithmetic, where that was asked for.
     public var comparisons: [ArithmeticComparison] = []
+    /// What rounding alone explains of their differences.
+    public var bounds: ArithmeticBounds?
 }
 
 /// Replays a run of a ledger.

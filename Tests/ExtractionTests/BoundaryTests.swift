@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: Shared.isPresent, "the development data (../shared/data/clinical) is not here"))
+    @Test(.enabled(if: Shared.isPresent, "needs the development data beside the project"))
     func annotatedMentionsStayNearlyAll() throws {
         var (all, moved) = (0, 0)
         for path in ["mtsamples-general/train", "mtsamples-discharge/train", "maccrobat/train", "phee/train.jsonl"] {

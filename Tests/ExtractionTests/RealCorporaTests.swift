@@ -4,7 +4,7 @@ import Extraction
 import Federation
 import Testing
 
-@Suite(.enabled(if: Shared.isPresent, "the development data (../shared/data/clinical) is not here"))
+@Suite(.enabled(if: Shared.isPresent, "needs the development data beside the project"))
 struct RealCorporaTests {
     static let documents = [
         ("mtsamples-general/train", 53), ("mtsamples-general/test", 24), ("mtsamples-discharge/train", 27),

@@ -216,7 +216,7 @@ import Testing
     }
 }
 
-@Suite(.enabled(if: Shared.isPresent, "the development data (../shared/data/clinical) is not here"))
+@Suite(.enabled(if: Shared.isPresent, "needs the development data beside the project"))
 struct WriterOnRealCorporaTests {
     @Test(arguments: ["maccrobat/test", "phee/test.jsonl", "mtsamples-other/test"])
     func whatIsWrittenReadsBack(path: String) throws {

@@ -127,7 +127,7 @@ import Testing
         #expect(RecordBuilder.relationRecord(in: sentence, head: head, types: ["bodyloc"], template: template) == nil)
     }
 
-    @Test(.enabled(if: Shared.isPresent, "the development data (../shared/data/clinical) is not here"))
+    @Test(.enabled(if: Shared.isPresent, "needs the development data beside the project"))
     func realRelationsAreNearlyAllExpressed() throws {
         for path in ["mtsamples-general/test", "mtsamples-discharge/test", "maccrobat/test", "phee/test.jsonl"] {
             let documents = try CorpusReader.read(path: Shared.path(path))

@@ -6,7 +6,7 @@ import Glibc
 import ModelFiles
 import Testing
 
-@Suite(.enabled(if: Fixtures.baseModel != nil, "the base model is not in the cache: set MEDROUNDS_MODEL"))
+@Suite(.enabled(if: Fixtures.baseModel != nil, "needs the base model"))
 struct SmolLM2Tests {
     static let shared: ModelFile? = Fixtures.baseModel.flatMap { try? ModelFile.open(path: $0) }
 

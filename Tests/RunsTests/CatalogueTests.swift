@@ -104,7 +104,7 @@ import Verification
         FileManager.default.isExecutableFile(atPath: $0)
     }
 
-    @Test(.enabled(if: hasCurl, "there is no curl"))
+    @Test(.enabled(if: hasCurl, "needs curl"))
     func aDownloadThatBrokeOffGoesOnAndIsChecked() throws {
         let cache = try folder()
         defer { try? FileManager.default.removeItem(atPath: cache) }

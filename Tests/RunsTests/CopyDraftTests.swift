@@ -33,7 +33,7 @@ import Verification
             prompt: "Mark what is named.\nInput: \(text)\nOutput: ", completion: text, gold: [], head: nil)
     }
 
-    @Test(.enabled(if: hasModel, "the base model is not in the cache"))
+    @Test(.enabled(if: hasModel, "needs the base model"))
     func goesOnWithTheInputAndWithMarks() throws {
         let tokenizer = try Self.tokenizer(ModelFile.open(path: Self.path))
         let input = "Fever since Monday, no cough; started ibuprofen 400 mg."
@@ -56,7 +56,7 @@ import Verification
         #expect(draft.guess(0, tokenizer.encode(input, specials: false), 5).isEmpty)
     }
 
-    @Test(.enabled(if: hasModel, "the base model is not in the cache"))
+    @Test(.enabled(if: hasModel, "needs the base model"))
     func answersOfTheRealModelDoNotDependOnThem() throws {
         let file = try ModelFile.open(path: Self.path)
         let model = try LanguageModel(file)

@@ -15,7 +15,7 @@ private enum Mounting {
 }
 
 @Suite(
-    .enabled(if: Mounting.namespace != nil, "mounting takes root or user namespaces, and this machine gives neither"))
+    .enabled(if: Mounting.namespace != nil, "needs root or user namespaces, to mount a small disk"))
 struct DiskTests {
     /// Runs a shell script in which `$medrounds` is the program and `state RUN` prints a run's State-SHA256.
     private func shell(_ script: String, in federation: TinyFederation) throws -> Finished {

@@ -34,7 +34,7 @@ private let curveTolerance = 0.01
         return []
     }()
 
-    @Test(.enabled(if: Self.baseModel != nil, "the base model is not in the cache: set MEDROUNDS_MODEL"))
+    @Test(.enabled(if: Self.baseModel != nil, "needs the base model"))
     func aHundredStepsFollowTheExactCurve() throws {
         let file = try ModelFile.open(path: try #require(Self.baseModel))
         let stored = try #require(file.vocabulary)

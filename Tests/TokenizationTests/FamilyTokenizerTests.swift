@@ -129,7 +129,7 @@ import Tokenization
         try expectSpeed(try tokenizer(golden, variant), name)
     }
 
-    @Test(.enabled(if: Fixtures.baseModel != nil, "the base model is not in the cache"))
+    @Test(.enabled(if: Fixtures.baseModel != nil, "needs the base model"))
     func encodesThreeMegabytesASecondWithTheBaseModel() throws {
         let path = try #require(Fixtures.baseModel)
         let stored = try #require(try ModelFile.open(path: path).vocabulary)

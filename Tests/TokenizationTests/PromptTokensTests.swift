@@ -19,7 +19,7 @@ import Tokenization
     }
 
     /// The template stands in the base model's file as well, and its ids are those of transformers.
-    @Test(.enabled(if: Fixtures.baseModel != nil, "the base model is not in the cache"))
+    @Test(.enabled(if: Fixtures.baseModel != nil, "needs the base model"))
     func givesTheIdsOfTransformers() throws {
         let path = try #require(Fixtures.baseModel)
         let stored = try #require(try ModelFile.open(path: path).vocabulary)

@@ -15,7 +15,7 @@ func tokenizer(of stored: StoredVocabulary) throws -> Tokenizer {
             endID: stored.endID, unknownID: stored.unknownID, paddingID: stored.paddingID))
 }
 
-@Suite(.enabled(if: Fixtures.baseModel != nil, "the base model is not in the cache: set MEDROUNDS_MODEL"))
+@Suite(.enabled(if: Fixtures.baseModel != nil, "needs the base model"))
 struct SmolLM2TokenizerTests {
     static let shared: Tokenizer? = {
         guard let path = Fixtures.baseModel, let file = try? ModelFile.open(path: path),

@@ -117,7 +117,8 @@ struct ReplayCommand: ParsableCommand {
                             ]
                             members["part"] = step.part.map { .string($0) }
                             if !step.comparisons.isEmpty {
-                                members["second_arithmetic"] = .array(step.comparisons.map(Self.json))
+                                members["second_arithmetic"] = .array(step.comparisons.map { Self.json($0) })
+                                members["bounds"] = step.bounds.map { Self.json($0) }
                             }
                             return .object(members)
                         }),
@@ -142,16 +143,25 @@ struct ReplayCommand: ParsableCommand {
 }
 
 extension ReplayCommand {
-    /// The largest differences of the steps that were computed twice.
+    /// The largest differences of the steps that were computed twice, each beside its bound.
     private func arithmeticLine(_ step: ReplayedStep) -> String? {
-        guard !step.comparisons.isEmpty else { return nil }
-        func largest(_ value: (ArithmeticComparison) -> Double) -> String {
-            "\(Float(step.comparisons.map(value).max() ?? 0))"
+        guard let bounds = step.bounds else { return nil }
+        func largest(_ what: String, _ value: (ArithmeticComparison) -> Double, _ bound: Double) -> String {
+            "\(what) \(Float(step.comparisons.map(value).max() ?? 0)) (bound \(Float(bound)))"
         }
-        return
-            "\(step.comparisons.count) steps again by \(arithmetic.rawValue): largest relative difference of the loss "
-            + "\(largest(\.lossDifference)), of the gradient's norm \(largest(\.gradientNormDifference)), of the gradient "
-            + "\(largest(\.gradient)), of the update \(largest(\.update))"
+        return "\(step.comparisons.count) steps again by \(arithmetic.rawValue), largest relative differences: "
+            + [
+                largest("loss", \.lossDifference, bounds.loss),
+                largest("gradient's norm", \.gradientNormDifference, bounds.gradientNorm),
+                largest("gradient", \.gradient, bounds.gradient), largest("update", \.update, bounds.update),
+            ].joined(separator: ", ")
+    }
+
+    private static func json(_ bounds: ArithmeticBounds) -> JSONValue {
+        [
+            "loss": .number(bounds.loss), "gradient_norm": .number(bounds.gradientNorm),
+            "gradient": .number(bounds.gradient), "update": .number(bounds.update),
+        ]
     }
 
     private static func json(_ comparison: ArithmeticComparison) -> JSONValue {
