@@ -19,6 +19,8 @@ public struct Fault: Error, Sendable, Equatable {
         case notWritable
         /// A site has not approved the plan.
         case notApproved
+        /// An object of the ledger has more bytes than may stand there.
+        case tooLarge
         /// A record is not what the step table says.
         case badRecord
     }

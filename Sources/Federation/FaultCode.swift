@@ -136,6 +136,7 @@ package enum FaultCode {
         "tokenizer.unsupported-pattern",
         "upload.digest",
         "upload.record",
+        "upload.too-large",
         "work.bad-key",
         "work.no-key",
         "work.no-predictions",

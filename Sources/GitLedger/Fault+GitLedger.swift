@@ -62,7 +62,8 @@ extension Fault {
         Fault(
             .ledger, "ledger.too-large", "\(subject) has \(size) \(unit); at most \(limit) are permitted here",
             at: place,
-            mend: "Do not trust this ledger: nothing of that size is made by a run; ask its owner for a sound copy.")
+            mend: "Do not trust this ledger: nothing of that size is made by a run; ask its owner for a sound copy.",
+            cause: .tooLarge)
     }
 
     /// `ledger.exists`: a copy's place is taken.

@@ -8,13 +8,16 @@ import Federation
 public struct AdapterForm: Sendable {
     /// The tensors in the order of the file: A [rank, in], B [out, rank], sorted by the bytes of their names.
     public let tensors: [(name: String, shape: [Int])]
+    /// What the files are adapters of: rank, scale and targets.
     public let configuration: LoRAConfiguration
+    /// How each number is written.
     public let precision: UploadPrecision
     /// How many numbers a file holds.
     public let valueCount: Int
     /// The bytes in front of the values: the header's length and the header, as `AdapterFile.bytes(of:precision:)` writes them.
     let header: [UInt8]
 
+    /// Makes the form for a model of those sizes.
     public init(sizes: BackboneSizes, configuration: LoRAConfiguration, precision: UploadPrecision) {
         tensors = AdapterFile.expected(sizes: sizes, configuration: configuration)
             .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
@@ -25,9 +28,12 @@ public struct AdapterForm: Sendable {
             tensors.map { (name: $0.name, shape: $0.shape, type: precision == .f32 ? .f32 : .bf16) })
     }
 
+    /// How many bytes a file has.
+    public var byteCount: Int { header.count + valueCount * precision.bytesPerNumber }
+
     /// Whether a file has this form: header and length. Values are not looked at: any bytes are some number.
     public func holds(_ bytes: [UInt8]) -> Bool {
-        bytes.count == header.count + valueCount * precision.bytesPerNumber && bytes.starts(with: header)
+        bytes.count == byteCount && bytes.starts(with: header)
     }
 
     /// The adapter in a file that has this form, as float32; nil for another file, whose faults `AdapterFile.read` tells. The path is for

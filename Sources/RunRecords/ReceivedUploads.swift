@@ -78,10 +78,15 @@ package final class ReceivedUploads: UploadSource {
                 uploads.append(ReceivedUpload(standing: standing, digest: digest, bytes: bytes.count))
             } catch {
                 // What a site wrote wrongly is the site's; what cannot be read at all is the ledger's.
-                let isTheSites = [.data, .model].contains(error.kind) || error.cause == .badRecord
-                guard isTheSites else { throw error }
-                leftOut.append(
-                    LeftOut(site: site, reason: error.cause == .badRecord ? "upload.record" : error.code))
+                let reason: String
+                switch error.cause {
+                case .badRecord: reason = "upload.record"
+                case .tooLarge: reason = "upload.too-large"
+                default:
+                    guard [.data, .model].contains(error.kind) else { throw error }
+                    reason = error.code
+                }
+                leftOut.append(LeftOut(site: site, reason: reason))
             }
         }
     }
@@ -167,6 +172,12 @@ package final class ReceivedUploads: UploadSource {
 }
 
 extension Plan {
+    /// As many bytes as a file of the run may have at a path: a site's upload is not inflated beyond it, and its record neither.
+    package func largest(at path: String, _ form: AdapterForm) -> Int {
+        // A published adapter may be made of all uploads together.
+        path.hasSuffix(".safetensors") ? form.byteCount * (declaration.sites.count + 1) + 1 << 20 : 64 << 20
+    }
+
     /// The form of every upload.
     package var adapterForm: AdapterForm {
         AdapterForm(

@@ -322,13 +322,14 @@ public final class Runner {
 
     /// The uploads of a round as the coordinator reads them from the sites' lines.
     private func received(_ round: Int) throws(Fault) -> ReceivedUploads {
-        let (ledger, run) = (ledger, run)
+        let (ledger, run, plan) = (ledger, run, context.plan)
+        let form = plan.adapterForm
         return try ReceivedUploads(
-            round: round, sites: present, plan: context.plan,
+            round: round, sites: present, plan: plan, form: form,
             scores: ledger.file(StepKind.score.record(round: round), of: mainTip())
         ) { (site: SiteID, path: String) throws(Fault) -> [UInt8]? in
             guard let tip = try ledger.tip(.site(run, site)) else { return nil }
-            return try ledger.file(path, of: tip)
+            return try ledger.file(path, of: tip, limit: plan.largest(at: path, form))
         }
     }
 

@@ -16,10 +16,13 @@ package enum Recomputation {
     ) throws(Fault) -> ReceivedUploads {
         let absent = try absences(plan, round, commit, ledger) ?? []
         let sites = plan.declaration.sites.map(\.id).filter { site in !absent.contains { $0.site == site } }
+        let form = form ?? plan.adapterForm
         return try ReceivedUploads(
             round: round, sites: sites, plan: plan, form: form,
             scores: withScores ? try ledger.file(StepKind.score.record(round: round), of: commit) : nil
-        ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in try ledger.file(path, of: commit) }
+        ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in
+            try ledger.file(path, of: commit, limit: plan.largest(at: path, form))
+        }
     }
 
     /// Who was absent from a round, as its commits record it: a fact that no replay can compute. Nil where the plan has no quorum.

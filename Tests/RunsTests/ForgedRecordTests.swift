@@ -65,6 +65,22 @@ import Verification
         #expect(Set(missed.keys) == Self.unfindable)
     }
 
+    /// A few kilobytes of a pack can stand for a gigabyte of zeros: it is found by its size and not inflated.
+    @Test func anUploadBeyondThePlansSizeIsNotRead() throws {
+        let federation = try TinyFederation()
+        try federation.makeKeys()
+        #expect(try federation.run("--name", "small").code == 0)
+        let forger = try Forger(federation, run: "small")
+        let index = try #require(forger.history.firstIndex { $0.kind == .upload })
+        try forger.recommit(from: index) { path, file in
+            path.hasSuffix("upload/east/adapter.safetensors") ? file + [UInt8](repeating: 0, count: 100 << 20) : nil
+        }
+        let verified = try federation.medrounds("verify", "small")
+        #expect(verified.code == 5)
+        let faults = try forger.verify().checks.flatMap(\.faults)
+        #expect(faults.contains { $0.code == "ledger.too-large" && $0.place?.file?.hasSuffix("safetensors") == true })
+    }
+
     /// Records and adapters exchanged between sites, rounds and runs, and one bit of an adapter, each consistent in itself.
     @Test func everyExchangedFileIsFound() throws {
         let federation = try TinyFederation()
