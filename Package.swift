@@ -103,7 +103,9 @@ let package = Package(
         // The readers of strangers' files as the fuzzer and the tests feed them; no product holds it.
         .target(
             name: "FuzzReaders",
-            dependencies: ["Faults", "Federation", "ModelFiles", "Tokenization", "ChatTemplates"],
+            dependencies: [
+                "Faults", "Federation", "ModelFiles", "Tokenization", "ChatTemplates", "GitLedger", "Identities",
+            ],
             path: "Fuzzing/Readers"),
 
         .testTarget(name: "FuzzingTests", dependencies: ["FuzzReaders"]),

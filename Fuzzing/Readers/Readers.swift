@@ -19,6 +19,11 @@ extension Reader {
         Reader("adapter-configuration", .json, codes: ["adapter."], read: adapterConfiguration),
         Reader("adapter-safetensors", .safetensors, codes: ["adapter.", "model."], read: adapterSafetensors),
         Reader("adapter-gguf", .gguf, codes: ["adapter.", "model."], read: adapterGGUF),
+        Reader("ledger-record", .record, codes: ["data.json", "ledger."], read: ledgerRecord),
+        Reader("ledger-commit", .commit, codes: ["ledger."], read: ledgerCommit),
+        Reader("ledger-tree", .tree, codes: ["ledger."], read: ledgerTree),
+        Reader("allowed-signers", .signers, codes: ["keys."], read: allowedSigners),
+        Reader("bundle", .bundle, codes: ["bundle."], read: bundle),
     ]
 
     // MARK: Texts
