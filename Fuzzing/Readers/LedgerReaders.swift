@@ -30,7 +30,7 @@ extension Reader {
     /// The commit, what it is signed over, and its signature.
     @Sendable static func ledgerCommit(_ bytes: [UInt8]) throws {
         let commit = try LedgerBytes.commit(bytes)
-        _ = (commit.record.round, commit.record.step, commit.record.owner, commit.record.isAsWritten)
+        _ = (commit.record.isAsWritten, commit.author, commit.headers.count)
         if let (_, signature) = LedgerBytes.signed(bytes) { _ = SSHSignature(armoured: signature) }
     }
 
