@@ -1,7 +1,7 @@
 // Attention of one head: blocks of keys aligned within each span, an online softmax over them, products by GEMM tiles.
 //
-// A query's arithmetic is fixed by its keys alone: each score is one chain over D, each block of keys one step of the
-// softmax. Keys it may not see have weight 0 and change nothing, so it does not matter which queries stand beside it.
+// A query's arithmetic is fixed by its keys alone: each score is one chain over D, each block of keys is one step of the softmax. Keys that
+// the query may not see have weight 0 and change nothing, so the other queries of the call do not matter.
 #ifndef MEDROUNDS_ATTENTION_H
 #define MEDROUNDS_ATTENTION_H
 
@@ -11,22 +11,22 @@
 #include "table.h"
 #include "tile.h"
 
-// A block of keys of one span. visible(i) = first_visible + i keys of it are seen by query i of the call, where causal.
+// A block of keys of one span. Where causal, query i of the call sees visible(i) = first_visible + i keys of it.
 typedef struct {
   const float *keys, *values;
   ptrdiff_t row, count;
   ptrdiff_t first_visible;
   int causal;
-  // hidden(i) = first_hidden + i keys at its start lie before the window of query i; far below 0 where there is no window.
+  // hidden(i) = first_hidden + i keys at its start are before the window of query i; far below 0 where there is no window.
   ptrdiff_t first_hidden;
 } key_block;
 
-// How many keys lie before the window of the query at `position`, of keys that start at `first`.
+// How many of the keys that start at `first` are before the window of the query at `position`.
 INLINE ptrdiff_t keys_before_window(ptrdiff_t position, ptrdiff_t window, ptrdiff_t first) {
   return window > 0 ? position + 1 - window - first : -((ptrdiff_t)1 << 40);
 }
 
-// Block `index` of both spans, prefix first; 0 after the last that any of `queries` queries sees.
+// Block `index` of both spans, the prefix first; 0 after the last block that any of `queries` queries sees.
 INLINE int key_block_at(key_block *block, const kernel_attention_span *span, ptrdiff_t queries, ptrdiff_t index) {
   const ptrdiff_t prefix_blocks = (span->prefix_count + ATTENTION_KEYS - 1) / ATTENTION_KEYS;
   block->causal = index >= prefix_blocks;
@@ -43,7 +43,7 @@ INLINE int key_block_at(key_block *block, const kernel_attention_span *span, ptr
   return 1;
 }
 
-// How many keys at the block's start query i does not see any more.
+// How many keys at the block's start query i no longer sees.
 INLINE ptrdiff_t hidden_keys(const key_block *block, ptrdiff_t i) {
   const ptrdiff_t hidden = block->first_hidden + i;
   return hidden < 0 ? 0 : least(hidden, block->count);
@@ -87,8 +87,8 @@ INLINE i32x16 lanes_outside(ptrdiff_t first, ptrdiff_t end) {
   return (lane >= (int32_t)end) | (lane < (int32_t)first);
 }
 
-// One step of a query's softmax over the keys hidden .. visible - 1 of a block: scores to weights, the running maximum and
-// sum; returns what the past is scaled by.
+// One step of a query's softmax over the keys hidden .. visible - 1 of a block: turns scores into weights and updates the running maximum
+// and sum; returns the factor that scales the sums of earlier blocks.
 INLINE float softmax_step(float *row, ptrdiff_t hidden, ptrdiff_t visible, ptrdiff_t width, float scale, float *largest,
                           float *sum) {
   if (hidden >= visible) visible = 0;
@@ -143,7 +143,7 @@ static void attention_forward_level(const kernel_attention_queries *given, const
           const float past =
               softmax_step(weights + r * ATTENTION_KEYS, hidden_keys(&block, i + r), visible_keys(&block, i + r), seen,
                            span->scale, &largest[i + r - start], &sum[i + r - start]);
-          // Adding zero makes -0 into 0, which the zeros of unseen keys then cannot change.
+          // Adding zero turns -0 into 0, which the zeros of unseen keys then cannot change.
           float *row = out + (i + r) * out_row;
           for (ptrdiff_t d = 0; d < D; d += LANES)
             store_some(row + d, D - d, load_some(row + d, D - d, 0) * splat(past) + splat(0));
@@ -159,7 +159,7 @@ static void attention_forward_level(const kernel_attention_queries *given, const
   }
 }
 
-// out[j] += sum over i of weights[i][j] x[i] for the block's keys: one chain an element, over the queries in order.
+// out[j] += sum over i of weights[i][j] x[i] for the block's keys: one chain per element, over the queries in order.
 INLINE void add_to_keys(float *out, ptrdiff_t out_row, const float *weights, const float *x, ptrdiff_t queries,
                         const key_block *block, ptrdiff_t start, ptrdiff_t D) {
   const ptrdiff_t padded = (D + LANES - 1) / LANES * LANES;
@@ -183,7 +183,7 @@ static void attention_backward_level(const kernel_attention_gradients *gradients
   float *dq = gradients->dq;
   const ptrdiff_t D = span->D, padded = (D + LANES - 1) / LANES * LANES;
   float *keys = scratch, *values = keys + ATTENTION_KEYS * padded;                 // packed, transposed
-  float *key_rows = values + ATTENTION_KEYS * padded;                              // as they stand
+  float *key_rows = values + ATTENTION_KEYS * padded;                              // as they are stored
   float *q_rows = key_rows + ATTENTION_KEYS * padded, *dout_rows = q_rows + ATTENTION_QUERIES * padded;
   float *weights = dout_rows + ATTENTION_QUERIES * padded, *dscores = weights + ATTENTION_QUERIES * ATTENTION_KEYS;
   for (ptrdiff_t start = 0; start < queries; start += ATTENTION_QUERIES) {

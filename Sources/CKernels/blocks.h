@@ -82,7 +82,7 @@ INLINE void k_scale(const uint8_t *p, ptrdiff_t j, int *scale, int *minimum) {
   }
 }
 
-// A block of 64 codes, the high nibble first. Where absmax is quantised, its product and sum are rounded.
+// A block of 64 codes, the high nibble first. Where absmax is quantised, the product and the sum that give it are rounded.
 typedef struct {
   float absmax;
   const uint8_t *codes;
@@ -106,13 +106,14 @@ INLINE nf4_block nf4_block_of(int32_t type, const uint8_t *row, size_t k) {
   return (nf4_block){nf4_second_code(p[0]) * scale + offset, p + 1};
 }
 
-// Whether a weight is a multiple of a scale and a minimum; without one the integer's middle is zero.
+// Whether a weight is the integer times a scale, plus or minus a minimum; in types without a minimum, the middle of the integer's range
+// means zero.
 INLINE int has_minimum(int32_t type) {
   return type == KERNEL_Q4_1 || type == KERNEL_Q5_1 || type == KERNEL_Q4_K || type == KERNEL_Q5_K;
 }
 
-// Elements at .. at + 15 of a quantised block, or of a block of codes, at a multiple of 16, as the unsigned integers of their
-// bits; of q8_0 the signed bytes plus 128.
+// Elements at .. at + 15 of a quantised block, or of a block of codes, at a multiple of 16, as the unsigned integers of their bits; for
+// q8_0, the signed bytes plus 128.
 INLINE i32x16 block_integers(int32_t type, const uint8_t *p, size_t at) {
   const size_t upper = at % BLOCK / LANES;
   if (type >= KERNEL_NF4) {
@@ -196,7 +197,7 @@ INLINE void unpack_elements(float *out, int32_t type, const uint8_t *row, ptrdif
     float lanes[LANES];
     if (type >= KERNEL_Q4_0) {
       store(lanes, unpack_lanes(type, row, start));
-    } else {  // floats end where the row ends
+    } else {  // float rows may end before a whole group of lanes
       uint8_t part[LANES * 4];
       const ptrdiff_t size = type == KERNEL_F32 ? 4 : 2, left = end - i < LANES ? end - i : LANES;
       __builtin_memset(part, 0, sizeof part);

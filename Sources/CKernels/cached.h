@@ -1,5 +1,5 @@
-// Attention of decoding: the keys of a cache stand packed as the score tiles read them, so that a pass appends its own and
-// copies nothing. The arithmetic is that of attention.h, query by query and bit by bit.
+// Attention of decoding: the keys of a cache are packed as the score tiles read them, so that a pass appends its own keys and copies
+// nothing. The arithmetic is that of attention.h, query by query and bit by bit.
 //
 // The cache of one key-value head is a row of blocks of 96 keys; a block holds its keys as two panels [D][48], then its
 // values as rows [96][D rounded up to 16].
@@ -14,7 +14,7 @@ INLINE ptrdiff_t whole_lanes(ptrdiff_t D) { return (D + LANES - 1) / LANES * LAN
 
 INLINE ptrdiff_t cache_block_floats(ptrdiff_t D) { return ATTENTION_KEYS * (D + whole_lanes(D)); }
 
-// The places of key `index` of a cache: its first element (the others PANEL apart), and its row of values.
+// The places of key `index` of a cache: its first element (the others follow PANEL apart), and its row of values.
 INLINE float *cached_key(float *cache, ptrdiff_t index, ptrdiff_t D) {
   const ptrdiff_t place = index % ATTENTION_KEYS;
   return cache + index / ATTENTION_KEYS * cache_block_floats(D) + place / PANEL * D * PANEL + place % PANEL;

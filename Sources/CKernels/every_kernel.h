@@ -1,5 +1,5 @@
-// The kernels: each signature stands here and nowhere else. KERNEL(result, name, parameters, arguments) is what the includer makes
-// of it: the declaration of kernel_<name>, a place in the table of a level, the call through it.
+// The kernels: each signature is here and nowhere else. The file that includes this one defines KERNEL(result, name, parameters,
+// arguments): as the declaration of kernel_<name>, as an entry in the table of a level, or as the call through that table.
 
 // ---- Matrices --------------------------------------------------------------------------------------------------------------
 
@@ -11,16 +11,16 @@ KERNEL(void, nf4_from_f32, (uint8_t *out, const float *x, ptrdiff_t blocks), (ou
 
 // ---- GEMM ------------------------------------------------------------------------------------------------------------------
 
-// to = sum over k of a[m, k] b[k, n]. a[m, k] stands at a[m * a_row + k * a_column] (in elements, so a transposed A costs nothing
-// to describe). b is [K, N] as stored, or [N, K] as stored where b_transposed (a weight [out, in] in the forward pass). K is at most
-// the stored extent of b, which is why a quantised row longer than K is no error. c overlaps neither a nor the workspace; a
-// workspace belongs to one call at a time (about 2.6 MB a thread).
+// to = sum over k of a[m, k] b[k, n]. a[m, k] is at a[m * a_row + k * a_column] (in elements, so a transposed A needs no copy). b is [K, N]
+// as stored, or [N, K] as stored where b_transposed (a weight [out, in] in the forward pass). K is at most the stored extent of b, so a
+// quantised row longer than K is not an error. c overlaps neither a nor the workspace; a workspace belongs to one call at a time (about 2.6
+// MB per thread).
 KERNEL(void, gemm,
        (const kernel_target *to, const float *a, ptrdiff_t a_row, ptrdiff_t a_column, const kernel_matrix *b,
         int32_t b_transposed, ptrdiff_t K, void *workspace),
        (to, a, a_row, a_column, b, b_transposed, K, workspace))
-// kernel_gemm of `count` terms, each added after the one before: the bits of as many calls, in as few passes over c as the
-// workspace allows.
+// kernel_gemm of `count` terms, each added after the one before: the same bits as that many calls, in as few passes over c as the workspace
+// allows.
 KERNEL(void, gemm_sum, (const kernel_target *to, const kernel_term *terms, ptrdiff_t count, void *workspace),
        (to, terms, count, workspace))
 
@@ -31,16 +31,16 @@ KERNEL(void, gemm_sum, (const kernel_target *to, const kernel_term *terms, ptrdi
 KERNEL(void, fast_rows,
        (uint16_t *out, ptrdiff_t out_row, const float *x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns),
        (out, out_row, x, x_row, rows, columns))
-// out[t / 2, i] = the bfloat16 of x[t, i] in the lower half, of x[t + 1, i] in the upper; x [rows, columns]. A last odd row is
-// paired with zero.
+// out[t / 2, i] = the bfloat16 of x[t, i] in the lower half, of x[t + 1, i] in the upper; x [rows, columns]. A last odd row is paired with
+// zeros.
 KERNEL(void, fast_pairs, (uint32_t *out, const float *x, ptrdiff_t rows, ptrdiff_t columns), (out, x, rows, columns))
-// As kernel_gemm_sum, with a in bfloat16 and b rounded to it as it is packed. Pairs (k, k + 1) in order, in blocks of
-// KERNEL_FAST_K_BLOCK: fused multiply-add of the odd k, then of the even one (VDPBF16PS), denormals read and written as zero.
-// Block sums are added in order. Where K is odd, a has a zero after each row. The same bits at every level and for every split.
+// As kernel_gemm_sum, with a in bfloat16 and b rounded to bfloat16 while it is packed. Pairs (k, k + 1) are taken in order, in blocks of
+// KERNEL_FAST_K_BLOCK: fused multiply-add of the odd k, then of the even one (VDPBF16PS), denormals read and written as zero. Block sums
+// are added in order. Where K is odd, a has a zero after each row. The bits are the same at every level and for every split.
 KERNEL(void, fast_gemm_sum, (const kernel_target *to, const kernel_term *terms, ptrdiff_t count, void *workspace),
        (to, terms, count, workspace))
-// c += u^T y (whatever `accumulate` says) with M the rank, u [T, M] as kernel_fast_pairs makes it, y [T, >= last_column] in
-// bfloat16, its rows y_row apart: the bits that kernel_fast_gemm_sum gives for u transposed.
+// c += u^T y (for any value of `accumulate`) with M the rank, u [T, M] as kernel_fast_pairs makes it, y [T, >= last_column] in bfloat16,
+// its rows y_row apart: the same bits as kernel_fast_gemm_sum gives for u transposed.
 KERNEL(void, fast_cross,
        (const kernel_target *to, const uint32_t *u, const uint16_t *y, ptrdiff_t y_row, ptrdiff_t T),
        (to, u, y, y_row, T))
@@ -57,8 +57,8 @@ KERNEL(void, rmsnorm_backward,
        (float *dx, const float *dout, const float *x, const float *weight, const float *inverse_rms, ptrdiff_t rows,
         ptrdiff_t columns),
        (dx, dout, x, weight, inverse_rms, rows, columns))
-// Rotary embedding in place, Hugging Face pairing (i, i + D/2). x[t] stands at x + t * row, with `heads` heads of D;
-// positions[t] picks its row of the tables.
+// Rotary embedding in place, Hugging Face pairing (i, i + D/2). x[t] is at x + t * row, with `heads` heads of D; positions[t] selects its
+// row of the tables.
 KERNEL(void, rope,
        (float *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t heads, const int32_t *positions,
         const kernel_rotation *rotation),
@@ -72,9 +72,9 @@ KERNEL(void, swiglu_backward,
 
 // ---- Attention ---------------------------------------------------------------------------------------------------------------
 
-// One head of causal attention for consecutive tokens. The result for a query does not depend on how many queries stand beside it
-// (finite keys and values given): keys are taken in blocks of 96 aligned within each span. Splitting queries between calls leaves
-// the gradients of keys and values the same too, if the calls come in the queries' order. No [queries, keys] matrix is held whole.
+// One head of causal attention for consecutive tokens. The result for a query does not depend on how many queries are in the call (if all
+// given keys and values are finite): keys are taken in blocks of 96 aligned within each span. The gradients of keys and values also do not
+// depend on how queries are split between calls, if the calls come in the queries' order. No whole [queries, keys] matrix is ever held.
 KERNEL(void, attention_forward,
        (const kernel_attention_queries *queries, const kernel_attention_span *span, void *scratch),
        (queries, span, scratch))
@@ -86,12 +86,11 @@ KERNEL(void, attention_backward,
 
 // ---- Decoding: few rows at a time ----------------------------------------------------------------------------------------------
 
-// Writes rows first_row .. last_row - 1 of b into out, which is zero before; the ranges of two threads are to meet at a
-// multiple of 16.
+// Writes rows first_row .. last_row - 1 of b into out, which must be zero before; the ranges of two threads must meet at a multiple of 16.
 KERNEL(void, group_rows, (void *out, const kernel_matrix *b, ptrdiff_t first_row, ptrdiff_t last_row),
        (out, b, first_row, last_row))
-// to = sum over k of a[m, k] b[n, k], the bits of kernel_gemm with b_transposed. first_column is a multiple of 16; M is at least
-// 1. workspace as kernel_gemm's.
+// to = sum over k of a[m, k] b[n, k], with the bits of kernel_gemm with b_transposed. first_column is a multiple of 16; M is at least 1.
+// The workspace is that of kernel_gemm.
 KERNEL(void, grouped_product,
        (const kernel_target *to, const float *a, ptrdiff_t a_row, const kernel_grouped *b, void *workspace),
        (to, a, a_row, b, workspace))
@@ -104,8 +103,8 @@ KERNEL(void, cache_append,
 KERNEL(void, cache_copy,
        (float *cache, ptrdiff_t first, const float *from, ptrdiff_t from_first, ptrdiff_t count, ptrdiff_t D),
        (cache, first, from, from_first, count, D))
-// kernel_attention_forward's result, bit by bit, for `heads` query heads that stand side by side (head h at q + h * D) and
-// share one cached key-value head. The own keys of these queries are in the cache already.
+// kernel_attention_forward's result, bit by bit, for `heads` query heads that are stored side by side (head h at q + h * D) and share one
+// cached key-value head. The own keys of these queries must be in the cache already.
 KERNEL(void, cached_attention,
        (float *out, ptrdiff_t out_row, const float *q, ptrdiff_t q_row, ptrdiff_t queries, ptrdiff_t heads,
         const kernel_cached_span *span, void *scratch),
@@ -117,7 +116,7 @@ KERNEL(void, cached_attention,
 // row with scale * (softmax - onehot(label)).
 KERNEL(void, cross_entropy_backward, (float *loss, float *logits, int32_t label, float scale, ptrdiff_t V),
        (loss, logits, label, scale, V))
-// The loss alone; logits stay as they are.
+// The loss alone; logits are not changed.
 KERNEL(float, cross_entropy, (const float *logits, int32_t label, ptrdiff_t V), (logits, label, V))
 // log(sum(exp(x))).
 KERNEL(float, log_sum_exp, (const float *x, ptrdiff_t count), (x, count))
@@ -132,7 +131,7 @@ KERNEL(void, add, (float *y, const float *x, ptrdiff_t count), (y, x, count))
 KERNEL(void, scale, (float *y, float scale, ptrdiff_t count), (y, scale, count))
 // Accumulated in double, 16 lanes.
 KERNEL(double, sum_of_squares, (const float *x, ptrdiff_t count), (x, count))
-// 1 where there is no NaN or infinity.
+// 1 if there is no NaN and no infinity.
 KERNEL(int32_t, all_finite, (const float *x, ptrdiff_t count), (x, count))
 
 // ---- Random numbers --------------------------------------------------------------------------------------------------------------
@@ -144,18 +143,17 @@ KERNEL(void, random_words, (uint32_t *out, kernel_random random, uint64_t first,
 KERNEL(void, random_uniform,
        (float *out, kernel_random random, uint64_t first, ptrdiff_t count, float low, float high),
        (out, random, first, count, low, high))
-// Inverted dropout of elements first .. first + count - 1, first a multiple of 16, probability above 0: kept where
-// (word >> 8) * 2^-24 >= probability, then times 1 / (1 - probability). Bit i of mask[j] tells whether element first + 16 j + i
-// was kept.
+// Inverted dropout of elements first .. first + count - 1, first a multiple of 16, probability above 0: an element is kept where (word >>
+// 8) * 2^-24 >= probability, and then multiplied by 1 / (1 - probability). Bit i of mask[j] is 1 where element first + 16 j + i was kept.
 KERNEL(void, dropout,
        (float *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,
         float probability),
        (out, mask, x, random, first, count, probability))
-// The same once more, by its mask.
+// The same again, from the mask of the first call.
 KERNEL(void, dropout_again,
        (float *out, const uint16_t *mask, const float *x, ptrdiff_t count, float probability),
        (out, mask, x, count, probability))
-// Both for fast numerics: out in bfloat16, rounded as kernel_fast_rows does.
+// Both for fast numerics: out is bfloat16, rounded as kernel_fast_rows does.
 KERNEL(void, fast_dropout,
        (uint16_t *out, uint16_t *mask, const float *x, kernel_random random, uint64_t first, ptrdiff_t count,
         float probability),

@@ -1,5 +1,5 @@
-// Everything that is compiled once a level. The includer sets the target attributes and names its table LEVEL_TABLE.
-// Vectors pass only between functions that are always inlined, so no calling convention is at stake.
+// Everything that is compiled once for each level. The file that includes this one sets the target attributes and names its table
+// LEVEL_TABLE. Vectors are passed only between functions that are always inlined, so no calling convention is involved.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #include "attention.h"

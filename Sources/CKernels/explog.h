@@ -21,7 +21,7 @@ INLINE f32x16 exponential(f32x16 x) {
   q = fused(q, r, splat(0x1.5554dap-3f));
   q = fused(q, r, splat(0.5f));
   f32x16 p = fused(q, r * r, r) + splat(1.0f);
-  // 2^n in two factors, as n reaches from -150 to 128.
+  // 2^n in two factors, as n ranges from -150 to 128.
   i32x16 half = n >> 1;
   return p * from_bits((half + 127) << 23) * from_bits((n - half + 127) << 23);
 }

@@ -11,7 +11,7 @@
 #include "random.h"
 #include "tile.h"
 
-// ---- Denormals off, for the time of a call -----------------------------------------------------------------------------
+// ---- Denormals off, during a call -----------------------------------------------------------------------------
 
 #if defined(__x86_64__)
 INLINE uint32_t denormals_off(void) {
@@ -53,7 +53,7 @@ INLINE u32x16 pairs_of(f32x16 even, f32x16 odd) {
 #endif
 }
 
-// Sixteen lanes one after the other.
+// Sixteen lanes as halves, in order.
 INLINE u16x16 halves_of(f32x16 x) {
 #if LEVEL == 3
   const u16x32 both = (u16x32)__builtin_ia32_cvtne2ps2bf16_512(x, x);
@@ -75,7 +75,7 @@ static void fast_rows_level(uint16_t *out, ptrdiff_t out_row, const float *x, pt
     const u16x16 halves = halves_of(load_part(x + i, columns - i, 0));
     uint16_t part[LANES];
     __builtin_memcpy(part, &halves, sizeof part);
-    const ptrdiff_t whole = columns + (columns & 1);  // a last half pair ends in zero
+    const ptrdiff_t whole = columns + (columns & 1);  // a last incomplete pair ends with zero
     __builtin_memcpy(out + i, part, (size_t)(whole - i) * sizeof *out);
   }
 }
@@ -123,7 +123,7 @@ static void fast_dropout_again_level(uint16_t *out, const uint16_t *mask, const 
 
 // ---- Panels of B: [k / 2][PANEL] pairs -----------------------------------------------------------------------------------
 
-// Thirty-two lanes one after the other.
+// Thirty-two lanes as halves, in order.
 INLINE u16x32 halves_of_both(f32x16 low, f32x16 high) {
 #if LEVEL == 3
   return (u16x32)__builtin_ia32_cvtne2ps2bf16_512(high, low);
@@ -134,8 +134,8 @@ INLINE u16x32 halves_of_both(f32x16 low, f32x16 high) {
 #endif
 }
 
-// Elements first .. first + 31 of a stored row in bfloat16; of a quantised one, first is a multiple of 32. A block of four
-// bits has sixteen values: they are rounded once, and looked up.
+// Elements first .. first + 31 of a stored row in bfloat16; in a quantised row, first is a multiple of 32. A block of four bits has only
+// sixteen values: they are rounded once, and then looked up.
 INLINE u16x32 unpack_halves(int32_t type, const uint8_t *row, ptrdiff_t first) {
 #if LEVEL == 3
   if (type == KERNEL_Q4_0 || type == KERNEL_Q4_1) {
@@ -162,7 +162,7 @@ INLINE u16x32 unpack_halves(int32_t type, const uint8_t *row, ptrdiff_t first) {
   return halves_of_both(unpack_lanes(type, row, first), unpack_lanes(type, row, first + LANES));
 }
 
-// The first `count` of them, and zeros after them.
+// The first `count` of them, followed by zeros.
 INLINE u16x32 unpack_halves_part(int32_t type, const uint8_t *row, ptrdiff_t first, ptrdiff_t count) {
   if (count == BLOCK) return unpack_halves(type, row, first);
   float part[BLOCK] = {0};
@@ -211,8 +211,8 @@ INLINE u32x16 stored_pairs(int32_t type, const uint8_t *even, const uint8_t *odd
   return pairs_of(unpack_lanes(type, even, first), unpack_lanes(type, odd, first));
 }
 
-// k first .. last - 1 of b stored [K, N]. Columns up to the next multiple of 16 are zero. A vector of columns goes down some
-// rows before the next does: what depends on the column alone is found once, and the rows stay near.
+// k first .. last - 1 of b stored [K, N]. Columns up to the next multiple of 16 are zero. One vector of columns is packed over several rows
+// before the next vector: values that depend on the column alone are computed once, and the rows stay in the cache.
 INLINE void pack_pairs_rows(uint32_t *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns,
                             ptrdiff_t first, ptrdiff_t last) {
   const ptrdiff_t row_bytes = b->row_bytes;
@@ -260,7 +260,7 @@ typedef uint32_t u32x4 __attribute__((vector_size(16)));
 typedef u32x4 pair_vector;
 #endif
 
-// Denormals to zero where the processor was not told to.
+// Sets denormals to zero where the processor does not do it.
 INLINE tile_vector flushed(tile_vector x) {
 #if LEVEL == 0 && !defined(__x86_64__)
   const pair_vector word = (pair_vector)x, tiny = (pair_vector)((word & 0x7fffffff) < 0x00800000);
@@ -279,7 +279,7 @@ INLINE tile_vector dot_pairs(tile_vector sum, pair_vector a, pair_vector b) {
 #endif
 }
 
-// Rows of A start at a[0 .. rows - 1]; a tile takes `depth` pairs of each against b's, and replaces c or adds to it.
+// Rows of A start at a[0 .. rows - 1]; a tile multiplies `depth` pairs of each with b's, and replaces c or adds to it.
 typedef struct {
   float *c;
   ptrdiff_t c_row;
@@ -371,7 +371,7 @@ INLINE void rows_times_panel(pair_task task, ptrdiff_t rows, ptrdiff_t columns) 
       pair_tiles[rows - 1](&task, vectors);
       continue;
     }
-    // The last vector hangs over: through a buffer.
+    // The last vector reaches beyond the columns, so it goes through a buffer.
     float buffer[TILE_ROWS * TILE_COLUMNS];
     pair_task part = task;
     part.c = buffer, part.c_row = TILE_COLUMNS, part.add = 0;
@@ -399,7 +399,7 @@ static void fast_gemm_sum_level(const kernel_target *to, const kernel_term *term
         pack_pairs(panels + piece->panel, &piece->term->b, piece->term->b_transposed, n, columns, piece->first,
                    piece->first + piece->depth);
       }
-      const uint32_t before = denormals_off();  // not while packing: float16 may pass through denormals
+      const uint32_t before = denormals_off();  // not while packing, where float16 conversion may pass through denormals
       for (ptrdiff_t m = 0; m < M; m += TILE_ROWS) {
         const ptrdiff_t rows = least(M - m, TILE_ROWS);
         for (int i = 0; i < found; i++) {
@@ -421,11 +421,11 @@ static void fast_gemm_sum_level(const kernel_target *to, const kernel_term *term
 
 // ---- Products over rows: u^T y ---------------------------------------------------------------------------------------------
 
-// Each vector of y's rows serves as many rows of c as a level has registers for, straight from where it stands: packed, it
-// would be read that often again. Rows of y asked for in advance: they are too far apart for the processor to foresee.
+// Each vector of y's rows is used for as many rows of c as a level has registers for, directly from where it is stored: packing it would
+// read it as often again. Rows of y are prefetched: they are too far apart for the processor to predict.
 enum { CROSS_ROWS = LEVEL >= 2 ? 16 : 8, CROSS_AHEAD = 32 };
 
-// One vector of columns of c: its first `rows` rows gain the sums over y's rows first .. last - 1. y stands at row `first`.
+// One vector of columns of c: its first `rows` rows gain the sums over y's rows first .. last - 1. y points to row `first`.
 INLINE void cross_tile(float *c, ptrdiff_t c_row, const uint32_t *u, ptrdiff_t u_row, const uint16_t *y, ptrdiff_t y_row,
                        ptrdiff_t count, const int rows) {
   typedef uint16_t half_vector __attribute__((vector_size(sizeof(pair_vector) / 2)));
@@ -469,7 +469,7 @@ static void fast_cross_level(const kernel_target *to, const uint32_t *u, const u
     ptrdiff_t n = to->first_column;
     for (; n + TILE_LANES <= last_column; n += TILE_LANES)
       cross_tiles(c + n, c_row, pairs, rank, rows + n, y_row, count);
-    // The last vector hangs over: column by column, through a buffer.
+    // The last vector reaches beyond the columns, so it goes column by column through a buffer.
     for (; n < last_column; n++) {
       for (ptrdiff_t r = 0; r < rank; r++) {
         tile_vector sum = {0};

@@ -1,5 +1,5 @@
-// GEMM: blocks of k in order, panels of B packed once a call, strips of A against each panel. The panels of several blocks lie
-// ready together, so that a tile of c takes block after block, and term after term, while it is at hand.
+// GEMM: blocks of k in order, panels of B packed once for each call, strips of A against each panel. The panels of several blocks are in
+// the workspace together, so that a tile of c takes block after block, and term after term, while it is in the cache.
 #ifndef MEDROUNDS_GEMM_H
 #define MEDROUNDS_GEMM_H
 
@@ -7,10 +7,11 @@
 #include "table.h"
 #include "tile.h"
 
-// Rows of A packed at once; the rows up to which a panel is packed in pieces that stay in the first cache; their depth.
+// How many rows of A are packed at once; up to how many rows a panel is packed in pieces that stay in the first cache; the depth of such a
+// piece.
 enum { M_BLOCK = GEMM_M_BLOCK, SMALL_M = 8, SMALL_DEPTH = 64 };
 
-// At most eight rows (decoding): chains of the whole block of k go through a buffer from piece to piece.
+// At most eight rows (decoding): the chains of the whole block of k go through a buffer from piece to piece.
 INLINE void gemm_few_rows(const kernel_target *to, int32_t accumulate, const kernel_term *term, ptrdiff_t a_column,
                           float *panel) {
   const float *a = term->a;
@@ -38,21 +39,21 @@ INLINE void gemm_few_rows(const kernel_target *to, int32_t accumulate, const ker
   }
 }
 
-// A block of k of a term, and where the panel packed of it begins in the workspace, in floats.
+// A block of k of a term, and where its packed panel begins in the workspace, in floats.
 typedef struct {
   const kernel_term *term;
   ptrdiff_t first, depth, panel;
   int add;
 } gemm_piece;
 
-// How far into a sum the pieces go that were taken from it, and whether the next is added to c.
+// How far the pieces taken from a sum reach, and whether the next piece is added to c.
 typedef struct {
   ptrdiff_t term, first;
   int add;
 } gemm_place;
 
-// The next pieces of a sum, at most `most`, whose panels lie in the workspace together. `block` is how deep a piece may be,
-// `bytes` what an element of a panel takes.
+// The next pieces of a sum, at most `most`, whose panels are in the workspace together. `block` is the largest depth of a piece, `bytes`
+// the size of an element of a panel.
 INLINE int next_pieces(gemm_piece *pieces, gemm_place *at, const kernel_term *terms, ptrdiff_t count, int most,
                        ptrdiff_t block, ptrdiff_t bytes) {
   ptrdiff_t used = 0;
@@ -72,7 +73,7 @@ INLINE int next_pieces(gemm_piece *pieces, gemm_place *at, const kernel_term *te
   return found;
 }
 
-// How many pieces of a sum may wait together: one of a very deep one, whose c is the smaller part of what moves.
+// How many pieces of a sum may wait together: only one piece of a very deep sum, where c is the smaller part of the memory traffic.
 INLINE int most_pieces(const kernel_term *terms, ptrdiff_t count, ptrdiff_t block) {
   ptrdiff_t depth = 0;
   for (ptrdiff_t i = 0; i < count; i++) depth += terms[i].K;
@@ -101,7 +102,7 @@ static __attribute__((noinline)) void gemm_products(const kernel_target *to, con
     }
     return;
   }
-  // Where A is read in few passes, as it stands is cheaper than packed. Packed, it has room for one piece at a time.
+  // Where A is read in few passes, reading it in place is cheaper than packing it. Packed A has room for one piece at a time.
   const int pack_a = a_column != 1 || last_column - first_column > 2 * PANEL;
   const int most = pack_a ? 1 : most_pieces(terms, count, KERNEL_K_BLOCK);
   for (ptrdiff_t top = 0; top < M; top += M_BLOCK) {

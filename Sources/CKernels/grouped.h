@@ -1,5 +1,5 @@
-// Products of few rows with grouped weights, which are read as grouped_layout.h has them: k runs in order, every lane is one
-// output and nothing is transposed on the way. The bits are GEMM's.
+// Products of few rows with grouped weights in the layout of grouped_layout.h: k runs in order, every lane is one output, and nothing is
+// transposed. The bits are those of GEMM.
 #ifndef MEDROUNDS_GROUPED_H
 #define MEDROUNDS_GROUPED_H
 
@@ -8,8 +8,8 @@
 #include "lanes.h"
 #include "tile.h"
 
-// Weights go straight from their stored form into the chains of a strip of rows: how many rows a strip may have, how many
-// strips before floats in a panel are cheaper, and how many groups a strip takes at a time.
+// Weights go directly from their stored form into the chains of a strip of rows. The constants: how many rows a strip may have, up to how
+// many strips this is cheaper than a panel of floats, and how many groups a strip takes at a time.
 #if LEVEL >= 2
 enum { FUSED_ROWS = 6, FUSED_STRIPS = 6 };
 #define FUSED_GROUPS(rows) ((rows) == 1 ? 4 : 2)
@@ -22,7 +22,7 @@ enum { FUSED_ROWS = 2, FUSED_STRIPS = 2 };
 #endif
 enum { MOST_GROUPS = 4 };
 
-// What the lanes of one part share: scale, scale times minus what stands over a weight's integer, and minimum.
+// What the lanes of one part share: the scale, minus the scale times the offset of a weight's integer, and the minimum.
 typedef struct {
   f32x16 d, shift, m;
 } grouped_scales;
@@ -61,10 +61,10 @@ INLINE grouped_scales scales_at(int32_t type, const uint8_t *group, ptrdiff_t k)
 #define GROUPED_STEP(type) ((type) == KERNEL_Q8_0 ? 4 : 8)
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")
 
-// The sixteen weights of k = first + i of a part. An integer n of b bits at the top of a float's fraction, under the exponent
-// of 2^b, is the float 2^b + n. That times d minus d (2^b + z), by one fused multiply-add, is d (n - z) with one rounding:
-// what d * (float)(n - z) gives, since d has so few bits that d (2^b + z) is exact. (Only the sign of a zero may differ,
-// which a chain that begins at +0 cannot tell.)
+// The sixteen weights of k = first + i of a part. An integer n of b bits at the top of a float's fraction, under the exponent of 2^b, is
+// the float 2^b + n. That times d, minus d (2^b + z), by one fused multiply-add, is d (n - z) with one rounding: the same as d * (float)(n
+// - z), since d has so few bits that d (2^b + z) is exact. (Only the sign of a zero may differ, which does not matter to a chain that
+// begins at +0.)
 INLINE f32x16 grouped_weights(int32_t type, const uint8_t *part, ptrdiff_t first, int i, const grouped_scales *s) {
   if (type == KERNEL_F32) return load((const float *)(const void *)part + (first + i) * LANES);
   if (type < KERNEL_Q4_0) {
@@ -92,14 +92,14 @@ INLINE f32x16 grouped_weights(int32_t type, const uint8_t *part, ptrdiff_t first
   return has_minimum(type) ? w + s->m : w;
 }
 
-// Asks for what the part after `ahead` bytes holds from k = first on, as far as a step reaches.
+// Prefetches what the part after `ahead` bytes holds from k = first on, as far as one step reaches.
 INLINE void ask_for_step(int32_t type, const uint8_t *part, ptrdiff_t ahead, ptrdiff_t first) {
   if (type < KERNEL_Q4_0) return;
   const ptrdiff_t step = GROUPED_STEP(type), bytes = grouped_part_bytes(type) * step / grouped_layout_of(type).part;
   UNROLL for (ptrdiff_t i = 0; i < bytes; i += 64) __builtin_prefetch(part + ahead + first / step * bytes + i, 0, 2);
 }
 
-// k first .. last - 1 of some rows of a times the groups from p on, into `columns` columns of c, added to them or in their place.
+// k first .. last - 1 of some rows of a times the groups from p on, into `columns` columns of c: added to them, or in place of them.
 typedef struct {
   float *c;
   ptrdiff_t c_row, columns;
@@ -110,7 +110,7 @@ typedef struct {
   ptrdiff_t group_bytes, first, last;
 } grouped_task;
 
-// A strip: chains over k in registers, then into c.
+// A strip: chains over k in registers, which are then written to c.
 INLINE void fused_block(const int32_t type, const int rows, const int groups, const grouped_task *task) {
   float *c = task->c;
   const float *a = task->a;
@@ -122,7 +122,7 @@ INLINE void fused_block(const int32_t type, const int rows, const int groups, co
   f32x16 sum[FUSED_ROWS][MOST_GROUPS];
   const uint8_t *group[MOST_GROUPS];
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int g = 0; g < groups; g++) sum[r][g] = splat(0);
-  // Groups beyond the last column repeat the last one.
+  // Groups after the last column repeat the last one.
   UNROLL for (int g = 0; g < groups; g++) group[g] = p + (g * LANES < columns ? g : (columns - 1) / LANES) * group_bytes;
   ptrdiff_t k = task->first;
   for (; k + part <= last; k += part) {
@@ -227,8 +227,8 @@ static __attribute__((noinline)) void unpack_groups(float *panel, int32_t type, 
 #undef UNPACK
 }
 
-// Up to so many rows, panels are unpacked in pieces that stay in the first cache, and the chains of a block of k go
-// through a buffer from piece to piece. A piece is whole parts.
+// Up to this many rows, panels are unpacked in pieces that stay in the first cache, and the chains of a block of k go through a buffer from
+// piece to piece. A piece consists of whole parts.
 enum { PIECE_ROWS = 64, PIECE_DEPTH = 64 };
 
 static __attribute__((noinline)) void piecewise_block(const grouped_task *task, ptrdiff_t M, int32_t type,
@@ -258,7 +258,7 @@ static void grouped_product_level(const kernel_target *to, const float *a, ptrdi
                                   void *workspace) {
   const ptrdiff_t K = b->columns, M = to->M, last_column = to->last_column;
   const ptrdiff_t group_bytes = grouped_group_bytes(b->type, K);
-  // Rows in equal strips, as few as may be; the more rows, the more a panel of floats is worth making.
+  // The rows in equal strips, as few as possible; the more rows there are, the more a panel of floats pays off.
   const ptrdiff_t strips = M <= FUSED_STRIPS * FUSED_ROWS ? (M + FUSED_ROWS - 1) / FUSED_ROWS : 0;
   const ptrdiff_t height = strips ? (M + strips - 1) / strips : 0;
   const ptrdiff_t step = strips ? FUSED_GROUPS(height) * LANES : PANEL;

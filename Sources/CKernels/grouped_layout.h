@@ -1,7 +1,7 @@
-// Where things stand in grouped weights: sixteen stored rows side by side, still in their stored form.
+// The layout of grouped weights: sixteen stored rows side by side, still in their stored form.
 //
-// A group holds sixteen rows, those beyond the last all zero; floats stand in it as [k][16] elements. Quantised rows stand in
-// units, a unit is a head and its parts, and a part is the k's that share a scale:
+// A group holds sixteen rows; rows after the last are all zero. Float weights are [k][16] elements in a group. Quantised rows are stored in
+// units; a unit is a head and its parts, and a part is the k's that share a scale:
 //   unit head   q4_k, q5_k: 16 f16 d, 16 f16 dmin; q6_k: 16 f16 d
 //   part head   q4_0, q5_0, q8_0: 16 f16 d; q4_1, q5_1: 16 f16 d, 16 f16 m; q4_k, q5_k: 16 u8 scales, 16 u8 minima;
 //               q6_k: 16 i8 scales; nf4: 16 f32 absmax, also where absmax is stored quantised
@@ -16,7 +16,8 @@
 
 #define LAYOUT static inline __attribute__((always_inline))
 
-// k's of a part, parts of a unit, bytes of a unit's and of a part's head, bits of a weight without its share of heads.
+// How many k's a part has, how many parts a unit has, the bytes of a unit's and of a part's head, and the bits of a weight without its
+// share of the heads.
 typedef struct {
   ptrdiff_t part, parts, unit_head, head, bits;
 } grouped_layout;

@@ -1,4 +1,4 @@
-// The public functions: each calls the kernel of the level in force.
+// The public functions: each calls the kernel of the level that is set.
 #include "table.h"
 
 static int32_t level_in_force = -1;
@@ -30,7 +30,7 @@ int32_t kernel_set_level(int32_t level) {
 
 int32_t kernel_level(void) { return level_in_force; }
 
-// Before main, so that no thread ever sees the level change by itself.
+// Runs before main, so that no thread ever sees the level change without a call.
 __attribute__((constructor)) static void choose_best_level(void) { kernel_set_level(kernel_best_level()); }
 
 #define KERNEL(result, name, parameters, arguments) \

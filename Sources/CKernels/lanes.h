@@ -1,7 +1,7 @@
-// Sixteen virtual lanes: the vector types, loads, selections and the one fold that every level is written with.
+// Sixteen virtual lanes: the vector types, loads, selections and the single fold that every level is written with.
 //
-// Every header of kernels includes this one, under the target attributes of one level (every_level.h). All helpers are always inlined, so that no
-// vector crosses a call between functions of different targets.
+// Every header of kernels includes this one, under the target attributes of one level (every_level.h). All helper functions are always
+// inlined, so that no vector crosses a call between functions of different targets.
 #ifndef MEDROUNDS_LANES_H
 #define MEDROUNDS_LANES_H
 
@@ -60,7 +60,7 @@ INLINE void store_part(float *p, ptrdiff_t count, f32x16 v) {
   for (ptrdiff_t i = 0; i < count; i++) p[i] = part[i];
 }
 
-// Vector loops: full groups of lanes by plain loads, the last by part. `left` is what is left from i on.
+// For vector loops: whole groups of lanes are loaded plainly, the last group in part. `left` is the number of elements from i on.
 INLINE f32x16 load_some(const float *p, ptrdiff_t left, float fill) {
   return left >= LANES ? load(p) : load_part(p, left, fill);
 }
@@ -78,10 +78,10 @@ INLINE f32x16 from_bits(i32x16 v) { return (f32x16)v; }
 // mask ? a : b, lane by lane; a mask's lanes are all ones or all zeros, as comparisons give them.
 INLINE f32x16 choose(i32x16 mask, f32x16 a, f32x16 b) { return (f32x16)((mask & (i32x16)a) | (~mask & (i32x16)b)); }
 
-// The larger of each lane; b's NaN loses, so a running maximum never becomes one.
+// The larger of each lane; a NaN in b is ignored, so a running maximum never becomes NaN.
 INLINE f32x16 larger(f32x16 a, f32x16 b) { return choose(b > a, b, a); }
 
-// The one fold: lanes i and i + 8, then + 4, + 2, + 1.
+// The only fold: lanes i and i + 8, then + 4, + 2, + 1.
 INLINE float fold_sum(f32x16 v) {
   f32x8 a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
             __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -103,7 +103,7 @@ INLINE double fold_sum_double(f64x16 v) {
   return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
 }
 
-// Sixteen float16 as float32, exactly: by the processor, or the bits as a float of the same fraction, times 2^112.
+// Sixteen float16 as float32, exactly: by the processor's instruction, or by the bits as a float of the same fraction, times 2^112.
 INLINE f32x16 from_f16(u16x16 half) {
 #if LEVEL > 0
   return __builtin_convertvector((f16x16)half, f32x16);

@@ -1,8 +1,8 @@
 // The codes that QLoRA quantises absmax with.
 #include "nf4.h"
 
-// Dettmers' dynamic map (2016; 8-bit optimisers, 2021): zero; for i = 0 .. 6 the middles of 2^i equal parts of 0.1 .. 1, times
-// 10^(i - 6); one. All but the last stand with either sign.
+// Dettmers' dynamic map (2016; 8-bit optimisers, 2021): zero; for i = 0 .. 6 the middles of 2^i equal parts of 0.1 .. 1, times 10^(i - 6);
+// one. Each number but one occurs with both signs.
 const float nf4_second_codes[129] = {
     0.0f, 5.50000038e-07f, 3.25000019e-06f, 7.7499999e-06f, 2.12499981e-05f, 4.37499984e-05f,
     6.62500024e-05f, 8.87499991e-05f, 0.000156250011f, 0.000268750038f, 0.000381250022f, 0.000493750034f,

@@ -1,4 +1,4 @@
-// The second quantisation of NF4, as its rows are read.
+// The numbers of the second quantisation of NF4, as the rows of NF4_DOUBLE need them.
 #ifndef MEDROUNDS_NF4_H
 #define MEDROUNDS_NF4_H
 

@@ -1,4 +1,4 @@
-// Packing for GEMM: panels of B as [k][48] floats straight from any stored type, strips of A as [k][8].
+// Packing for GEMM: panels of B as [k][48] floats directly from any stored type, strips of A as [k][8].
 #ifndef MEDROUNDS_PACK_H
 #define MEDROUNDS_PACK_H
 
@@ -19,11 +19,11 @@
     UNROLL for (int i = 0; i < 16; i++) rows[i] = mixed[i];                                                            \
   }
 
-// Packing asks for the next panel's rows while it reads this one's: `ahead` bytes further, too far apart for the
-// processor to foresee.
+// While packing reads the rows of one panel, it prefetches those of the next, `ahead` bytes further on: they are too far apart for the
+// processor to predict.
 
-// k first .. first + 31 of sixteen stored rows of quantised blocks, to out[k - first][PANEL]. The bytes are transposed
-// before they become floats: sixteen at a time share a k, and the scales stand in the lanes.
+// k first .. first + 31 of sixteen stored rows of quantised blocks, to out[k - first][PANEL]. The bytes are transposed before they become
+// floats: then sixteen weights of the same k are together, and their scales are in the lanes.
 INLINE void pack_blocks(float *out, int32_t type, const uint8_t *const rows[LANES], ptrdiff_t first,
                         ptrdiff_t ahead) {
   if (type > KERNEL_Q8_0) {
@@ -121,10 +121,11 @@ INLINE void pack_transposed(float *out, int32_t type, const kernel_matrix *b, pt
   }
 }
 
-// Stored rows that are packed a vector of columns after the other, an even number, and how many are asked for in advance.
+// How many stored rows (an even number) one vector of columns is packed over before the next vector, and how many rows ahead are
+// prefetched.
 enum { ROWS_AT_ONCE = 64, AHEAD_ROWS = 64 };
 
-// The bytes of a stored row in which some of its columns begin.
+// The bytes of a stored row that hold some of its columns.
 typedef struct {
   ptrdiff_t first, last;
 } stored_columns;
@@ -134,14 +135,14 @@ INLINE stored_columns stored_columns_of(int32_t type, ptrdiff_t n, ptrdiff_t col
   return (stored_columns){n / elements * bytes, (n + columns - 1) / elements * bytes};
 }
 
-// Rows are too far apart for the processor to foresee.
+// Prefetches a row: rows are too far apart for the processor to predict.
 INLINE void ask_for_row(const uint8_t *row, stored_columns columns) {
   __builtin_prefetch(row + columns.first);
   __builtin_prefetch(row + columns.last);
 }
 
-// The panel of b stored [K, N]. Columns up to the next multiple of 16 are zero. A vector of columns goes down some rows
-// before the next does: what depends on the column alone is found once, and the rows stay near.
+// The panel of b stored [K, N]. Columns up to the next multiple of 16 are zero. One vector of columns is packed over several rows before
+// the next vector: values that depend on the column alone are computed once, and the rows stay in the cache.
 INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t first,
                       ptrdiff_t last) {
   const stored_columns span = stored_columns_of(type, n, columns);
@@ -165,7 +166,7 @@ INLINE void pack_rows(float *out, int32_t type, const kernel_matrix *b, ptrdiff_
   }
 }
 
-// The panel of b by the function for the way it is stored, in a function of pack_panel's parameters.
+// Packs the panel of b by the function for the form in which b is stored, inside a function with pack_panel's parameters.
 #define PACK_FORM(type, transposed, stored)                                       \
   if (b_transposed) transposed(out, type, b, n, columns, first, last);            \
   else stored(out, type, b, n, columns, first, last)
@@ -178,7 +179,7 @@ static __attribute__((noinline)) void pack_panel(float *out, const kernel_matrix
 // Strips of A: out[strip][k][STRIP] from a[m * a_row + k * a_column], m < M, k < depth. Rows beyond M repeat the last.
 static __attribute__((noinline)) void pack_strips(float *out, const float *a, ptrdiff_t a_row, ptrdiff_t a_column,
                                                   ptrdiff_t M, ptrdiff_t depth) {
-  if (a_row == 1) {  // stored [K, M]: a few stored rows at a time, so that their lines and pages stay near
+  if (a_row == 1) {  // stored [K, M]: a few stored rows at a time, so that their lines and pages stay in the cache
     for (ptrdiff_t first = 0; first < depth; first += LANES) {
       const ptrdiff_t last = depth - first < LANES ? depth : first + LANES;
       ptrdiff_t m = 0;

@@ -7,8 +7,8 @@
 
 enum { RANDOM_GROUP = 32 };
 
-// Words 4 block .. 4 block + 31 of a stream. Each lane holds one 32-bit word, so that products are exact in 64 bits;
-// what stands above the word is never read.
+// Words 4 block .. 4 block + 31 of a stream. Each lane holds one 32-bit word, so that products are exact in 64 bits; the bits above the
+// word are never read.
 INLINE void random_group(uint32_t *out, kernel_random random, uint64_t block) {
   const uint64_t word = 0xffffffff;
   u64x8 counter = block + (u64x8){0, 1, 2, 3, 4, 5, 6, 7};

@@ -1,4 +1,4 @@
-// Stored rows to grouped weights, a part of a row at a time; grouped_layout.h says what goes where.
+// Turns stored rows into grouped weights, one part of a row at a time; grouped_layout.h gives the layout.
 #ifndef MEDROUNDS_REGROUP_H
 #define MEDROUNDS_REGROUP_H
 
@@ -6,14 +6,14 @@
 #include "grouped_layout.h"
 #include "lanes.h"
 
-// Bytes 0, 2, 4 and 6 of eight.
+// Bytes 0, 2, 4 and 6 of eight bytes.
 INLINE uint32_t even_bytes(uint64_t x) {
   x &= 0x00ff00ff00ff00ff;
   x = (x | x >> 8) & 0x0000ffff0000ffff;
   return (uint32_t)(x | x >> 16);
 }
 
-// Scales and minima of elements at .. of a block to the heads of their unit and part.
+// Writes the scales and minima of a block's elements from `at` on into the heads of their unit and part.
 INLINE void regroup_heads(int32_t type, uint8_t *unit, uint8_t *part, ptrdiff_t lane, const uint8_t *p, size_t at) {
   if (type == KERNEL_Q6_K) {
     __builtin_memcpy(unit + lane * 2, p + 208, 2);

@@ -6,7 +6,7 @@
 #include "include/CKernels.h"
 #include "lanes.h"
 
-// Long sums go in blocks of 64 groups of lanes, the block sums added in order, so that rounding does not pile up.
+// Long sums are made in blocks of 64 groups of lanes, and the block sums are added in order, so that rounding errors do not accumulate.
 enum { SUM_BLOCK = 64 * LANES };
 
 static void rmsnorm_forward_level(float *out, float *inverse_rms, const float *x, const float *weight, float epsilon,
@@ -72,7 +72,7 @@ INLINE float largest_of(const float *x, ptrdiff_t count) {
   return fold_largest(largest);
 }
 
-// The sum of exp(x - largest), kept in out where out is not null.
+// The sum of exp(x - largest); each term is also written to out, unless out is null.
 INLINE float sum_of_exponentials(float *out, const float *x, float largest, ptrdiff_t count) {
   f32x16 total = {0};
   for (ptrdiff_t block = 0; block < count; block += SUM_BLOCK) {

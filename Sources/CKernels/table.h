@@ -4,8 +4,8 @@
 
 #include "CKernels.h"
 
-// Rows of A that GEMM packs at once; how deep the pieces of a sum are at most whose panels wait together, so that the rows of A
-// which they read stay near; how many they are at most.
+// How many rows of A GEMM packs at once; the largest total depth of the pieces of a sum whose panels wait together, so that the rows of A
+// which they read stay in the cache; the largest number of such pieces.
 enum { GEMM_M_BLOCK = 1024, GEMM_DEPTH = 2048, GEMM_PIECES = 16 };
 // Attention takes keys in blocks aligned within each span, and queries in chunks of whole strips.
 enum { ATTENTION_KEYS = 96, ATTENTION_QUERIES = 64 };

@@ -1,10 +1,10 @@
-// The register tile of GEMM: a few rows times a few vectors of columns, one ordered fused chain over k an output.
+// The register tile of GEMM: a few rows times a few vectors of columns; each output is one ordered chain of fused multiply-adds over k.
 #ifndef MEDROUNDS_TILE_H
 #define MEDROUNDS_TILE_H
 
 #include "lanes.h"
 
-// A panel of B is [depth][PANEL] floats; A comes in strips of STRIP rows. The tile is what a level's registers hold.
+// A panel of B is [depth][PANEL] floats; A comes in strips of STRIP rows. The tile's size is what a level's registers hold.
 enum { PANEL = 48, STRIP = 8 };
 
 #if LEVEL >= 2
@@ -22,18 +22,19 @@ enum { TILE_ROWS = 4, TILE_VECTORS = 3 };
 #endif
 enum { TILE_LANES = sizeof(tile_vector) / 4, TILE_COLUMNS = TILE_LANES * TILE_VECTORS };
 
-// What a tile does with c: its chains begin at zero or go on from c, and end by replacing c or by being added to it.
+// What a tile does with c: its chains begin at zero or continue from c; at the end they replace c or are added to it.
 enum { TILE_BEGIN = 0, TILE_CONTINUE = 1 };
 enum { TILE_REPLACE = 0, TILE_ADD = 2 };
 
-// Bits of elements that count `scale` times while others do not count: of [r, n] bit r * row + n after `bit`.
+// The mask of a tile: an element whose bit is set is multiplied by `scale`, the others are left out; the bit of [r, n] is r * row + n after
+// `bit`.
 typedef struct {
   const uint16_t *words;
   ptrdiff_t row, bit;
   float scale;
 } tile_mask;
 
-// The lanes of a sum that count, from the mask's bit `bit` on.
+// A sum with the lanes that the mask leaves out set to zero, the others scaled; the mask starts at bit `bit`.
 INLINE tile_vector counted(tile_vector sum, const tile_mask *mask, ptrdiff_t bit) {
 #if LEVEL >= 2
   typedef i32x16 lane_vector;
@@ -51,7 +52,7 @@ INLINE tile_vector counted(tile_vector sum, const tile_mask *mask, ptrdiff_t bit
   return (tile_vector)((lane_vector)(sum * TILE_SPLAT(mask->scale)) & keep);
 }
 
-// a[r, k] stands at a[r * a_row + k * a_step], b[k, n] at b[k * b_step + n].
+// a[r, k] is at a[r * a_row + k * a_step], b[k, n] at b[k * b_step + n].
 typedef struct {
   const float *a;
   ptrdiff_t a_row, a_step;
@@ -63,7 +64,7 @@ typedef struct {
   const tile_mask *mask;  // or none
 } tile_task;
 
-// Rows of b that stand far apart are asked for in advance: the processor does not foresee them.
+// Rows of b that are far apart are prefetched: the processor does not predict them.
 enum { FAR_ROWS = 16 };
 
 INLINE void tile(const tile_task *t, const int rows, const int vectors, const int packed, const int far) {
@@ -133,7 +134,7 @@ static const tile_function tiles[] = {
 #endif
 };
 
-// rows times columns of c, by tiles. b must be readable up to the next whole vector; c is written only where it is.
+// rows times columns of c, by tiles. b must be readable up to the next whole vector; c is written only in its own columns.
 INLINE void strip_times_panel(tile_task task, ptrdiff_t rows, ptrdiff_t columns) {
   const tile_task whole = task;
   tile_mask mask = {0};
@@ -152,7 +153,7 @@ INLINE void strip_times_panel(tile_task task, ptrdiff_t rows, ptrdiff_t columns)
         tiles[height - 1](&task, vectors);
         continue;
       }
-      // The last vector hangs over: through a buffer.
+      // The last vector reaches beyond the columns, so it goes through a buffer.
       float buffer[TILE_ROWS * TILE_COLUMNS];
       task.c = buffer;
       task.c_row = TILE_COLUMNS;

@@ -1,4 +1,4 @@
-// Waiting for another thread without holding the processor from whoever else needs it.
+// Waiting for another thread without keeping the processor from other processes.
 #include <sched.h>
 #include <time.h>
 

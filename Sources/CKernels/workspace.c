@@ -6,7 +6,7 @@ ptrdiff_t kernel_gemm_workspace_bytes(void) {
   return (ptrdiff_t)sizeof(float) * (GEMM_DEPTH * 48 + KERNEL_K_BLOCK * GEMM_M_BLOCK);
 }
 
-// Two packed blocks of keys or values, two blocks and two chunks of rows as they stand, two chunks of scores.
+// Two packed blocks of keys or values, two blocks and two chunks of unpacked rows, two chunks of scores.
 ptrdiff_t kernel_attention_scratch_bytes(ptrdiff_t D) {
   const ptrdiff_t padded = (D + 15) / 16 * 16;
   return (ptrdiff_t)sizeof(float) *

@@ -35,7 +35,7 @@ public struct AdapterMerger {
     /// The Hugging Face names of the weights that change.
     public var names: Set<String> { Set(maps.keys) }
 
-    /// The merged weight of that name, [out, in] row-major; nil where the adapter leaves it alone. Faults: engine.memory.
+    /// The merged weight of that name, [out, in] row-major; nil where the adapter does not change it. Faults: engine.memory.
     public func weight(_ name: String) throws(Fault) -> [Float]? {
         guard let (layer, map) = maps[name], let tensor = file.tensor(name),
             let a = adapter.tensor(named: Adapter.tensorName(layer: layer, map: map, matrix: .a)),

@@ -3,13 +3,13 @@
 import Faults
 import Glibc
 
-/// Owns buffers until it goes away itself; whoever holds a pointer from it also holds the arena.
+/// Owns its buffers for as long as it exists; anyone who holds a pointer from it must also hold the arena.
 ///
-/// Sizes are given as factors, since a model file may declare any: their product is checked, and memory that cannot be had is the
+/// Sizes are given as factors, since a model file may declare any size: their product is checked, and memory that cannot be had is the
 /// fault engine.memory.
 package final class Arena {
-    /// A buffer of so many bytes comes from the kernel, zeroed where it is first touched: by the threads that work on it, not by
-    /// the one that asks.
+    /// A buffer of at least this many bytes comes from the operating system. Its pages are zeroed by the thread that first writes to them,
+    /// not by the thread that asks for the buffer.
     private static let mapped = 1 << 20
 
     private var blocks: [UnsafeMutableRawPointer] = []
@@ -17,12 +17,12 @@ package final class Arena {
     private let counting: Bool
     /// The bytes asked for so far.
     package private(set) var byteCount = 0
-    /// Those of them that count against the machine's memory.
+    /// The part of these bytes that counts against the machine's memory.
     private var taken = 0
 
     package init() { counting = false }
 
-    /// One that only counts what it is asked for: what it gives out must not be touched.
+    /// An arena that only counts the bytes it is asked for: nobody may touch the buffers that it returns.
     init(counting: Bool) { self.counting = counting }
 
     /// A zeroed buffer of at least as many floats as the product of the factors, 64-byte aligned.
@@ -30,17 +30,17 @@ package final class Arena {
         try zeroed(factors, of: Float.self)
     }
 
-    /// The same of bfloat16 numbers.
+    /// The same for bfloat16 numbers.
     package func halves(_ factors: Int...) throws(Fault) -> UnsafeMutablePointer<UInt16> {
         try zeroed(factors, of: UInt16.self)
     }
 
-    /// The same of pairs of bfloat16 numbers.
+    /// The same for pairs of bfloat16 numbers.
     func pairs(_ factors: Int...) throws(Fault) -> UnsafeMutablePointer<UInt32> {
         try zeroed(factors, of: UInt32.self)
     }
 
-    /// The same of elements of any trivial type that may be all zero bits.
+    /// The same for elements of any trivial type that may be all zero bits.
     func zeroed<Element: BitwiseCopyable>(
         _ factors: [Int], of type: Element.Type
     ) throws(Fault) -> UnsafeMutablePointer<Element> {
@@ -55,8 +55,8 @@ package final class Arena {
         try allocate(MachineMemory.product(factors), reserving: false)
     }
 
-    /// An uninitialised buffer of floats that may be used in small part: pages that nobody touches cost nothing, so it is not
-    /// counted against the machine's memory; the system alone may refuse it.
+    /// An uninitialised buffer of floats of which only a small part may be used. Pages that nobody touches cost nothing, so the buffer is
+    /// not counted against the machine's memory; only the system itself may refuse it.
     package func reserve(_ factors: Int...) throws(Fault) -> UnsafeMutablePointer<Float> {
         try allocate(MachineMemory.product(factors + [MemoryLayout<Float>.stride]), reserving: true)
             .assumingMemoryBound(to: Float.self)

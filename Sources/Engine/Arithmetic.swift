@@ -1,52 +1,52 @@
-// Arithmetic: who computes the matrix products of a training step, and how far two answers to that may be apart.
+// Arithmetic: what computes the matrix products of a training step, and how far apart two such computations may be.
 
 import Federation
 
-/// Who computes matrix products.
+/// What computes matrix products.
 public enum Arithmetic: String, Sendable, CaseIterable {
     /// Our kernels: the same bits everywhere.
     case ours
-    /// cblas_sgemm of OpenBLAS, one thread, on unpacked float32. Its order of additions depends on the processor, so its results
-    /// are compared and never kept.
+    /// cblas_sgemm of OpenBLAS, one thread, on unpacked float32. Its order of additions depends on the processor, so its results are
+    /// compared, but never kept.
     case openblas
 }
 
-/// Steps of a training call whose loss, gradient and update are computed a second time, each from where the call stands then.
+/// Steps of a training call whose loss, gradient and update are computed a second time, each from the state of the call before that step.
 public struct SecondArithmetic: Sendable {
-    /// Who computes them the second time.
+    /// What computes them the second time.
     public var arithmetic: Arithmetic
     /// The steps, from 0.
     public var steps: Range<Int>
-    /// For tests of what a comparison finds: an element of the adapter's vector that the second computation has otherwise.
+    /// For tests of the comparison: an element of the adapter's vector, and by how much the second computation changes it.
     package var disturbance: (element: Int, by: Float)?
 
-    /// Makes one; by default for every step.
+    /// By default, every step is computed a second time.
     public init(_ arithmetic: Arithmetic, steps: Range<Int> = 0..<Int.max) {
         self.arithmetic = arithmetic
         self.steps = steps
     }
 }
 
-/// One step in two arithmetics: the same adapter, moments, records and dropout, other products. Differences are relative to the
-/// first arithmetic.
+/// One step in two arithmetics: the same adapter, moments, records and dropout, but other products. Differences are relative to the first
+/// arithmetic.
 public struct ArithmeticComparison: Sendable, Equatable {
     /// The step, from 0.
     public var step: Int
-    /// Mean cross-entropy of the batch, in nats: by our kernels, and the second time.
+    /// Mean cross-entropy of the batch, in nats: first by our kernels, then by the second arithmetic.
     public var loss: (Double, Double)
     /// The gradient's Euclidean norm before clipping.
     public var gradientNorm: (Double, Double)
     /// |g - g'| / |g|, Euclidean over the whole adapter.
     public var gradient: Double
-    /// |d - d'| / |d| of what the step adds to the adapter's weights; 0 where neither adds anything.
+    /// |d - d'| / |d|, where d is what the step adds to the adapter's weights; 0 where both are zero.
     public var update: Double
 
-    /// Both losses apart, relative to the first.
+    /// The difference of both losses, relative to the first.
     public var lossDifference: Double { Self.relative(loss) }
-    /// Both norms apart, relative to the first.
+    /// The difference of both norms, relative to the first.
     public var gradientNormDifference: Double { Self.relative(gradientNorm) }
 
-    /// Whether every difference is within its bound; a NaN is not.
+    /// Whether every difference is within its bound; a NaN never is.
     public func isWithin(_ bounds: ArithmeticBounds) -> Bool {
         lossDifference <= bounds.loss && gradientNormDifference <= bounds.gradientNorm && gradient <= bounds.gradient
             && update <= bounds.update

@@ -7,7 +7,7 @@ package struct AttentionShape {
     let heads: Int
     let keyValueHeads: Int
     let D: Int  // head dimension
-    let window: Int  // keys a query sees at most, its own the last; 0 for all
+    let window: Int  // the most keys a query sees, its own the last; 0 for all
 
     package init(heads: Int, keyValueHeads: Int, D: Int, window: Int = 0) {
         self.heads = heads
@@ -22,7 +22,7 @@ package struct AttentionShape {
 }
 
 package enum Attention {
-    /// out [T, Q] and logSumExp [heads, T] of rotated q [T, Q]; keys and values [store rows, KV] hold what segments name.
+    /// out [T, Q] and logSumExp [heads, T] of rotated q [T, Q]; keys and values [store rows, KV] hold the rows that the segments name.
     package static func forward(
         _ out: UnsafeMutablePointer<Float>, _ logSumExp: UnsafeMutablePointer<Float>, q: UnsafePointer<Float>,
         keys: UnsafePointer<Float>, values: UnsafePointer<Float>, segments: [Segment], shape: AttentionShape, T: Int,
@@ -45,8 +45,8 @@ package enum Attention {
         }
     }
 
-    /// Adds to dq [T, Q], dkeys and dvalues [T, KV]; the store is the pass itself here. One task per group and key-value
-    /// head, which takes segments in order and then query heads in order: sums into shared rows have one order.
+    /// Adds to dq [T, Q], dkeys and dvalues [T, KV]; here the rows of the pass are the key-value store. There is one task per group and
+    /// key-value head. It takes the segments in order, and in each the query heads in order, so that sums into shared rows have one order.
     package static func backward(
         _ dq: UnsafeMutablePointer<Float>, _ dkeys: UnsafeMutablePointer<Float>,
         _ dvalues: UnsafeMutablePointer<Float>, dout: UnsafePointer<Float>, out: UnsafePointer<Float>,
@@ -70,7 +70,7 @@ package enum Attention {
                 for head in keyHead * headsPerKey..<(keyHead + 1) * headsPerKey {
                     let at = segment.rows.lowerBound * shape.Q + head * shape.D
                     var span = span(segment, head: head, keys: keys, values: values, shape)
-                    // The kernel reads out and log_sum_exp here.
+                    // The kernel only reads out and log_sum_exp here.
                     var queries = kernel_attention_queries(
                         q: q + at, q_row: shape.Q, out: UnsafeMutablePointer(mutating: out + at), out_row: shape.Q,
                         log_sum_exp: UnsafeMutablePointer(mutating: logSumExp + head * T + segment.rows.lowerBound),

@@ -1,5 +1,5 @@
-// CachedPass: forward passes of few rows over a packed key-value cache, for decoding. The bits are those of DecoderLayer and Head;
-// what differs is how weights, keys and work lie: everything a pass does is one parallel section.
+// CachedPass: forward passes of few rows over a packed key-value cache, for decoding. The bits are those of DecoderLayer and Head; only the
+// memory layout of weights, keys and scratch differs. The whole pass is one parallel section.
 
 import CKernels
 import Faults
@@ -11,9 +11,9 @@ import ModelFiles
 struct CachedSegment {
     /// The rows of the pass.
     var rows: Range<Int>
-    /// The slot; nil for the prefix itself.
+    /// The slot; nil where the rows belong to the prefix itself.
     var slot: Int?
-    /// Own keys before this pass: of the slot beyond the prefix, or of the prefix.
+    /// How many own keys there were before this pass: of the slot after the prefix, or of the prefix.
     var stored: Int
 }
 
@@ -21,12 +21,12 @@ struct CachedSegment {
 struct CacheSizes {
     /// Keys that all slots share; every slot's attention sees all of them before its own.
     var shared: Int
-    /// Keys the prefix has room for, at least `shared`: those beyond are copied to the slots.
+    /// How many keys the prefix has room for, at least `shared`; the keys after the shared ones are copied to the slots.
     var prefix: Int
-    /// Slots, and keys each has room for.
+    /// The number of slots, and how many keys each has room for.
     var slots: Int
     var slotKeys: Int
-    /// Keys of a slot that its prompt fills at least.
+    /// The fewest keys of a slot that its prompt fills.
     var shortestSlot: Int
 }
 
@@ -79,7 +79,7 @@ final class CachedPass {
     private let prefixFloats: Int
     private let slotFloats: Int
 
-    /// Room for passes of `rows` rows, of which `headRows` go through the head.
+    /// Memory for passes of `rows` rows, of which `headRows` go through the head.
     init(_ network: Network, rows: Int, headRows: Int, sizes: CacheSizes) throws(Fault) {
         let shape = network.model.shape
         let arena = network.arena
@@ -129,7 +129,7 @@ final class CachedPass {
         let slotFloats = kernel_cache_floats(sizes.slotKeys, shape.headDimension)
         self.prefixFloats = prefixFloats
         self.slotFloats = slotFloats
-        // Answers may be shorter than there is room for, prompts at least are there.
+        // An answer may be shorter than its room; a prompt is always there.
         try MachineMemory.require(
             layers.count, shape.keyValueHeadCount, MemoryLayout<Float>.stride,
             prefixFloats
@@ -144,7 +144,7 @@ final class CachedPass {
         }
     }
 
-    /// Copies the keys of the prefix beyond the shared ones to the start of a slot.
+    /// Copies the prefix's keys after the shared ones to the start of a slot.
     func open(slot: Int) {
         let tail = sizes.prefix - sizes.shared
         guard tail > 0 else { return }
@@ -156,7 +156,7 @@ final class CachedPass {
         }
     }
 
-    /// Runs a pass and returns the largest logit, the lowest token among equals, of each of `headRows`.
+    /// Runs a pass and returns the largest logit of each of `headRows`; among equal logits, that of the lowest token.
     func run(_ tokens: [Int32], _ segments: [CachedSegment], headRows: [Int]) -> [Best] {
         precondition(headRows.count <= headRowCapacity, "\(headRows.count) rows for the head of \(headRowCapacity)")
         let T = tokens.count
@@ -190,7 +190,7 @@ final class CachedPass {
         return headRows.indices.map { best($0, of: headRows.count) }
     }
 
-    /// Blocks of rows, as many as threads if they are few.
+    /// Blocks of rows; as many as threads where there are few rows.
     private static func blocks(_ T: Int, workers: Int) -> [Range<Int>] {
         Workers.ranges(T, parts: T <= 8 * workers ? workers : (T + 15) / 16, unit: 1)
     }
@@ -317,8 +317,8 @@ final class CachedPass {
         }
     }
 
-    /// RMSNorm over each head of some rows, in place, where the family has one. What only a backward pass would read goes into
-    /// a buffer of as many heads as a key-value head serves.
+    /// RMSNorm over each head of some rows, in place, for families that have it. Values that only a backward pass would read go into a
+    /// buffer with room for as many heads as one key-value head serves.
     private func normHeads(
         _ layer: Int, _ x: Floats, row: Int, rows: Int, heads: Int, _ weight: UnsafePointer<Float>?, _ worker: Int
     ) {

@@ -1,14 +1,14 @@
-// Decoder: which record stands in which slot of the cache, what each pass computes for it, and when it ends.
+// Decoder: which record is in which slot of the cache, what each pass computes for it, and when it ends.
 
 import Faults
 import Federation
 
 /// Greedy decoding with continuous refill and verified guesses.
 final class Decoder {
-    /// Rows of a pass beyond which no further prompt joins it.
+    /// Once a pass has this many rows, no further prompt joins it.
     private static let passRows = 512
-    /// Rows of a pass up to which guesses join it, and how long the guess of one record may be. Up to six rows are one strip of
-    /// the kernels, which unpack the weights once for it; the seventh costs as much as four of those.
+    /// Guesses join a pass up to this many rows; `longestGuess` is the most for one record. Up to six rows are one strip of the
+    /// kernels, which unpack the weights once for the strip; a seventh row costs as much as four of those six.
     private static let guessRows = 48
     private static let longestGuess = 4
 
@@ -16,7 +16,7 @@ final class Decoder {
         var record: Int
         /// Tokens that are not in the cache yet: the prompt's suffix, later the last new token.
         var pending: [Int32]
-        /// The guess after `pending`.
+        /// The guess that follows `pending`.
         var guess: ArraySlice<Int32> = []
         /// Own keys in the cache.
         var stored: Int
@@ -49,8 +49,8 @@ final class Decoder {
         context = model.shape.contextLength
         vocabulary = model.shape.vocabularySize
         let longestText = min(longest + min(maxNewTokens, context), context)
-        // Whole blocks of keys are shared by all slots; what the prefix has beyond them is copied, so that a record's keys fall
-        // into the blocks they would have without the others.
+        // Whole blocks of keys are shared by all slots. The prefix's keys after the last whole block are copied, so that a record's keys
+        // are in the same blocks as they would be without the other records.
         let shared = prefix / Packing.keyBlock * Packing.keyBlock
         let headRows = slots + (drafts ? max(Self.guessRows, Self.longestGuess) : 0)
         let capacity = max(Self.passRows + headRows, longest + headRows)
@@ -77,8 +77,8 @@ final class Decoder {
             Array(prompts[0][..<prefix]), [CachedSegment(rows: 0..<prefix, slot: nil, stored: 0)], headRows: [])
     }
 
-    /// One forward pass: every record at work moves on by a token and by what was guessed right; free slots take the next
-    /// prompts while rows last.
+    /// One forward pass: every active record moves on by one token and by the tokens that were guessed right; free slots take the next
+    /// prompts while there are rows left.
     func pass(_ draft: ((_ prompt: Int, _ written: [Int32], _ limit: Int) -> [Int32])?) throws(Fault) {
         refill()
         let atWork = slots.indices.filter { slots[$0] != nil }
@@ -124,7 +124,7 @@ final class Decoder {
         }
     }
 
-    /// What the draft says, as far as it could be of use.
+    /// The draft's guess, cut to the length that can be of use.
     private func guess(
         _ slot: Slot, _ most: Int, _ draft: (_ prompt: Int, _ written: [Int32], _ limit: Int) -> [Int32]
     ) -> ArraySlice<Int32> {
@@ -134,7 +134,7 @@ final class Decoder {
         return draft(slot.record, slot.new, limit).prefix(limit).prefix { $0 >= 0 && $0 < vocabulary }
     }
 
-    /// Takes the pass's tokens into a slot, each as long as what stands before it was guessed right.
+    /// Takes the pass's tokens into a slot; each is taken only if all tokens before it were guessed right.
     private func advance(_ index: Int, _ best: ArraySlice<CachedPass.Best>) throws(Fault) {
         guard var slot = slots[index] else { return }
         let guess = slot.guess
@@ -156,7 +156,7 @@ final class Decoder {
         slots[index] = slot
     }
 
-    /// Appends a new token; why the record ends with it, or nil. `slot.stored` counts the keys before it.
+    /// Appends a new token; returns why the record ends with it, or nil. `slot.stored` counts the keys before it.
     private func take(_ token: Int32, _ slot: inout Slot) -> Generation.Ending? {
         if stop.contains(token) { return .stopToken(token) }
         slot.new.append(token)

@@ -5,7 +5,7 @@ import Faults
 import Federation
 import ModelFiles
 
-/// What a layer's forward pass leaves for its backward pass.
+/// What a layer's forward pass keeps for its backward pass.
 package struct LayerActivations {
     package var x: UnsafeMutablePointer<Float>  // [T, H] input
     let q: UnsafeMutablePointer<Float>  // [T, Q] rotated
@@ -177,8 +177,8 @@ package enum DecoderLayer {
         multiply([(.down, out)], accumulate: true, product, layer, saved, scratch, T, workers)
     }
 
-    /// dx [T, H] holds the gradient of out and is turned into the gradient of x, or left unfinished where nothing below
-    /// needs it (`needsInput` false). Adds to the gradients of A and B; overwrites saved.gate and saved.up.
+    /// dx [T, H] holds the gradient of out and becomes the gradient of x; where no layer below needs that (`needsInput` false), it stays
+    /// unfinished. Adds to the gradients of A and B; overwrites saved.gate and saved.up.
     package static func backward(
         _ dx: UnsafeMutablePointer<Float>, needsInput: Bool, layer: LayerMaps, saved: LayerActivations,
         scratch: LayerScratch, gradients: GradientScratch, rows: PassRows, groups: [Range<Int>], workers: Workers

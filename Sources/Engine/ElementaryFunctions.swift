@@ -1,5 +1,5 @@
-// exp, log, sine and cosine of a Double from IEEE arithmetic alone, so that tables and schedules have the same bits
-// everywhere. For set-up work; hot loops have their float32 kin in CKernels.
+// exp, log, sine and cosine of a Double by IEEE arithmetic alone, so that tables and schedules have the same bits everywhere. They serve
+// set-up work; hot loops use the float32 functions of CKernels.
 
 /// Elementary functions whose result does not depend on the system's mathematics library (error below 2e-16 relative
 /// to 1 over the ranges the engine uses).

@@ -20,8 +20,8 @@ package struct FamilyOptions {
         for row in block { kernel_add(y + row * width, bias, width) }
     }
 
-    /// q, k and v as products leave them get their biases; q and k then their norms over each head: y = x / rms(x) * w. What
-    /// went into the norms is kept for the backward pass.
+    /// Adds their biases to the products q, k and v; then applies the norms over each head of q and k: y = x / rms(x) * w. The inputs of
+    /// the norms are kept for the backward pass.
     func forward(_ saved: LayerActivations, _ block: Range<Int>, epsilon: Float, _ shape: AttentionShape) {
         addBias(of: .q, to: saved.q, width: shape.Q, block)
         addBias(of: .k, to: saved.k, width: shape.KV, block)
@@ -38,8 +38,8 @@ package struct FamilyOptions {
         }
     }
 
-    /// Turns dq [T, Q] and dk [T, KV] of the norms' outputs into those of their inputs. dattention, which nothing reads any
-    /// more, serves as scratch. Biases are frozen and pass gradients as they are.
+    /// Turns dq [T, Q] and dk [T, KV] from gradients of the norms' outputs into gradients of their inputs. dattention, which is not read
+    /// any more, serves as scratch. Biases are frozen and pass gradients unchanged.
     func backward(_ gradients: GradientScratch, _ saved: LayerActivations, _ block: Range<Int>, _ shape: AttentionShape)
     {
         guard let queryNorm, let keyNorm, let heads = saved.heads else { return }
@@ -57,7 +57,7 @@ package struct FamilyOptions {
     }
 }
 
-/// What the norms over heads leave for their backward pass.
+/// What the norms over heads keep for their backward pass.
 package struct HeadNormActivations {
     let q: UnsafeMutablePointer<Float>  // [T, Q] before the norm
     let k: UnsafeMutablePointer<Float>  // [T, KV] before the norm

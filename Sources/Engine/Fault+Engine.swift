@@ -1,4 +1,4 @@
-// The wording of every fault the engine raises: models, adapters, token sequences and numbers it cannot work with.
+// The wording of every fault that the engine throws: models, adapters, token sequences and numbers that it cannot work with.
 
 import Faults
 
@@ -68,7 +68,7 @@ extension Fault {
             mend: "Use a state of this very training.")
     }
 
-    /// `bytes` nil is a number that no Int holds.
+    /// `bytes` nil means a number that does not fit an Int.
     static func memory(_ bytes: Int?, held: Int, limit: Int) -> Fault {
         let asked = bytes.map { "\($0) bytes" } ?? "more than 2^63 bytes"
         return Fault(

@@ -23,7 +23,7 @@ public struct Generation: Sendable, Equatable {
     public var ending: Ending
 }
 
-/// What a generation call tells after every pass.
+/// What a generation call reports after every pass.
 public struct GenerationProgress: Sendable {
     /// Prompts done.
     public var finished: Int
@@ -37,12 +37,12 @@ public struct GenerationProgress: Sendable {
     public var rows: Int
 }
 
-/// Greedy decoding: at each place the token with the largest logit, the lowest id among equals. A prompt's result does not
-/// depend on the other prompts, on `batchSize`, on `threads` or on `draft`. `progress` may throw to cancel.
+/// Greedy decoding: at each position the token with the largest logit, the lowest id among equals. A prompt's result does not depend on the
+/// other prompts, on `batchSize`, on `threads` or on `draft`. `progress` may throw to cancel.
 ///
-/// `draft` guesses how an answer goes on: it gets the prompt's index, the tokens written so far and how many more are of use.
-/// Several tokens of a guess are then verified in one pass; those that are not the greedy ones are dropped, so that a bad
-/// guess costs time alone.
+/// `draft` guesses how an answer goes on: it gets the prompt's index, the tokens written so far and the largest number of tokens that can
+/// be of use. One pass verifies several tokens of a guess; tokens that greedy decoding would not choose are dropped, so that a bad guess
+/// only costs time.
 ///
 /// Faults: engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.token-outside-vocabulary,
 /// engine.adapter-*, engine.setting, engine.memory, engine.logits-not-finite.

@@ -1,4 +1,4 @@
-// An answer taken up again from where it was kept, in place of decoding it a second time.
+// An answer that was kept earlier and is used again, so that it need not be decoded a second time.
 
 extension Generation {
     /// An answer that was decoded before.

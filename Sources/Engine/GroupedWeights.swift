@@ -1,4 +1,4 @@
-// GroupedWeights: the frozen weights once more, in their stored form, as passes of few rows read them.
+// GroupedWeights: a copy of the frozen weights, still in their stored form, in the layout that passes of few rows read.
 
 import CKernels
 import Faults
@@ -7,7 +7,7 @@ import Synchronization
 
 /// Every weight of a model with sixteen rows side by side (kernel_grouped), about as large as the file.
 ///
-/// Unchecked Sendable: every stored property is written in `init` alone, and the memory behind the pointers as well.
+/// Unchecked Sendable: only `init` writes the stored properties and the memory behind the pointers.
 final class GroupedWeights: @unchecked Sendable {
     let layers: [[kernel_grouped]]  // [out, in] each, in LinearMap.allCases order
     let head: kernel_grouped  // [V, H]
@@ -41,7 +41,7 @@ final class GroupedWeights: @unchecked Sendable {
     }
 }
 
-/// The grouped weights of a model, made when somebody first asks for them.
+/// The grouped weights of a model, made when they are first needed.
 final class GroupedWeightsOnce: Sendable {
     private let weights = Mutex<GroupedWeights?>(nil)
 
@@ -56,16 +56,16 @@ final class GroupedWeightsOnce: Sendable {
     }
 }
 
-/// The adapted part of a layer as passes of few rows read it: the A of maps that share an input stand as one matrix.
+/// The adapted part of a layer in the layout that passes of few rows read: the A of maps that share an input form one matrix.
 struct GroupedAdapter {
-    /// Maps that read the same rows: their A, one above the other, and the scale of B A.
+    /// Maps that read the same rows: their A matrices, one above the other, and the scale of B A.
     struct Stack {
         let a: kernel_grouped  // [maps * r, in]
         let scale: Float
-        /// Columns of u, the product of A and the input.
+        /// The columns of u, the product of A and the input.
         var width: Int { a.rows }
     }
-    /// One map's B and where its u begins in the stack's.
+    /// One map's B, and where the map's u begins in the stack's u.
     struct Up {
         let b: kernel_grouped  // [out, r]
         let offset: Int
@@ -110,11 +110,11 @@ struct GroupedAdapter {
     }
 }
 
-/// What the maps of a layer read.
+/// The inputs of the maps of a layer.
 enum LayerInput: Int, CaseIterable {
     case normed, attention, postNormed, product
 
-    /// The maps that read it, in order.
+    /// The maps that read this input, in order.
     var maps: [LinearMap] {
         switch self {
         case .normed: [.q, .k, .v]
@@ -128,7 +128,7 @@ enum LayerInput: Int, CaseIterable {
 extension Arena {
     /// Zeroed memory for a grouped matrix.
     func grouped(type: Int32, rows: Int, columns: Int) throws(Fault) -> kernel_grouped {
-        // Rows and columns have at most 2^24 each, and a weight in a group at most 128 bytes.
+        // Rows and columns are at most 2^24 each, and a weight in a group takes at most 128 bytes.
         let bytes = kernel_grouped_bytes(type, rows, columns)
         return kernel_grouped(
             data: UnsafeRawPointer(try floats((bytes + 3) / 4)), rows: rows, columns: columns, type: type)
@@ -141,7 +141,7 @@ private func regroup(_ grouped: kernel_grouped, from matrix: kernel_matrix, _ ro
     }
 }
 
-/// c[:, columns] (+)= a b^T, as kernel_grouped_product says.
+/// c[:, columns] (+)= a b^T, as kernel_grouped_product defines it.
 func product(
     _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool, _ a: UnsafePointer<Float>, aRow: Int,
     _ b: kernel_grouped, M: Int, columns: Range<Int>, _ workspace: UnsafeMutableRawPointer

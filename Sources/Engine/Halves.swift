@@ -1,4 +1,4 @@
-// Halves: the bfloat16 forms of what the products of fast numerics read. Each product writes what it needs anew.
+// Halves: the bfloat16 copies of the inputs of products in fast numerics. Each product writes anew what it needs.
 
 import CKernels
 import Faults
@@ -13,9 +13,9 @@ package struct Halves {
     let u: [UnsafeMutablePointer<UInt16>]  // [T, r] per map
     let du: UnsafeMutablePointer<UInt16>  // [T, r] per map of an input
     let uPairs: UnsafeMutablePointer<UInt32>  // [T / 2, r] per map of an input, two rows a word
-    let duPairs: UnsafeMutablePointer<UInt32>  // [T / 2, r] likewise
+    let duPairs: UnsafeMutablePointer<UInt32>  // [T / 2, r] the same of du
 
-    /// For passes of at most `rows` rows; those that do not train need no gradients' halves.
+    /// For passes of at most `rows` rows; passes that do not train need no bfloat16 gradients.
     package init(_ shape: ModelShape, rank: Int, rows: Int, trains: Bool, arena: Arena) throws(Fault) {
         let low = Self.stride(of: rank)
         let maps = trains ? ModelShape.mostMapsOfAnInput : 0  // each of whole pairs
@@ -28,11 +28,11 @@ package struct Halves {
         duPairs = try arena.pairs(maps, (rows + 1) / 2, rank)
     }
 
-    /// The distance between rows of a width, in elements: whole pairs.
+    /// The distance between rows of that width, in elements, rounded up to whole pairs.
     static func stride(of width: Int) -> Int { (width + 1) / 2 * 2 }
 }
 
-/// out rows `rows` = bfloat16 of x's; both [T, width].
+/// Sets out's rows `rows` to the bfloat16 of x's rows; both [T, width].
 func roundRows(
     _ out: UnsafeMutablePointer<UInt16>, _ x: UnsafePointer<Float>, rows: Range<Int>, width: Int
 ) {

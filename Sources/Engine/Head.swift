@@ -33,7 +33,7 @@ package struct HeadScratch {
     let losses: UnsafeMutablePointer<Float>  // [rows]
     let halves: UnsafeMutablePointer<UInt16>?  // [rows, H] normed, in fast numerics
 
-    /// At most `limit` rows, and at most 2^24 logits (64 MB) unless the vocabulary asks for more in 32 rows.
+    /// At most `limit` rows, and at most 2^24 logits (64 MB), except that 32 rows are always allowed.
     package init(_ head: HeadWeights, limit: Int, arena: Arena) throws(Fault) {
         rows = Self.rows(vocabulary: head.V, limit: limit)
         x = try arena.floats(rows, head.H)
@@ -85,8 +85,8 @@ package enum Head {
         return losses
     }
 
-    /// The same, and sets (not adds) the rows of dx [T, H] that carry a label to the gradient of the mean over all labels,
-    /// a label shared by n records counting n times.
+    /// The same, and sets (does not add to) the rows of dx [T, H] that carry a label to the gradient of the mean over all labels; a label
+    /// that n records share counts n times.
     package static func lossesAndGradient(
         _ dx: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, labels: [Label], labelCount: Int, head: HeadWeights,
         scratch: HeadScratch, workers: Workers
@@ -104,11 +104,11 @@ package enum Head {
                 kernel_cross_entropy_backward(
                     scratch.losses + place, row, label.token,
                     Float(Double(label.records.count) / Double(labelCount)), V)
-                // In fast numerics the rounded gradient takes the place of its row.
+                // In fast numerics the rounded gradient is written over its own row.
                 if scratch.halves != nil { kernel_fast_rows(Self.rounded(row), 2 * V, row, V, 1, V) }
             }
             losses.append(contentsOf: UnsafeBufferPointer(start: scratch.losses, count: chunk.count))
-            // dnormed takes the place of normed, which the norm's backward pass does not read.
+            // dnormed is written over normed, which the norm's backward pass does not read.
             workers.columns([H]) { _, columns, worker in
                 let fast = scratch.halves != nil
                 var term = kernel_term(
@@ -128,7 +128,7 @@ package enum Head {
         return losses
     }
 
-    /// The memory of floats as that of as many halves.
+    /// The memory of the floats, seen as memory for as many bfloat16 numbers.
     private static func rounded(_ floats: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<UInt16> {
         UnsafeMutableRawPointer(floats).assumingMemoryBound(to: UInt16.self)
     }

@@ -1,4 +1,4 @@
-// Random models of a shape, quantised, in memory: for measuring what a model costs without having it.
+// Random models of a given shape, quantised, in memory: to measure what a model costs without having its file.
 
 import CKernels
 import Faults
@@ -25,7 +25,7 @@ extension LanguageModel {
             data: UnsafeRawPointer(memory), rows: rows, columns: columns, row_bytes: rowBytes, type: type.rawValue)
     }
 
-    /// What is not random in a block, and where: the scales that belong to integers, or codes, all equally frequent.
+    /// The parts of a block that are not random, and where they are: the scales of the integers, or the codes, all equally frequent.
     private static func scales(_ type: StoredType) -> [(offset: Int, bytes: [UInt8])] {
         func half(_ value: Double) -> [UInt8] {
             withUnsafeBytes(of: Float16(value).bitPattern.littleEndian) { Array($0) }
@@ -37,7 +37,7 @@ extension LanguageModel {
         case .q5_0: return [(0, half(0.02 / 9.2))]
         case .q5_1: return [(0, half(0.02 / 9.2)), (2, half(-0.02 / 9.2 * 15.5))]
         case .q8_0: return [(0, half(0.02 / 74))]
-        // The scales of parts of a block are random, up to 63 or within ±127.
+        // The scales of a block's parts are random, up to 63 or within ±127.
         case .q4_k: return [(0, half(0.02 / 4.6 / 36)), (2, half(0.02 / 4.6 / 36 * 7.5))]
         case .q5_k: return [(0, half(0.02 / 9.2 / 36)), (2, half(0.02 / 9.2 / 36 * 15.5))]
         case .q6_k: return [(208, half(0.02 / 18.5 / 74))]

@@ -7,8 +7,8 @@ import ModelFiles
 
 /// A LLaMA-family model whose weights stay in their stored form, memory mapped.
 ///
-/// Unchecked Sendable: every stored property is written in `init` alone, the pointers lead into the file's read-only
-/// mapping, which `file` keeps alive, and into `norms`, which nobody writes after `init`.
+/// Unchecked Sendable: only `init` writes the stored properties; the pointers point into the file's read-only mapping, which `file` keeps
+/// alive, and into `norms`, which nobody writes after `init`.
 public final class LanguageModel: @unchecked Sendable {
     /// The sizes of the model.
     public let shape: ModelShape
@@ -19,7 +19,7 @@ public final class LanguageModel: @unchecked Sendable {
     let head: kernel_matrix  // [V, H]
     let layers: [LayerWeights]
     let finalNorm: UnsafePointer<Float>  // [H]
-    /// The weights as decoding reads them.
+    /// The weights in the layout that decoding reads.
     let grouped = GroupedWeightsOnce()
     private let file: ModelFile?  // kept for its mapping
     private let quantised: QuantisedWeights?  // kept for its memory
@@ -35,7 +35,7 @@ public final class LanguageModel: @unchecked Sendable {
 
     /// Checks every tensor against the file's shape. Faults: engine.tensor-missing, engine.tensor-shape,
     /// engine.tensor-bytes, engine.model-setting, engine.memory.
-    /// `quantised` are the weights of `.nf4` where they are made already; else they are made here.
+    /// `quantised` holds the weights of `.nf4` if they exist already; otherwise they are made here.
     public init(
         _ file: ModelFile, numerics: Numerics = .exact, weights: WeightForm = .stored,
         quantised: QuantisedWeights? = nil
@@ -129,7 +129,7 @@ public final class LanguageModel: @unchecked Sendable {
         layers = Array(model.layers.prefix(count))
     }
 
-    /// The same model with its first `count` layers only, at most those it has: for measuring.
+    /// The same model with only its first `count` layers, or with all of them where it has fewer: for measuring.
     public func cut(to count: Int) -> LanguageModel {
         LanguageModel(self, layers: max(1, min(count, shape.layerCount)))
     }
@@ -141,7 +141,7 @@ public final class LanguageModel: @unchecked Sendable {
             ("feedForwardSize", shape.feedForwardSize), ("vocabularySize", shape.vocabularySize),
             ("contextLength", shape.contextLength),
         ]
-        // So no product of two sizes and a few small numbers overflows, and every size has its place in 32 bits.
+        // So no product of two sizes and a few small numbers overflows, and every size fits in 32 bits.
         for (name, value) in sizes where value < 1 || value > 1 << 24 {
             throw .modelSetting(name, "\(value)", expected: "1 to \(1 << 24)")
         }

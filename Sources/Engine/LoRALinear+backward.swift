@@ -4,7 +4,7 @@ import CKernels
 import Faults
 import ModelFiles
 
-/// What the backward pass of the maps of one input writes in between.
+/// What the backward pass of the maps of one input writes on its way.
 package struct MapScratch {
     let du: UnsafeMutablePointer<Float>  // [T, r] per map
     let dropped: UnsafeMutablePointer<Float>  // dropout(x), [T, in] per map, in exact numerics
@@ -22,13 +22,13 @@ package struct MapScratch {
 }
 
 extension LoRALinear {
-    /// A map with the places of what its backward pass writes.
+    /// A map, and where its backward pass writes.
     struct MapBackward {
         let output: OutputGradient
         let du: UnsafeMutablePointer<Float>  // [T, r]
-        /// What A read, [T, in]: exact numerics.
+        /// What A read, [T, in], in exact numerics.
         let input: UnsafePointer<Float>
-        let dropped: UnsafeMutablePointer<Float>?  // the same, where it is written here
+        let dropped: UnsafeMutablePointer<Float>?  // the same, where this map writes it
         let halves: Rounded?
 
         /// In fast numerics, rows at the stride of halves.
@@ -36,7 +36,7 @@ extension LoRALinear {
             let dy: UnsafeMutablePointer<UInt16>  // [T, out]
             let du: UnsafeMutablePointer<UInt16>  // [T, r]
             let dropped: UnsafeMutablePointer<UInt16>  // what A read, [T, in]
-            let rounds: Bool  // whether this map writes `dropped`, or one before it did
+            let rounds: Bool  // true where this map writes `dropped`, false where an earlier map did
             let uPairs: UnsafeMutablePointer<UInt32>  // [T / 2, r]
             let duPairs: UnsafeMutablePointer<UInt32>  // [T / 2, r]
         }
@@ -44,7 +44,7 @@ extension LoRALinear {
         var map: AdaptedMap { output.map }
         var trains: Bool { map.low?.da != nil }
 
-        /// Rows of du and of what the products read. Blocks of rows begin at even ones, so each makes whole pairs.
+        /// Makes rows of du and of the inputs of the products. Blocks of rows begin at even rows, so each block makes whole pairs.
         func prepare(_ rows: Range<Int>, x: UnsafePointer<Float>, worker: Int, workers: Workers) {
             let (inputs, outputs) = (map.inputs, map.outputs)
             if let halves { roundRows(halves.dy, output.dy, rows: rows, width: outputs) }
@@ -113,7 +113,7 @@ extension LoRALinear {
                 worker, workers)
         }
 
-        /// c[:, columns] += u^T y, c [r, width], u [T, r], y [T, width]: in bfloat16 where both come in it too.
+        /// c[:, columns] += u^T y, c [r, width], u [T, r], y [T, width]; the products read bfloat16 where u and y are given in it too.
         private func addProductOverRows(
             _ c: UnsafeMutablePointer<Float>,
             _ u: (floats: UnsafePointer<Float>, pairs: UnsafeMutablePointer<UInt32>?),
@@ -135,13 +135,13 @@ extension LoRALinear {
         }
     }
 
-    /// The backward passes of maps that read x, one behind the other in the scratch.
+    /// The backward passes of the maps that read x, one after the other in the scratch.
     static func parts(
         of maps: [OutputGradient], x: UnsafePointer<Float>, T: Int, scratch: MapScratch, halves: Halves?
     ) -> [MapBackward] {
         let inputStride = Halves.stride(of: maps[0].map.inputs)
         var outputs = 0
-        var rounded: UnsafeMutablePointer<UInt16>?  // x without dropout, from a map before
+        var rounded: UnsafeMutablePointer<UInt16>?  // x without dropout, from an earlier map
         return maps.enumerated().map { place, output in
             let map = output.map
             let rank = map.low?.rank ?? 0
@@ -170,7 +170,7 @@ extension ModelShape {
     static let mostMapsOfAnInput = 3
     /// The inputs of all maps that read one input, side by side: q, k and v; gate and up; o; down.
     var widestInputs: Int { max(3 * hiddenSize, headCount * headDimension, feedForwardSize) }
-    /// Their outputs side by side.
+    /// The outputs of these maps side by side.
     var widestOutputs: Int {
         max((headCount + 2 * keyValueHeadCount) * headDimension, 2 * feedForwardSize, hiddenSize)
     }

@@ -39,11 +39,11 @@ package struct AdaptedMap {
         }
     }
 
-    /// The dropout of what A reads. Blocks of rows begin at multiples of 16, so that each begins with a word of the mask.
+    /// The dropout of what A reads. Blocks of rows begin at multiples of 16, so that each block begins at a whole word of the mask.
     package struct Dropout {
         let probability: Float
         let random: kernel_random
-        /// One bit an element of [T, in] and a word more, drawn in the forward pass and read in the backward pass.
+        /// One bit for each element of [T, in], and one word more; drawn in the forward pass and read in the backward pass.
         let mask: UnsafeMutablePointer<UInt16>
         /// What kept elements are multiplied by.
         var scale: Float { 1 / (1 - probability) }
@@ -59,19 +59,19 @@ package struct AdaptedMap {
             try arena.halves((MachineMemory.product([rows, inputs]) - 1) / 16 + 2)
         }
 
-        /// out [rows, in] = dropout(x), x and out standing at the block, in the forward pass.
+        /// out [rows, in] = dropout(x), where x and out point to the first row of the block, in the forward pass.
         func draw(_ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int) {
             let first = rows.lowerBound * inputs
             kernel_dropout(out, mask + first / 16, x, random, UInt64(first), rows.count * inputs, probability)
         }
 
-        /// The same once more, in the backward pass.
+        /// The same again, in the backward pass.
         func again(_ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int) {
             let first = rows.lowerBound * inputs
             kernel_dropout_again(out, mask + first / 16, x, rows.count * inputs, probability)
         }
 
-        /// `draw` in bfloat16, out [rows, in] at the stride of halves; scratch for as many floats.
+        /// `draw` in bfloat16, out [rows, in] at the stride of halves; `scratch` holds as many floats.
         func draw(
             _ out: UnsafeMutablePointer<UInt16>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int,
             scratch: UnsafeMutablePointer<Float>
@@ -86,7 +86,7 @@ package struct AdaptedMap {
             }
         }
 
-        /// `again` in bfloat16, likewise.
+        /// `again` in bfloat16, with out and scratch as in `draw`.
         func again(
             _ out: UnsafeMutablePointer<UInt16>, _ x: UnsafePointer<Float>, _ rows: Range<Int>, _ inputs: Int,
             scratch: UnsafeMutablePointer<Float>
@@ -122,12 +122,12 @@ package enum LoRALinear {
         }
     }
 
-    /// Rows of the input of one or more maps, before `project`: fast numerics round them once.
+    /// Prepares rows of the input of one or more maps, before `project`: fast numerics round them once for all maps.
     static func prepare(x: UnsafePointer<Float>, width: Int, rows: Range<Int>, halves: Halves?) {
         if let halves { roundRows(halves.x, x, rows: rows, width: width) }
     }
 
-    /// The rows of u: a part of `forward`. `place` tells maps apart that read the same input.
+    /// Computes the rows of u, a part of `forward`. `place` tells apart the maps that read the same input.
     static func project(
         _ u: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, map: AdaptedMap, place: Int, rows: Range<Int>,
         halves: Halves?, worker: Int, workers: Workers
@@ -156,7 +156,7 @@ package enum LoRALinear {
         if let halves { roundRows(halves.u[place], u, rows: rows, width: low.rank) }
     }
 
-    /// The columns of y: the other part of `forward`.
+    /// Computes the columns of y, the other part of `forward`.
     static func multiply(
         _ y: UnsafeMutablePointer<Float>, accumulate: Bool, _ u: UnsafePointer<Float>, x: UnsafePointer<Float>,
         map: AdaptedMap, place: Int, T: Int, columns: Range<Int>, halves: Halves?, worker: Int,
@@ -174,7 +174,7 @@ package enum LoRALinear {
             worker: worker)
     }
 
-    /// The gradient of a map's output, and what else its backward pass reads.
+    /// The gradient of a map's output, and the other values that its backward pass reads.
     package struct OutputGradient {
         let map: AdaptedMap
         let dy: UnsafePointer<Float>  // [T, out]
@@ -187,9 +187,9 @@ package enum LoRALinear {
         }
     }
 
-    /// For all maps that read x: adds to their dA and dB, and sets dx, where it is given, to the sum of their gradients:
-    /// du = scale * dy B;  dA += du^T dropout(x);  dB += dy^T u;  dx = sum of dropout'(du A) + dy W, in the order of the maps.
-    /// `scratch` and `halves` are overwritten.
+    /// For all maps that read x: adds to their dA and dB, and sets dx, where it is given, to the sum of their gradients: du = scale * dy B;
+    /// dA += du^T dropout(x); dB += dy^T u; dx = sum of dropout'(du A) + dy W, in the order of the maps. `scratch` and `halves` are
+    /// overwritten.
     package static func backward(
         _ dx: UnsafeMutablePointer<Float>?, maps: [OutputGradient], x: UnsafePointer<Float>, T: Int,
         scratch: MapScratch, halves: Halves? = nil, workers: Workers

@@ -5,8 +5,8 @@ import Faults
 import Federation
 import ModelFiles
 
-/// Where the matrices of an adapter stand in the flat vector: layer by layer, map by map, A [rank, in] before
-/// B transposed [rank, out] (PEFT has B as [out, rank]; transposed, both gradients are products over wide rows).
+/// The order of an adapter's matrices in the flat vector: layer by layer, map by map, A [rank, in] before B transposed [rank, out]. (PEFT
+/// has B as [out, rank]; transposed, both gradients are products over wide rows.)
 struct LoRALayout {
     let configuration: LoRAConfiguration
     /// Per layer and map: the first elements of A and of B transposed, with their widths.
@@ -33,7 +33,7 @@ struct LoRALayout {
             throw .setting("alpha", "\(configuration.alpha)", range: "the finite numbers")
         }
         guard !configuration.targets.isEmpty else { throw .setting("targets", "empty", range: "one map or more") }
-        // Widths within 2^24, layers that all have tensors in a file, ranks within 2^11: no sum below overflows.
+        // Widths are within 2^24, every layer has tensors in a file, ranks are within 2^11: no sum below overflows.
         try LanguageModel.check(shape)
         var entries: [Entry] = []
         var next = 0
@@ -79,12 +79,12 @@ struct LoRALayout {
         return tensor.values
     }
 
-    /// Refuses an adapter whose vectors, gradients, moments and tensors do not fit beside what is there. Faults: engine.memory.
+    /// Refuses an adapter whose vectors, gradients, moments and tensors do not fit into memory beside what is there. Faults: engine.memory.
     func requireMemory() throws(Fault) {
         try MachineMemory.require(count, Self.copies, MemoryLayout<Float>.stride)
     }
 
-    /// The vector, its gradient and two moments, and twice the adapter as it comes and goes.
+    /// The vector, its gradient, two moments, and the adapter twice: once when it is read, once when it is returned.
     static let copies = 6
 
     /// The adapter of a vector.
@@ -110,7 +110,7 @@ struct LoRALayout {
     }
 }
 
-/// PEFT's initial adapter: A uniform in ±1/sqrt(in) (Kaiming with a = sqrt 5), B zero; `Seeds` tells the numbers.
+/// PEFT's initial adapter: A uniform in ±1/sqrt(in) (Kaiming with a = sqrt 5), B zero; `Seeds` documents the random numbers.
 ///
 /// Faults: engine.setting, engine.model-setting, engine.memory.
 public func initialAdapter(
@@ -132,7 +132,7 @@ public func initialAdapter(
 }
 
 extension LinearMap {
-    /// The place in `allCases`.
+    /// The index in `allCases`.
     var place: Int {
         switch self {
         case .q: 0

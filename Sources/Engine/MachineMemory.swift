@@ -1,12 +1,12 @@
-// MachineMemory: how much memory this machine gives a process, and how much of it the arenas hold. The system promises more than
-// it has, and ends the process that touches it; so what is asked for is compared here with what there is.
+// MachineMemory: how much memory this machine gives a process, and how much of it the arenas hold. The system promises more memory than it
+// has and ends a process that uses it, so each request is compared here with what the machine has.
 
 import Faults
 import Glibc
 import Synchronization
 
 enum MachineMemory {
-    /// Bytes of memory and swap of this machine, or fewer where a control group says so.
+    /// Bytes of memory and swap of this machine, or fewer where a control group sets a lower limit.
     static let limit: Int = min(installed, controlGroup)
 
     /// The bytes that all living arenas hold.
@@ -24,14 +24,14 @@ enum MachineMemory {
     /// Counts bytes that were freed.
     static func give(_ bytes: Int) { held.wrappingSubtract(bytes, ordering: .relaxed) }
 
-    /// Refuses what would not fit beside the arenas, before arrays of that size are made. Faults: engine.memory.
+    /// Refuses arrays that would not fit beside the arenas, before they are made. Faults: engine.memory.
     static func require(_ factors: Int...) throws(Fault) {
         let bytes = try product(factors)
         let before = held.load(ordering: .relaxed)
         guard bytes <= limit - before else { throw .memory(bytes, held: before, limit: limit) }
     }
 
-    /// The product of sizes, each 0 or more. Faults: engine.memory where no Int holds it.
+    /// The product of sizes, each 0 or more. Faults: engine.memory where it does not fit an Int.
     static func product(_ factors: [Int]) throws(Fault) -> Int {
         if factors.contains(0) { return 0 }
         var product = 1
@@ -52,7 +52,7 @@ enum MachineMemory {
         return memory + max(0, min(kilobytes, 1 << 40)) * 1024
     }
 
-    /// The limit of the group that a container is: version 2 of control groups, or version 1. "max" is none.
+    /// The limit of the control group that a container runs in (version 2 or version 1). "max" means no limit.
     private static var controlGroup: Int {
         for path in ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"] {
             if let limit = head(of: path).split(separator: "\n").first.flatMap({ Int($0) }), limit > 0 { return limit }

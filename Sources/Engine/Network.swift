@@ -5,7 +5,7 @@ import Faults
 import Federation
 import ModelFiles
 
-/// What stays the same from pass to pass: the weights, the adapter's vector, tables and threads.
+/// What stays the same for all passes: the weights, the adapter's vector, tables and threads.
 final class Network {
     let model: LanguageModel
     let workers: Workers
@@ -20,7 +20,7 @@ final class Network {
     private let positions: UnsafeMutablePointer<Int32>
     private let capacity: Int
 
-    /// Room for passes of at most `rows` rows at positions below `positionCount`.
+    /// Memory for passes of at most `rows` rows at positions below `positionCount`.
     init(
         _ model: LanguageModel, adapter: Adapter?, configuration: LoRAConfiguration?, trains: Bool, rows: Int,
         positionCount: Int, threads: Int, arithmetic: Arithmetic = .ours
@@ -53,7 +53,7 @@ final class Network {
         }
     }
 
-    /// The maps of every layer; nil leaves dropout out.
+    /// The maps of every layer; a nil argument means no dropout.
     func layers(
         dropout: ((_ layer: Int, _ map: LinearMap) -> AdaptedMap.Dropout?)? = nil
     ) -> [LayerMaps] {
@@ -77,7 +77,7 @@ final class Network {
         }
     }
 
-    /// Scratch for fast numerics, nil in exact ones.
+    /// Scratch for fast numerics; nil in exact numerics.
     func halves(rows: Int, trains: Bool) throws(Fault) -> Halves? {
         model.numerics == .exact ? nil : try Halves(model.shape, rank: rank, rows: rows, trains: trains, arena: arena)
     }
@@ -128,9 +128,9 @@ final class Inference {
 /// Loss and gradient of one batch.
 final class Differentiation {
     let network: Network
-    private let saved: [LayerActivations]  // with checkpointing one set for all, but for the inputs
+    private let saved: [LayerActivations]  // with checkpointing, all layers share one set, but each has its own input
     private let checkpointing: Bool
-    /// Per layer and map a bit for each of [T, in]; empty without dropout.
+    /// Per layer and map one bit for each element of [T, in]; empty without dropout.
     private let masks: [[UnsafeMutablePointer<UInt16>]]
     private let last: UnsafeMutablePointer<Float>  // [T, H]
     private let dx: UnsafeMutablePointer<Float>  // [T, H]
@@ -138,8 +138,8 @@ final class Differentiation {
     private let gradients: GradientScratch
     private let head: HeadScratch
 
-    /// With `checkpointing` layers keep their inputs only, and run again before their backward pass: the same bits.
-    /// Faults: engine.memory.
+    /// With `checkpointing`, layers keep only their inputs and run again before their backward pass: the bits are the same. Faults:
+    /// engine.memory.
     init(_ network: Network, rows: Int, checkpointing: Bool = false) throws(Fault) {
         let shape = network.model.shape
         let arena = network.arena

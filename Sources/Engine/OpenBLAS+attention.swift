@@ -1,4 +1,4 @@
-// Attention with OpenBLAS's products: all scores of a head at once and a plain softmax over them, with none of the kernels' blocks.
+// Attention with OpenBLAS's products: all scores of a head at once and a plain softmax over them, without the kernels' blocks.
 
 import Glibc
 
@@ -32,7 +32,7 @@ extension OpenBLAS {
         }
     }
 
-    /// What Attention.forward computes.
+    /// Computes what Attention.forward computes.
     func attentionForward(
         _ out: UnsafeMutablePointer<Float>, _ logSumExp: UnsafeMutablePointer<Float>, q: UnsafePointer<Float>,
         keys: UnsafePointer<Float>, values: UnsafePointer<Float>, segments: [Segment], shape: AttentionShape, T: Int
@@ -58,7 +58,7 @@ extension OpenBLAS {
         }
     }
 
-    /// What Attention.backward computes.
+    /// Computes what Attention.backward computes.
     func attentionBackward(
         _ dq: UnsafeMutablePointer<Float>, _ dkeys: UnsafeMutablePointer<Float>,
         _ dvalues: UnsafeMutablePointer<Float>, dout: UnsafePointer<Float>, out: UnsafePointer<Float>,
@@ -89,7 +89,7 @@ extension OpenBLAS {
         }
     }
 
-    /// s [queries, keys] = x keys^T, x rows of Q.
+    /// s [queries, keys] = x keys^T; x is rows of Q.
     private func rowsTimesKeys(
         _ s: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, _ head: Head
     ) {
@@ -101,7 +101,7 @@ extension OpenBLAS {
         }
     }
 
-    /// y = beta y + s keys, y rows of Q.
+    /// y = beta y + s keys; y is rows of Q.
     private func scoresTimesKeys(
         _ y: UnsafeMutablePointer<Float>, beta: Float, _ s: UnsafePointer<Float>, _ keys: UnsafePointer<Float>,
         _ head: Head
@@ -117,7 +117,7 @@ extension OpenBLAS {
         }
     }
 
-    /// dkeys += s^T x, x rows of Q.
+    /// dkeys += s^T x; x is rows of Q.
     private func addToKeys(
         _ dkeys: UnsafeMutablePointer<Float>, _ s: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ head: Head
     ) {

@@ -1,5 +1,5 @@
-// OpenBLAS: the products of a pass by cblas_sgemm. The library is loaded when this is made, so no other command waits for it, and
-// the program runs where it is missing.
+// OpenBLAS: the products of a pass by cblas_sgemm. The library is loaded when an OpenBLAS value is made, so no other command waits for it,
+// and the program also runs on a machine without it.
 
 import CKernels
 import Faults
@@ -7,7 +7,7 @@ import Federation
 import Glibc
 import ModelFiles
 
-/// Products of float32 matrices, unpacked into memory of its own. For one thread.
+/// Products of float32 matrices that are unpacked into memory of its own. For one thread.
 final class OpenBLAS {
     /// How an operand is read.
     enum Form: Int32 {
@@ -41,7 +41,7 @@ final class OpenBLAS {
         }
         let V = shape.vocabularySize
         let widest = LinearMap.allCases.map { shape.inputs(of: $0) * shape.outputs(of: $0) }.reduce(0, max)
-        // The head takes the rows of its scratch at a time, the gradients of A and B all rows.
+        // The head takes a chunk of rows at a time; the gradients of A and B take all rows.
         let headRows = HeadScratch.rows(vocabulary: V, limit: rows)
         a = try arena.floats(max(MachineMemory.product([rows, max(shape.widestRow, rank)]), headRows * V))
         b = try arena.floats(
@@ -53,7 +53,7 @@ final class OpenBLAS {
         scoreGradients = try arena.floats(positions, positions)
     }
 
-    /// Loads the library, which stays; it computes on the calling thread. Faults: engine.openblas.
+    /// Loads the library, which then stays loaded; it computes on the calling thread. Faults: engine.openblas.
     @discardableResult
     static func load(_ name: String = OpenBLAS.name) throws(Fault) -> Multiply {
         guard let library = dlopen(name, RTLD_NOW | RTLD_LOCAL), let multiply = dlsym(library, "cblas_sgemm"),
@@ -63,7 +63,7 @@ final class OpenBLAS {
         return unsafeBitCast(multiply, to: Multiply.self)
     }
 
-    /// c [M, N] = beta c + scale * op(a) op(b), with the rows of each as far apart as said.
+    /// c [M, N] = beta c + scale * op(a) op(b); the parameters give the distance between rows of each matrix.
     func product(
         _ c: UnsafeMutablePointer<Float>, row: Int, beta: Float, _ a: UnsafePointer<Float>, _ aForm: Form, aRow: Int,
         _ b: UnsafePointer<Float>, _ bForm: Form, bRow: Int, M: Int, N: Int, K: Int, scale: Float = 1
@@ -78,7 +78,7 @@ final class OpenBLAS {
             Int32(bRow), beta, c, Int32(row))
     }
 
-    /// What kernel_gemm_sum or kernel_fast_gemm_sum computes, over all columns of b.
+    /// Computes what kernel_gemm_sum or kernel_fast_gemm_sum computes, over all columns of b.
     func sum(_ target: kernel_target, _ terms: [kernel_term], fast: Bool) {
         guard let c = target.c else { return }
         let (M, N) = (target.M, target.last_column)
@@ -110,7 +110,7 @@ final class OpenBLAS {
         }
     }
 
-    /// c [rank, width] += u^T y with u [T, rank] and y [T, width], in fast numerics both as their products read them.
+    /// c [rank, width] += u^T y with u [T, rank] and y [T, width]; in fast numerics u and y come in the form that its products read.
     func cross(
         _ c: UnsafeMutablePointer<Float>, rank: Int, width: Int, T: Int,
         _ u: (floats: UnsafePointer<Float>, pairs: UnsafeMutablePointer<UInt32>?),
@@ -131,7 +131,7 @@ final class OpenBLAS {
             c, row: width, beta: 1, left, .transposed, aRow: rank, right, .stored, bRow: width, M: rank, N: width, K: T)
     }
 
-    /// A weight in float32, and how far its rows are apart; in fast numerics each number rounded as that class rounds it.
+    /// A weight in float32, and the distance between its rows; for fast numerics each number is rounded as fast numerics rounds it.
     private func unpacked(
         _ matrix: kernel_matrix, rows: Int, columns: Int, _ fast: Bool
     ) -> (UnsafePointer<Float>, Int) {

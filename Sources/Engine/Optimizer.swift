@@ -4,7 +4,7 @@ import CKernels
 import Faults
 import Federation
 
-/// Transformers' schedules with linear warm-up (get_cosine_schedule_with_warmup and its kin).
+/// Transformers' schedules with linear warm-up (get_cosine_schedule_with_warmup and the similar functions).
 ///
 /// With W = ceil(warmup ratio * steps), the rate of step i (from 0) is, times the highest rate:
 /// i / max(1, W) for i < W; then 1 (constant), (N - i) / max(1, N - W) (linear), or
@@ -29,7 +29,7 @@ struct Optimizer {
     private static let beta1 = 0.9
     private static let beta2 = 0.999
     private static let epsilon: Float = 1e-8
-    /// Elements a task updates.
+    /// How many elements a task updates.
     private static let block = 1 << 15
 
     private let count: Int
@@ -59,7 +59,7 @@ struct Optimizer {
 
     private var blocks: Int { (count + Self.block - 1) / Self.block }
 
-    /// The weights and moments, to be computed from a second time.
+    /// The weights and moments before a step, so that the step can be computed a second time.
     struct State {
         let weights: [Float]
         let first: [Float]
@@ -67,13 +67,13 @@ struct Optimizer {
         let steps: Int
     }
 
-    /// What stands after so many steps.
+    /// The state after that many steps.
     func state(after steps: Int) -> State {
         func copy(_ values: UnsafePointer<Float>) -> [Float] { Array(UnsafeBufferPointer(start: values, count: count)) }
         return State(weights: copy(weights), first: copy(first), second: copy(second), steps: steps)
     }
 
-    /// Goes on from there.
+    /// Continues from that state.
     mutating func resume(_ state: State) {
         for (to, from) in [(weights, state.weights), (first, state.first), (second, state.second)] {
             from.withUnsafeBufferPointer { if let from = $0.baseAddress { to.update(from: from, count: count) } }
@@ -81,16 +81,16 @@ struct Optimizer {
         resume(after: state.steps)
     }
 
-    /// Goes on after so many steps; the moments of that time are in place.
+    /// Continues after that many steps; the moments of that time are already in place.
     mutating func resume(after steps: Int) {
-        // Multiplied step by step, as an undisturbed run does: a power computed otherwise may differ in its last bit.
+        // Multiplied step by step, as in a run without interruption: a power computed in another way may differ in its last bit.
         for _ in 0..<steps {
             power1 *= Self.beta1
             power2 *= Self.beta2
         }
     }
 
-    /// The Euclidean norm of the gradient, blocks added in order in Double; NaN or infinity where the gradient holds them.
+    /// The Euclidean norm of the gradient; the sums of blocks are added in order, in Double. NaN or infinity where the gradient holds them.
     func gradientNorm() -> Double {
         workers.run(blocks) { task, _ in
             let start = task * Self.block
@@ -101,8 +101,8 @@ struct Optimizer {
         return sum.squareRoot()
     }
 
-    /// One step. `norm` is the gradient's norm; a larger one than `clip` is scaled to it as torch's clip_grad_norm_ does,
-    /// by clip / (norm + 1e-6).
+    /// One step. `norm` is the gradient's norm; where it is larger than `clip`, the gradient is scaled as torch's clip_grad_norm_ does, by
+    /// clip / (norm + 1e-6).
     mutating func step(learningRate: Double, decay: Double, norm: Double, clip: Double?) {
         power1 *= Self.beta1
         power2 *= Self.beta2

@@ -1,21 +1,20 @@
-// Packing: how the records of a batch become rows. No padding, and a prefix that several records share stands once.
+// Packing: how the records of a batch become rows. There is no padding, and a prefix that several records share is stored once.
 //
 //   group 1: [prefix][suffix of record a][suffix of record c]    group 2: [record b]
 //
-// A suffix attends to all of its group's prefix and causally to itself. A prefix ends one token before the records part,
-// so that each suffix opens with its own copy of the last common token and every row predicts one token at most; a
-// prefix row's label counts once for every record that has it as a label. The last token of a record predicts nothing and
-// has no row.
+// A suffix attends to the whole prefix of its group and causally to itself. A prefix ends one token before the records differ, so that each
+// suffix opens with its own copy of the last common token and every row predicts at most one token. A prefix row's label counts once for
+// every record that has it as a label. The last token of a record predicts nothing and has no row.
 
 /// A run of rows that attends to a shared prefix and causally to its own keys.
 package struct Segment {
     /// The rows of the pass.
     var rows: Range<Int>
-    /// Where the prefix's keys and values stand, as rows of the key-value store.
+    /// Where the prefix's keys and values are, as rows of the key-value store.
     var prefix: Range<Int>
     /// The row of the store that holds the first of the segment's own keys.
     var ownRow: Int
-    /// How many of its own keys were there before this pass.
+    /// How many of the segment's own keys were there before this pass.
     var ownOffset: Int
 
     package init(rows: Range<Int>, prefix: Range<Int>, ownRow: Int, ownOffset: Int) {
@@ -33,7 +32,7 @@ package struct Segment {
 package struct Label {
     let row: Int
     let token: Int32
-    /// The records (places in the batch) whose label this is: one, or several in a shared prefix.
+    /// The records (indices in the batch) that have this label: one, or several in a shared prefix.
     package let records: [Int]
 
     package init(row: Int, token: Int32, records: [Int]) {
@@ -47,26 +46,27 @@ package struct Label {
 package struct Packing {
     /// The shortest prefix worth sharing, in tokens.
     package static let shortestPrefix = 16
-    /// The keys that the attention kernels take at a time. A prefix of a multiple of it leaves every query the blocks of keys
-    /// it has without sharing, so that a forward pass gives the same bits either way (a test holds the kernels to it).
+    /// The number of keys that the attention kernels take at a time. A prefix whose length is a multiple of it gives every query the same
+    /// blocks of keys as without sharing, so that a forward pass gives the same bits either way (a test checks this number against the
+    /// kernels).
     static let keyBlock = 96
 
     package private(set) var tokens: [Int32] = []
     private(set) var segments: [Segment] = []
-    /// The segments of each group, a prefix first; groups share nothing.
+    /// The segments of each group, the prefix first; groups have no rows in common.
     private(set) var groups: [Range<Int>] = []
     package private(set) var labels: [Label] = []
 
-    /// How many labels the batch has, shared ones counted for each record.
+    /// How many labels the batch has; a shared label counts once for each record.
     var labelCount: Int { labels.reduce(0) { $0 + $1.records.count } }
 
     /// How records share prefixes.
     package enum Sharing {
-        /// Not at all.
+        /// No sharing.
         case none
-        /// Whole blocks of keys, so that no record's result depends on the others: for scoring and decoding.
+        /// Prefixes of whole blocks of keys, so that no record's result depends on the others: for scoring and decoding.
         case blocks
-        /// All that saves rows: for training, where sums over rows have another order anyway.
+        /// Every prefix that saves rows: for training, where sums over rows have another order in any case.
         case all
     }
 
@@ -100,7 +100,7 @@ package struct Packing {
         segments.append(Segment(rows: first..<tokens.count, prefix: prefix, ownRow: first, ownOffset: 0))
         var labelled: [Int] = []
         for place in from..<to {
-            // Which ever records count grows with the place, so the same number is the same list, which is then shared.
+            // The set of records that count only grows with the position, so an equal count means the same list, which is then shared.
             let count = records.reduce(0) { batch[$1].lossStart <= place + 1 ? $0 + 1 : $0 }
             if count != labelled.count { labelled = records.filter { batch[$0].lossStart <= place + 1 } }
             if !labelled.isEmpty {
@@ -120,9 +120,9 @@ package struct Packing {
         }
     }
 
-    /// Sorts the sequences and splits the sorted list where that saves the most rows: a range either shares its common
-    /// prefix (cut to a multiple) as a whole or falls apart at its (first) least common neighbours. Groups stand in the order
-    /// of their first records.
+    /// Sorts the sequences and splits the sorted list where that saves the most rows: a range either shares its common prefix (cut to a
+    /// multiple) as a whole, or is split at the (first) pair of neighbours that have the least in common. Groups are in the order of their
+    /// first records.
     package static func groups(_ batch: [TokenSequence], multiple: Int) -> [Group] {
         guard !batch.isEmpty else { return [] }
         let order = batch.indices.sorted {
@@ -135,7 +135,7 @@ package struct Packing {
             .sorted { $0.records[0] < $1.records[0] }
     }
 
-    /// How many tokens two sequences share at their start.
+    /// How many tokens two sequences have in common at their start.
     package static func commonPrefix(_ a: [Int32], _ b: [Int32]) -> Int {
         var count = 0
         while count < min(a.count, b.count) && a[count] == b[count] { count += 1 }

@@ -8,14 +8,14 @@ import ModelFiles
 
 /// The maps of all layers in NF4, in memory or mapped from a file that `write` wrote.
 ///
-/// Unchecked Sendable: every property is written in `init` alone, and the memory behind the pointers as well.
+/// Unchecked Sendable: only `init` writes the properties and the memory behind the pointers.
 public final class QuantisedWeights: @unchecked Sendable {
-    /// By tensor name; maps whose rows are no whole blocks of 64 are not among them.
+    /// By tensor name; maps whose rows are not whole blocks of 64 are not included.
     private var matrices: [String: kernel_matrix] = [:]
     private let arena = Arena()
     private var entries: [Safetensors.Entry] = []
 
-    /// Weights of a row that share an absmax.
+    /// How many weights of a row share an absmax.
     private static let block = 64
 
     /// Quantises a model in memory. Throws `engine.model-setting` where it is quantised already, and
@@ -63,7 +63,7 @@ public final class QuantisedWeights: @unchecked Sendable {
             mend: "Remove the file; it is made again.")
     }
 
-    /// The map in NF4, or as it is stored where it has no such form.
+    /// The map in NF4, or the stored matrix where the map has no NF4 form.
     func matrix(_ name: String, stored: kernel_matrix) -> kernel_matrix { matrices[name] ?? stored }
 
     /// The maps to quantise, sorted by name.
@@ -90,19 +90,19 @@ public final class QuantisedWeights: @unchecked Sendable {
             type: Int32(KERNEL_NF4_DOUBLE.rawValue))
     }
 
-    /// The most groups of 256 blocks that a row of so many blocks can reach into.
+    /// The most groups of 256 blocks that a row with this number of blocks can reach into.
     private static func groups(_ blocks: Int) -> Int {
         (blocks + SecondQuantisation.groupSize - 2) / SecondQuantisation.groupSize + 1
     }
 
     private static func rowBytes(_ columns: Int) -> Int { 8 + 4 * groups(columns / block) + 33 * (columns / block) }
 
-    /// The rows of a map, quantised: a row at a time is in float32. Faults: engine.weight-not-finite, engine.memory.
+    /// The quantised rows of a map; only one row at a time is in float32. Faults: engine.weight-not-finite, engine.memory.
     package static func rows(of matrix: kernel_matrix, name: String) throws(Fault) -> [UInt8] {
         let blocks = matrix.columns / block
         // The blocks, the rows made of them, and absmax with its codes.
         try MachineMemory.require(matrix.rows, 3 * 36 * blocks)
-        // {absmax, codes} of every block, then absmax quantised over the whole tensor.
+        // {absmax, codes} of every block first; absmax is then quantised over the whole tensor.
         var plain = [UInt8](repeating: 0, count: matrix.rows * blocks * 36)
         var absmax: [Float] = []
         absmax.reserveCapacity(matrix.rows * blocks)

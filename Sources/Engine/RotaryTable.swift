@@ -9,13 +9,13 @@ final class RotaryTable {
     let sine: UnsafeMutablePointer<Float>
     private let arena = Arena()
 
-    /// Tables for positions 0 ..< count. Frequencies and angles are rounded to float32 as Hugging Face does, so that
-    /// far positions turn by the very angle the model was trained with.
+    /// Tables for positions 0 ..< count. Frequencies and angles are rounded to float32 as Hugging Face does, so that far positions rotate
+    /// by exactly the angle that the model was trained with.
     ///
     /// Faults: engine.model-setting where theta or the scaling give frequencies beyond 64, engine.memory.
     init(shape: ModelShape, count: Int) throws(Fault) {
         let frequencies = Self.frequencies(shape)
-        // Up to 2^24 positions, so angles stay below 2^30, where sine and cosine are defined.
+        // There are at most 2^24 positions, so angles stay below 2^30, where sine and cosine are defined.
         for frequency in frequencies where !(abs(frequency) <= 64) {
             throw .modelSetting(
                 "ropeScaling", "\(shape.ropeScaling) with ropeTheta \(shape.ropeTheta)",
@@ -43,7 +43,7 @@ final class RotaryTable {
             case .none: return Float(plain)
             case .linear(let factor): return Float(plain / Double(factor))
             case .llama3(let factor, let low, let high, let original):
-                // Long waves are stretched by the factor, short ones stay, those between are blended.
+                // Long waves are stretched by the factor, short waves stay as they are, and those between are blended.
                 let turns = Double(original) * plain / (2 * Double.pi)
                 if turns < Double(low) { return Float(plain / Double(factor)) }
                 if turns > Double(high) { return Float(plain) }

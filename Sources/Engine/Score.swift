@@ -17,8 +17,8 @@ public struct Score: Sendable, Equatable {
     public var mean: Double { total / Double(labels) }
 }
 
-/// Scores records; those of a chunk of 4,096 tokens that share a prefix have it computed once, and a record's sum does not
-/// depend on the others. `adapter` nil scores the base model alone.
+/// Scores records. Records of one chunk of 4,096 tokens that share a prefix have it computed once; a record's sum does not depend on the
+/// other records. `adapter` nil scores the base model alone.
 ///
 /// Faults: those of Scorer.
 public func score(
@@ -27,15 +27,15 @@ public func score(
     try Scorer(model, sequences: sequences, threads: threads).score(adapter)
 }
 
-/// One set of records, to be scored under several adapters: how they are packed, the memory, tables and threads are the same
-/// for all. (Of the arithmetic only the first layer's norm and its products with frozen weights would be, a 240th of it.)
+/// One set of records, to be scored under several adapters: their packing, the memory, the tables and the threads are the same for all
+/// adapters. (Of the arithmetic, only the first layer's norm and its products with frozen weights could be shared, 1/240 of it.)
 public final class Scorer {
     private struct Chunk {
         let records: Range<Int>
         let packing: Packing
     }
 
-    /// What runs adapters of one configuration.
+    /// The passes of adapters of one configuration.
     private struct Pass {
         let configuration: LoRAConfiguration?
         let network: Network
@@ -65,7 +65,7 @@ public final class Scorer {
         positions = sequences.reduce(0) { max($0, $1.tokens.count) }
     }
 
-    /// The records under one more adapter, or under the base model alone; the same bits as with a scorer of its own.
+    /// Scores the records under one more adapter, or under the base model alone; the bits are the same as with a new scorer.
     ///
     /// Faults: engine.adapter-*, engine.setting, engine.memory, engine.loss-not-finite.
     public func score(_ adapter: Adapter?) throws(Fault) -> Score {
@@ -87,13 +87,13 @@ public final class Scorer {
         return score
     }
 
-    /// The last pass with this adapter in the former one's place, where they are alike; else a new one.
+    /// The last pass with this adapter in place of the former one, where their configurations are equal; otherwise a new pass.
     private func pass(for adapter: Adapter?) throws(Fault) -> Pass {
         if let pass, pass.configuration == adapter?.configuration {
             if let adapter { try pass.network.layout?.read(adapter, into: pass.network.parameters) }
             return pass
         }
-        pass = nil  // its memory goes before the next one's comes
+        pass = nil  // its memory is freed before the next pass allocates
         let network = try Network(
             model, adapter: adapter, configuration: nil, trains: false, rows: rows, positionCount: positions,
             threads: threads)
@@ -106,7 +106,7 @@ public final class Scorer {
     }
 }
 
-/// Ranges of consecutive sequences with at most so many tokens together, or a single longer one.
+/// Ranges of consecutive sequences that have together at most this many tokens, or a single longer sequence.
 private func chunkRanges(of sequences: [TokenSequence], tokens limit: Int) -> [Range<Int>] {
     var chunks: [Range<Int>] = []
     var first = 0
@@ -123,7 +123,7 @@ private func chunkRanges(of sequences: [TokenSequence], tokens limit: Int) -> [R
     return chunks
 }
 
-/// What `probe` tells of one text.
+/// What `probe` returns for one text.
 public struct Probe: Sendable {
     /// Mean cross-entropy of every token but the first, in nats; nil for a single token.
     public var crossEntropy: Double?

@@ -5,8 +5,7 @@ import Faults
 import Federation
 
 extension SecondArithmetic {
-    /// Computes a step once more from `before`, and compares it with what the call made of it. Faults: engine.openblas,
-    /// engine.memory.
+    /// Computes a step again from `before`, and compares it with the step that the call computed. Faults: engine.openblas, engine.memory.
     func compare(
         _ job: TrainingJob, _ packing: Packing, before: Optimizer.State, after: Optimizer.State, loss: Double,
         norm: Double, gradient: UnsafePointer<Float>, rate: Double,
@@ -44,7 +43,7 @@ extension SecondArithmetic {
             update: updates)
     }
 
-    /// |x - y| / |x| over pairs (x, y); 0 where both are nothing.
+    /// |x - y| / |x| over pairs (x, y); 0 where both are zero.
     private static func difference(_ count: Int, _ pair: (Int) -> (Double, Double)) -> Double {
         var (difference, norm) = (0.0, 0.0)
         for i in 0..<count {

@@ -1,17 +1,17 @@
-// SecondQuantisation: the absmax of NF4 blocks quantised once more, as QLoRA stores it, with the bits of bitsandbytes.
+// SecondQuantisation: the absmax of NF4 blocks quantised again, as QLoRA stores it, with the bits of bitsandbytes.
 
 import CKernels
 
-/// absmax as 8-bit codes: of each 256 in a row, absmax - offset is scale times the number of its code.
+/// absmax as 8-bit codes: in each group of 256, absmax - offset is scale times the number of its code.
 package struct SecondQuantisation {
-    /// Values that share a scale.
+    /// How many values share a scale.
     static let groupSize = 256
 
     /// The mean of all absmax of the tensor.
     package let offset: Float
     /// The largest distance from the offset in each group of 256.
     package private(set) var scales: [Float] = []
-    /// One a block.
+    /// One code for each block.
     package private(set) var codes: [UInt8] = []
 
     package init(_ absmax: [Float]) {
@@ -28,8 +28,8 @@ package struct SecondQuantisation {
 
     // MARK: Codes
 
-    /// bitsandbytes finds the code of a number by a table over 65,536 steps from -1 to 1, and so do we: near zero, where codes
-    /// are closer together than steps, the nearest code would often be another one.
+    /// bitsandbytes finds the code of a number by a table of 65,536 steps from -1 to 1, and so do we. Near zero, codes are closer together
+    /// than steps, so the nearest code would often be another one.
     private static let table: [UInt8] = {
         let numbers = (Int32(0)..<256).map { kernel_nf4_second_code($0) }
         let middles = zip(numbers, numbers.dropFirst()).map { 0.5 * ($0 + $1) }
@@ -42,14 +42,14 @@ package struct SecondQuantisation {
     }()
 
     private static func code(_ value: Float) -> UInt8 {
-        // Finite absmax may still have an infinite mean; NaN is then as good as zero.
+        // Finite absmax may still have an infinite mean; NaN then becomes zero.
         let clamped = value.isNaN ? 0 : min(max(value, -1), 1)
         return table[Int((clamped + 1) * 0.5 * 65535 + 0.5)]
     }
 
     // MARK: Mean
 
-    /// The mean with the bits of one thread of torch: eight lanes in four chains, each a cascade of sums of powers of two.
+    /// The mean with the bits that torch gives on one thread: eight lanes in four chains, each a cascade of sums of powers of two.
     static func mean(_ values: [Float]) -> Float {
         let lanes = values.count < 8 ? 1 : 8
         let vectors = values.count / lanes
@@ -67,7 +67,7 @@ package struct SecondQuantisation {
         return sum / Float(values.count)
     }
 
-    /// The sums of four chains of that length: partial sums move up a level whenever a power of two is full.
+    /// The sums of four chains of that length: a partial sum moves up a level whenever a power of two is full.
     private static func cascade(_ length: Int, _ value: (Int, Int) -> SIMD8<Float>) -> [SIMD8<Float>] {
         let levels = 4
         let bits = length > 1 ? Int.bitWidth - (length - 1).leadingZeroBitCount : 0

@@ -1,4 +1,4 @@
-// Seeds: where every random number of the engine comes from. Philox 4x32-10 by counter: no state, no order to depend on.
+// Seeds: where every random number of the engine comes from. Philox 4x32-10 by counter: it has no state, so no order matters.
 //
 // `RandomStream` says how the key follows from seed, purpose, round and site;
 // the stream is two 32-bit numbers:
@@ -9,8 +9,8 @@
 //   purpose 4, records drawn     round 0, owner        stream (source, part)          word i for the swap of place i
 //   purpose 11, resamples        round 0, cohort       stream (resample, 0)           word i for the document drawn i-th
 //
-// `map` is the place of the map in LinearMap.allCases. `token row` is the row of the packed batch, in which a prefix that
-// several records share stands once: so those records share its mask.
+// `map` is the index of the map in LinearMap.allCases. `token row` is the row of the packed batch. A prefix that several records share is
+// in it once, so those records share its mask.
 
 import CKernels
 import Federation
@@ -46,8 +46,8 @@ package enum Seeds {
     }
 }
 
-/// A permutation of 0..<count from the workflow's seed, for drawing some of the records of an owner's data source; `Seeds`
-/// tells the numbers. `part` tells apart what is drawn of one source on its own.
+/// A permutation of 0..<count from the workflow's seed, to draw some of the records of an owner's data source; `Seeds` documents the random
+/// numbers. `part` tells apart several draws from one source.
 public func drawOrder(count: Int, seed: UInt64, owner: String, source: Int, part: Int = 0) -> [Int] {
     Seeds.permutation(
         count: count, random: Seeds.random(seed: seed, purpose: .recordsDrawn, site: owner, stream: (source, part)))

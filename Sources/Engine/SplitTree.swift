@@ -1,16 +1,16 @@
-// SplitTree: which neighbours in a sorted list of sequences share a prefix, decided for lists of any length in one pass and without
-// recursion: a batch may have 100,000 records, each of which falls off alone.
+// SplitTree: which neighbours in a sorted list of sequences share a prefix. It is decided for lists of any length in one pass and without
+// recursion, since a batch may have 100,000 records, each of which may be split off alone.
 
-/// The ranges of a sorted list, each split at its first least common neighbours, as a binary tree: node i is the split between
-/// places i and i + 1 (a Cartesian tree of the common prefixes).
+/// The ranges of a sorted list, each split at the first pair of neighbours that have the least in common, as a binary tree: node i is the
+/// split between items i and i + 1 (a Cartesian tree of the common prefixes).
 struct SplitTree {
     /// What is known of a range.
     private struct Part {
-        /// Its places.
+        /// Its items.
         var range: Range<Int>
-        /// The fewest rows of one of its sequences; the last token of a sequence has no row.
+        /// The fewest rows that one of its sequences has; the last token of a sequence has no row.
         var shortest: Int
-        /// Rows that the best way to share saves, and the prefix that the whole range shares in it, 0 where it falls apart.
+        /// How many rows the best way to share saves, and the prefix that the whole range shares in it; 0 where the range is split.
         var saved = 0
         var prefix = 0
     }
@@ -21,11 +21,11 @@ struct SplitTree {
     private let parts: [Part]
     private let count: Int
 
-    /// `common` of neighbours, `lengths` of the sequences; prefixes are multiples of `multiple`.
+    /// `common` is the common length of neighbours, `lengths` those of the sequences; prefixes are multiples of `multiple`.
     init(_ common: [Int], lengths: [Int], multiple: Int) {
         var left = [Int?](repeating: nil, count: common.count)
         var right = left
-        // The right spine of the tree so far: a smaller one takes what is larger as its left part; of equals the first is above.
+        // The right spine of the tree so far: a smaller node takes larger nodes as its left part; of equal nodes the first is above.
         var spine: [Int] = []
         for node in common.indices {
             var below: Int?
@@ -61,7 +61,7 @@ struct SplitTree {
         self.parts = parts
     }
 
-    /// The ranges that share a prefix, and single places with prefix 0.
+    /// The ranges that share a prefix, and single items with prefix 0.
     func ranges() -> [(range: Range<Int>, prefix: Int)] {
         guard let root else { return (0..<count).map { ($0..<$0 + 1, 0) } }
         var ranges: [(range: Range<Int>, prefix: Int)] = []

@@ -1,11 +1,11 @@
-// TokenSequence: one record as the engine sees it, with the checks that every call makes of its input.
+// TokenSequence: one record as the engine sees it, and the checks that every call makes of its input.
 
 import Faults
 import ModelFiles
 
 /// The token ids of one record and the first of them that is a label.
 public struct TokenSequence: Sendable, Hashable {
-    /// Prompt and completion, with whatever markers the template adds.
+    /// Prompt and completion, including all markers that the template adds.
     public var tokens: [Int32]
     /// The index of the first token that is a label, at least 1 (the first token has nothing before it).
     public var lossStart: Int

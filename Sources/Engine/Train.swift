@@ -4,7 +4,7 @@ import CKernels
 import Faults
 import Federation
 
-/// All that decides the result of a training call, and the number of threads, which does not.
+/// Everything that decides the result of a training call, and the number of threads, which does not.
 public struct TrainingJob: Sendable {
     /// The frozen model.
     public var model: LanguageModel
@@ -42,7 +42,7 @@ public struct TrainingJob: Sendable {
     }
 }
 
-/// What a training call tells after every step.
+/// What a training call reports after every step.
 public struct TrainingProgress: Sendable {
     /// Steps done, from 1.
     public var step: Int
@@ -56,11 +56,11 @@ public struct TrainingProgress: Sendable {
     public var learningRate: Double
     /// The gradient's norm before clipping.
     public var gradientNorm: Double
-    /// Tokens of all records seen so far (a shared prefix counted for each record).
+    /// Tokens of all records seen so far (a shared prefix counts for each record).
     public var tokens: Int
 }
 
-/// What came of a training call.
+/// The result of a training call.
 public struct TrainingOutcome: Sendable {
     /// The trained adapter, with the job's configuration.
     public var adapter: Adapter
@@ -72,7 +72,7 @@ public struct TrainingOutcome: Sendable {
     public var lastEpochLoss: Double
     /// Tokens of all records seen, over all epochs.
     public var tokens: Int
-    /// Rows actually computed, shared prefixes counted once.
+    /// Rows actually computed; shared prefixes count once.
     public var rows: Int
     /// Optimiser steps.
     public var steps: Int
@@ -82,12 +82,12 @@ public struct TrainingOutcome: Sendable {
     public var comparisons: [ArithmeticComparison] = []
 }
 
-/// Trains an adapter: shuffled epochs, the last short batch kept, a fresh AdamW. `progress` may throw to cancel.
+/// Trains an adapter: shuffled epochs, the last short batch is kept, a new AdamW. `progress` may throw to cancel.
 ///
-/// `state` is where an earlier call of the same job stood: this one goes on from there to the same bits. `last` ends the call
-/// after that many steps of the whole, with the adapter of that moment. `checkpoint` gets the state after every
-/// `checkpointEvery` steps but the job's last one, before `progress` hears of that step. `second` asks for steps to be computed a
-/// second time, in another arithmetic, from the same adapter and moments: it changes nothing but `outcome.comparisons`.
+/// `state` is the state of an earlier call of the same job: this call continues from it and gives the same bits. `last` ends the call after
+/// that many steps of the whole job, with the adapter of that moment. `checkpoint` gets the state after every `checkpointEvery` steps
+/// except the job's last step, before `progress` is called for that step. `second` asks for steps to be computed a second time, in another
+/// arithmetic, from the same adapter and moments: it changes only `outcome.comparisons`.
 ///
 /// Faults: engine.state, engine.no-sequences, engine.sequence-too-short, engine.sequence-too-long, engine.no-labels,
 /// engine.token-outside-vocabulary, engine.adapter-*, engine.setting, engine.memory, engine.openblas,
@@ -191,7 +191,7 @@ public func train(
     return outcome
 }
 
-/// The batches of all epochs in their order, a training call's own.
+/// The batches of all epochs in their order, as a training call takes them.
 public func trainingBatches(
     _ sequences: [TokenSequence], _ configuration: TrainingConfiguration, seed: UInt64, round: Int, site: String
 ) -> [[TokenSequence]] {
@@ -204,7 +204,7 @@ struct EpochBatches {
     private let sequences: [TokenSequence]
     private let batchSize: Int
     private let order: (Int) -> [Int]
-    /// Batches of an epoch.
+    /// How many batches an epoch has.
     let count: Int
 
     init(
@@ -226,7 +226,7 @@ struct EpochBatches {
     }
 }
 
-/// How many rows a batch is computed in, shared prefixes once.
+/// In how many rows a batch is computed; shared prefixes count once.
 public func packedRows(_ batch: [TokenSequence]) -> Int { Packing(batch, sharing: .all).tokens.count }
 
 /// Checks a job and cuts its sequences to maxLength.
@@ -280,8 +280,8 @@ private func dropout(seed: UInt64, round: Int, site: String, step: Int) -> (Int,
     }
 }
 
-/// The loss of one batch and its gradient under the adapter's own names and shapes; with the dropout masks of a
-/// training call's first step where a seed is given, else without dropout.
+/// The loss of one batch and its gradient under the adapter's own names and shapes. Where a seed is given, the dropout masks are those of a
+/// training call's first step; otherwise there is no dropout.
 package func lossAndGradient(
     _ model: LanguageModel, adapter: Adapter, batch: [TokenSequence], sharing: Bool, threads: Int, seed: UInt64? = nil
 ) throws(Fault) -> (loss: Double, gradient: Adapter) {

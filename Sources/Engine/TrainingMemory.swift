@@ -1,4 +1,4 @@
-// TrainingMemory: what a training call holds, counted by the very allocations that it would make.
+// TrainingMemory: how much memory a training call takes, counted by the same allocations that the call makes.
 
 import CKernels
 import Faults
@@ -7,16 +7,16 @@ import ModelFiles
 
 /// The memory of a training call, in bytes.
 public struct TrainingMemory: Sendable, Equatable {
-    /// What the layers keep for their backward pass, with checkpointing the inputs of all and one layer's rest.
+    /// What the layers keep for their backward pass; with checkpointing, the inputs of all layers and the other values of one layer.
     public var activations: Int
-    /// Scratch, gradients on their way, logits and the threads' workspaces.
+    /// Scratch, gradients between layers, logits and the threads' workspaces.
     public var scratch: Int
     /// The adapter, its gradient and the two moments of the optimiser.
     public var adapter: Int
-    /// The frozen weights as they are stored, the head once where it is tied.
+    /// The frozen weights as they are stored; the head counts once where it is tied to the embedding.
     public var weights: Int
 
-    /// Everything together.
+    /// The sum of all parts.
     public var total: Int { activations + scratch + adapter + weights }
 
     /// For batches of at most `rows` packed rows.
@@ -64,13 +64,13 @@ public struct TrainingMemory: Sendable, Equatable {
 }
 
 extension LanguageModel {
-    /// The bytes of the stored weights, the embedding once where the head is tied to it.
+    /// The bytes of the stored weights; the embedding counts once where the head is tied to it.
     public var storedBytes: Int {
         func bytes(_ matrix: kernel_matrix) -> Int { matrix.rows * matrix.row_bytes }
         return outerBytes + layers.reduce(0) { $0 + $1.maps.reduce(0) { $0 + bytes($1) } }
     }
 
-    /// Of them those outside the layers.
+    /// The bytes of the weights outside the layers.
     public var outerBytes: Int {
         embedding.rows * embedding.row_bytes + (shape.tiedHead ? 0 : head.rows * head.row_bytes)
     }

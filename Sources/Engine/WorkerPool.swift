@@ -1,22 +1,22 @@
-// WorkerPool: threads that wait for short pieces of parallel work. A layer has some thirty of them, a few of which take less
-// time than waking a thread does, so a helper looks for the next one for a moment before it sleeps.
+// WorkerPool: threads that wait for short pieces of parallel work. A layer has about thirty pieces, and some take less time than it takes
+// to wake a thread, so a helper thread looks for the next piece for a moment before it sleeps.
 
 import CKernels
 import Dispatch
 import Synchronization
 
-/// Helpers beside the calling thread. One job at a time, from one thread at a time.
+/// Helper threads beside the calling thread. One job at a time, from one thread at a time.
 ///
-/// Unchecked Sendable: `job` is written by the owner while the state says closed, and read by helpers only between
-/// entering an open job and leaving it; the owner returns when the job is closed and nobody is inside.
+/// Unchecked Sendable: the owner writes `job` only while the state says closed; helpers read it only after they entered an open job and
+/// before they leave it; the owner returns when the job is closed and no helper is inside.
 final class WorkerPool: @unchecked Sendable {
-    /// What helpers run: a pointer to the owner's closure, and how many tasks there are.
+    /// What helpers run: a pointer to the owner's closure, and the number of tasks.
     private struct Job {
         var body: UnsafePointer<(Int, Int) -> Void>?
         var tasks = 0
     }
 
-    /// Bit 0: open; bits 1 to 16: helpers inside; above: the job's number.
+    /// Bit 0: open; bits 1 to 16: number of helpers inside; above: the job's number.
     private let state = Atomic<Int>(0)
     private let next = Atomic<Int>(0)
     private let stopped = Atomic<Bool>(false)
@@ -25,7 +25,7 @@ final class WorkerPool: @unchecked Sendable {
     private var job = Job()
     private var number = 0
 
-    /// A helper's bed: `isAsleep` is set by the helper, and taken back by whoever wakes it.
+    /// Where one helper sleeps: the helper sets `isAsleep`, and the thread that wakes the helper clears it.
     private final class Sleeper: Sendable {
         let isAsleep = Atomic<Bool>(false)
         let wake = DispatchSemaphore(value: 0)
@@ -35,7 +35,7 @@ final class WorkerPool: @unchecked Sendable {
         sleeping = (0..<helpers).map { _ in Sleeper() }
     }
 
-    /// Starts the helpers; `stop` ends them. Apart from `init`, as their closures hold the pool.
+    /// Starts the helpers; `stop` ends them. It is separate from `init`, because the helpers' closures hold the pool.
     func start() {
         for helper in sleeping.indices {
             DispatchQueue.global().async(group: ended) { self.help(helper) }
@@ -49,7 +49,7 @@ final class WorkerPool: @unchecked Sendable {
         ended.wait()
     }
 
-    /// body(task, worker) for every task, worker 0 being the calling thread. A helper that comes too late is not waited for.
+    /// Calls body(task, worker) for every task; worker 0 is the calling thread. A helper that comes too late is not waited for.
     func run(_ tasks: Int, _ body: (Int, Int) -> Void) {
         withoutActuallyEscaping(body) { body in
             withUnsafePointer(to: body) { body in
@@ -109,7 +109,7 @@ final class WorkerPool: @unchecked Sendable {
         }
     }
 
-    /// Sleeps unless a job or the end came meanwhile.
+    /// Sleeps, unless a new job or the end has come in the meantime.
     private func sleep(_ sleeper: Sleeper, _ done: Int) {
         sleeper.isAsleep.store(true, ordering: .sequentiallyConsistent)
         let seen = state.load(ordering: .sequentiallyConsistent)

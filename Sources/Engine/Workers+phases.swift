@@ -1,15 +1,15 @@
-// Phases: many short pieces of parallel work one after the other, as a pass of few rows has them, in one parallel section.
+// Phases: many short pieces of parallel work one after the other, as in a pass of few rows, in one parallel section.
 
 import CKernels
 import Synchronization
 
 extension Workers {
-    /// body(phase, task, worker) for every task of every phase; a task begins when all phases before have ended.
+    /// Calls body(phase, task, worker) for every task of every phase; a task begins when all earlier phases have ended.
     ///
-    /// Tasks of all phases are numbered through and taken in that order. A task waits until as many tasks have ended as stand
-    /// before its phase: those are then the very ones, since none of a later phase can have ended. Whoever waits does so for
-    /// tasks that others already work on, so that nothing depends on how many threads there are, and where they are few or
-    /// come late the others do it all.
+    /// Tasks of all phases have consecutive numbers and are taken in that order. A task waits until the number of ended tasks equals the
+    /// number of tasks before its phase. These are then exactly the tasks of earlier phases, since no task of a later phase can have ended.
+    /// A thread waits only for tasks that other threads already work on. So nothing depends on the number of threads, and where threads are
+    /// few or start late, the others do all the work.
     package func phases(_ tasks: [Int], _ body: (_ phase: Int, _ task: Int, _ worker: Int) -> Void) {
         var starts = [0]
         starts.reserveCapacity(tasks.count + 1)
@@ -39,7 +39,7 @@ extension Workers {
         }
     }
 
-    /// Ranges of 0 ..< width, each but the last a multiple of `unit`, about `parts` of them.
+    /// Ranges of 0 ..< width, about `parts` of them; each but the last is a multiple of `unit`.
     static func ranges(_ width: Int, parts: Int, unit: Int) -> [Range<Int>] {
         let step = max(1, (width + parts * unit - 1) / (parts * unit)) * unit
         return stride(from: 0, to: width, by: step).map { $0..<min(width, $0 + step) }

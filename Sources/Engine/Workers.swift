@@ -5,13 +5,13 @@ import Faults
 
 /// A fixed number of threads, each with its own workspace for the kernels.
 ///
-/// Tasks are taken in turn from a counter; every task writes what no other writes.
+/// Threads take tasks in turn from a counter; every task writes only its own memory.
 package final class Workers {
     /// Column ranges that start at multiples of this are fastest for the GEMM kernels.
     static let columnTile = 48
 
     let count: Int
-    /// Rows a task of `rows` takes at most; the row scratch holds as many.
+    /// The most rows that a task of `rows` takes; the row scratch holds as many.
     private let mostRows: Int
     private let arena = Arena()
     private let gemmWorkspaces: [UnsafeMutableRawPointer]
@@ -19,7 +19,7 @@ package final class Workers {
     private let rowScratches: [UnsafeMutablePointer<Float>]
     private let halfScratches: [UnsafeMutablePointer<UInt16>]
     private let pool: WorkerPool?
-    /// Who computes products in place of the kernels, in a second arithmetic: on one thread.
+    /// Computes products in place of the kernels, for a second arithmetic: on one thread.
     let openBLAS: OpenBLAS?
 
     /// Workspaces for `count` threads, heads of D elements and rows of at most `width` elements.
@@ -66,11 +66,11 @@ package final class Workers {
         }
     }
 
-    /// The most rows of a task for rows of `width` elements: the panels of A serve many, and the scratch stays near.
+    /// The most rows of a task for rows of `width` elements: many rows share the panels of A, and the scratch stays in the cache.
     static func mostRows(width: Int) -> Int { min(128, max(32, (1 << 17) / max(1, width) / 16 * 16)) }
 
-    /// Splits 0 ..< T into blocks of 32 rows or more, multiples of 16: as many for each thread, as large as they may be, the longer
-    /// ones first.
+    /// Splits 0 ..< T into blocks of 32 rows or more, multiples of 16: equally many for each thread, as large as possible, the longer ones
+    /// first.
     func rows(_ T: Int, _ body: (_ rows: Range<Int>, _ worker: Int) -> Void) {
         let units = (T + 15) / 16
         let fewest = (16 * units + mostRows - 1) / mostRows
@@ -82,8 +82,8 @@ package final class Workers {
         run(blocks) { task, worker in body(start(task)..<start(task + 1), worker) }
     }
 
-    /// Splits the columns of several matrices into ranges, of two tiles where that leaves every thread some, more where there
-    /// are very many: GEMM reads rows of A as they stand for so few columns, which is faster than packing them.
+    /// Splits the columns of several matrices into ranges. A range has two tiles where that leaves some ranges for every thread, and more
+    /// where there are very many columns: for so few columns GEMM reads the rows of A in place, which is faster than packing them.
     func columns(_ widths: [Int], _ body: (_ matrix: Int, _ columns: Range<Int>, _ worker: Int) -> Void) {
         let tile = Self.columnTile
         let whole = widths.reduce(0, +)
@@ -101,7 +101,7 @@ package final class Workers {
 }
 
 extension Workers {
-    /// c[:, columns] (+)= the sum of the terms, as kernel_gemm_sum says, or kernel_fast_gemm_sum.
+    /// c[:, columns] (+)= the sum of the terms, as kernel_gemm_sum or kernel_fast_gemm_sum defines it.
     func gemm(
         _ c: UnsafeMutablePointer<Float>, row: Int, accumulate: Bool = false, _ terms: [kernel_term], M: Int,
         columns: Range<Int>, fast: Bool, worker: Int
@@ -126,8 +126,8 @@ extension kernel_target {
 }
 
 extension kernel_term {
-    /// a [M, width] times b, [width, N] or, where transposed, [N, width]: a in float32 for exact numerics, or else `rounded`, the
-    /// same in bfloat16 at the stride of halves.
+    /// a [M, width] times b, [width, N] or, where transposed, [N, width]. For exact numerics a is float32; for fast numerics it is
+    /// `rounded`, the same in bfloat16 at the stride of halves.
     init(
         _ a: UnsafePointer<Float>, or rounded: UnsafePointer<UInt16>?, width: Int, times b: kernel_matrix,
         transposed: Bool

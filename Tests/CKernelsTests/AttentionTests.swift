@@ -1,4 +1,5 @@
-// Attention: a double-precision reference, finite differences of it, and bits that do not depend on the company.
+// Attention: against a double-precision reference and finite differences of it; a query's bits do not depend on the other queries of a
+// call.
 
 import CKernels
 import Foundation
@@ -6,12 +7,12 @@ import Testing
 
 extension KernelTests {
     @Suite struct Attention {
-        /// Float32 softmax and sums of a few hundred terms of size 1: some tens of roundings of 6e-8.
+        /// Float32 softmax and sums of a few hundred terms of size 1: a few tens of roundings of 6e-8.
         static let tolerance = 4e-6
         /// Gradients sum over hundreds of queries as well.
         static let gradientTolerance = 2e-5
 
-        /// One head, its rows standing in wider rows as in a model.
+        /// One head; its rows are parts of wider rows, as in a model.
         struct Head {
             let prefix: Int
             let ownOffset: Int
@@ -37,7 +38,7 @@ extension KernelTests {
                 (self.prefix, self.ownOffset, self.queries, self.D) = (prefix, ownOffset, queries, D)
                 self.window = window
                 (qRow, prefixRow, ownRow) = (D + 3, D + 1, D + 2)
-                // Exactly as long as the last row needs, so that reading further would leave the memory.
+                // Exactly as long as the last row needs, so that a read beyond it would leave the memory.
                 func rows(_ count: Int, _ row: Int) -> [Float] {
                     count == 0 ? [] : numbers.floats((count - 1) * row + D)
                 }
@@ -279,7 +280,7 @@ extension KernelTests {
                 expectClose(result.logSumExp, logSumExp, tolerance: Self.tolerance, "log_sum_exp")
                 expectBits(result.out, outputs[0].out, "levels")
                 expectBits(result.logSumExp, outputs[0].logSumExp, "levels")
-                // What stands between the rows is not the kernel's.
+                // The kernel must not change what is between the rows.
                 #expect(result.out.enumerated().allSatisfy { $0.offset % head.qRow < head.D || $0.element.isNaN })
             }
         }
@@ -303,7 +304,7 @@ extension KernelTests {
                 expectClose(ownValues, Array(dv.dropFirst(head.prefix * D)), tolerance: tolerance, "own dv")
                 expectBits(g.all, gradients[0].all, "levels")
             }
-            // Adding: what stood there before stays in the sum, and outside the rows nothing changes.
+            // The backward pass adds: earlier values remain in the sum, and outside the rows nothing changes.
             let added = head.backward(outputs)
             let zero = gradients[0].all
             let before = [head.q, head.prefixKeys, head.prefixKeys, head.ownKeys, head.ownKeys]

@@ -32,7 +32,7 @@ extension KernelTests {
         @Test func exponentialIsWithinItsUlps() {
             let x = (0..<400_000).map { -87.33 + Float($0) * (88.72 + 87.33) / 400_000 }
             #expect(Self.ulps(Self.exponential(x), x.map { exp(Double($0)) }) < 1.1)
-            // Denormal results: half an ulp of the denormal grid more.
+            // Denormal results: half an ulp of the denormal grid in addition.
             let small = (0..<10_000).map { -103.9 + Float($0) * (103.9 - 87.33) / 10_000 }
             #expect(Self.ulps(Self.exponential(small), small.map { exp(Double($0)) }) < 1.6)
         }
@@ -46,7 +46,7 @@ extension KernelTests {
         }
 
         @Test func logarithmIsWithinItsUlps() {
-            // Every binade, denormals among them, and closely around 1, where the result is smallest.
+            // Every binade, including denormals, and many numbers close to 1, where the result is smallest.
             let wide = (0..<400_000).map { Float(bitPattern: UInt32($0) * 5347 + 1) }.filter { $0 > 0 && $0.isFinite }
             #expect(Self.ulps(Self.logarithm(wide), wide.map { log(Double($0)) }) < 1)
             let near = (-50_000..<50_000).map { Float(1).nextUp + Float($0) * 1e-6 }

@@ -1,4 +1,4 @@
-// GEMM of the fast numerics: the chain of its class at every level, and products in Double within bfloat16's rounding.
+// GEMM of the fast numerics: the exact chain of fast numerics at every level, and products in Double within bfloat16's rounding.
 
 import CKernels
 import Testing
@@ -68,7 +68,7 @@ extension KernelTests {
                 FastGEMM.rounded(bTransposed ? values[n * b.columns + k] : values[k * b.columns + n])
             }
 
-            /// The class word for word, for numbers far from denormals: pairs of k in order, the odd one first.
+            /// The definition of fast numerics word for word, for numbers far from denormals: pairs of k in order, the odd k first.
             func reference() -> [Float] {
                 var c = c
                 let values = b.values()
@@ -183,7 +183,7 @@ extension KernelTests {
             expectBits(paired, [0, 2].flatMap { row in (0..<17).flatMap { [rows[row][$0], rows[row + 1][$0]] } })
         }
 
-        /// u^T y over rows, as gradients of adapters are, against the product that packs y and turns u.
+        /// u^T y over rows, as in the gradients of adapters, against the product that packs y and transposes u.
         @Test(arguments: [1, 2, 31, 335, 1024, 1025, 2300])
         func productsOverRowsAreThoseOfTheGEMM(T: Int) {
             for (rank, N) in [(1, 1), (3, 17), (8, 48), (16, 96), (21, 83), (32, 15)] {
@@ -196,7 +196,7 @@ extension KernelTests {
                     let found = sameBits("T \(T) rank \(rank) N \(N)") {
                         var pairs = [UInt32](repeating: 0, count: (T + 1) / 2 * rank)
                         kernel_fast_pairs(&pairs, u, T, rank)
-                        // What stands behind the last column and the last row is none of its business.
+                        // The kernel must not read what follows the last column or the last row.
                         var halves = [UInt16](repeating: 0x7fc0, count: T * stride)
                         kernel_fast_rows(&halves, stride, y, N, T, N)
                         var c = product.c

@@ -5,7 +5,7 @@ import Testing
 
 extension KernelTests {
     @Suite struct GEMMSum {
-        /// One product of a sum, a in float32 and in bfloat16 at whole pairs.
+        /// One product of a sum; a is in float32 and in bfloat16 with rows of whole pairs.
         struct Term {
             let K: Int
             let bTransposed: Bool
@@ -91,7 +91,7 @@ extension KernelTests {
 
         @Test(arguments: [false, true], [1, 8, 9, 35, 1030])
         func aSumIsItsProductsOneAfterTheOther(fast: Bool, M: Int) {
-            // Widths that fill lanes and that do not; depths of no block, of one, of several, of more than wait together.
+            // Widths that fill lanes and widths that do not; depths of no block, of one, of several, and of more than may wait together.
             for (N, depths, accumulate) in [
                 (17, [1, 33], true), (96, [16, 576, 16, 192], false), (97, [15, 1100, 8, 577], true),
                 (150, [0, 16, 31], false), (48, [520, 2100], false), (97, [16, 4200, 16, 4300], false),
@@ -100,7 +100,7 @@ extension KernelTests {
                 for masks in [false, true] {
                     var numbers = Numbers(UInt64(M + N))
                     let terms = depths.enumerated().map { place, K in
-                        // Where there are masks, on every other term, whose depth then is one block's.
+                        // Every other term has a mask where masks are used; its depth is then that of one block.
                         Term(
                             M: M, N: N, K: K, type: place % 2 == 0 ? KERNEL_F32 : KERNEL_Q4_1,
                             bTransposed: place == 1, isMasked: masks && place % 2 == 0 && K <= KERNEL_K_BLOCK,

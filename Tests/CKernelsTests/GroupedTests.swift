@@ -75,7 +75,7 @@ extension KernelTests {
             }
         }
 
-        /// The scales of parts of a block take a byte where they are stored in six bits.
+        /// The scales of a block's parts take a byte each, also where they are stored in six bits.
         @Test func isAsSmallAsTheStoredForm() {
             let bits: [(kernel_type, Double)] = [
                 (KERNEL_F32, 32), (KERNEL_F16, 16), (KERNEL_BF16, 16), (KERNEL_Q4_0, 4.5), (KERNEL_Q4_1, 5),
@@ -139,8 +139,8 @@ extension KernelTests {
                 return out
             }
 
-            /// The queries in calls of `step`, each after its own keys were appended; caches begin as NaNs. The first `copied`
-            /// own keys come from another cache.
+            /// The queries in calls of `step`, each after its own keys were appended; caches begin as NaNs. The first `copied` own keys
+            /// come from another cache.
             func cached(step: Int, copied: Int) -> [Float] {
                 var out = [Float](repeating: .nan, count: q.count)
                 let sizes = [prefix + copied, ownOffset + queries].map { kernel_cache_floats($0, D) }

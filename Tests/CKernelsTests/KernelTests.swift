@@ -3,7 +3,7 @@
 import CKernels
 import Testing
 
-/// Every suite of kernels stands inside this one, because `kernel_set_level` is global.
+/// Every suite of kernels is inside this one, because `kernel_set_level` is global.
 @Suite(.serialized) struct KernelTests {}
 
 /// Float32's unit roundoff.
@@ -89,11 +89,11 @@ extension kernel_target {
     }
 }
 
-/// 64-byte aligned scratch memory for the time of a call.
+/// 64-byte aligned scratch memory during a call.
 func withWorkspace<Result>(_ bytes: Int, _ body: (UnsafeMutableRawPointer) -> Result) -> Result {
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
     defer { memory.deallocate() }
-    // NaNs everywhere: whoever reads what it did not write is found out.
+    // NaNs everywhere: so a kernel that reads what it did not write is found.
     memory.initializeMemory(as: UInt8.self, repeating: 0xff, count: bytes)
     return body(memory)
 }

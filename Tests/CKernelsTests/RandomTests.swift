@@ -89,7 +89,7 @@ extension KernelTests {
                 var out = [Float](repeating: .nan, count: 203)
                 var again = out
                 var mask = [UInt16](repeating: 0xaaaa, count: 13)
-                // In two calls: elements know their own place.
+                // In two calls: the result of an element depends on its own position alone.
                 for range in [0..<96, 96..<203] {
                     out.withUnsafeMutableBufferPointer { out in
                         x.withUnsafeBufferPointer { x in

@@ -132,7 +132,7 @@ extension KernelTests {
                 return out
             }
             expectClose(out, gate.indices.map { silu(Double(gate[$0])) * Double(up[$0]) }, tolerance: Self.tolerance)
-            // Into the buffers it reads from.
+            // The output goes into the buffers that the kernel reads from.
             let gradients = sameBits {
                 var (dgate, dup) = (gate, up)
                 dgate.withUnsafeMutableBufferPointer { dgate in

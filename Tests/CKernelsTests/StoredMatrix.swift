@@ -4,7 +4,7 @@ import CKernels
 
 struct StoredMatrix {
     static let types = [KERNEL_F32, KERNEL_F16, KERNEL_BF16, KERNEL_Q4_0, KERNEL_Q4_1, KERNEL_Q8_0] + rich
-    /// Blocks with more in them than scale and nibbles.
+    /// Quantised types whose blocks hold more than a scale and nibbles.
     static let rich = [KERNEL_Q5_0, KERNEL_Q5_1, KERNEL_Q4_K, KERNEL_Q5_K, KERNEL_Q6_K, KERNEL_NF4, KERNEL_NF4_DOUBLE]
 
     /// Elements and bytes of a rich block.

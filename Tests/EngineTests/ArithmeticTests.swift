@@ -1,4 +1,4 @@
-// A second arithmetic: a step by OpenBLAS is ours within rounding, over families and numerics, and a wrong number is not.
+// A second arithmetic: a step by OpenBLAS equals ours within rounding, over families and numerics; a wrong number is found.
 
 import Engine
 import Faults
@@ -8,7 +8,7 @@ import ModelFiles
 import Testing
 
 @Suite struct ArithmeticTests {
-    /// Records that share prefixes in two groups, in two epochs of two batches.
+    /// Records that share prefixes in two groups, trained in two epochs of two batches.
     private static func job(_ model: LanguageModel, dropout: Double) throws -> TrainingJob {
         var job = try TrainingTests.job(model, dropout: dropout)
         var numbers = TestNumbers(31)
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    /// One number of the adapter, all within 0.2, that the second computation has otherwise.
+    /// One number of the adapter, all of which are within 0.2, that the second computation changes.
     @Test(arguments: Numerics.allCases)
     func aWrongNumberIsFound(numerics: Numerics) throws {
         let job = try Self.job(TinyModel.make(numerics: numerics), dropout: 0)

@@ -63,7 +63,7 @@ import Testing
         #expect((0..<256).map { kernel_nf4_second_code($0) } == Self.entries["nf4.second.map"]?.floats)
     }
 
-    /// A row that is made by hand: the middle of the golden, where the row reaches from one group of 256 blocks into the next.
+    /// A row that is made by hand from the middle of the golden, where the row reaches from one group of 256 blocks into the next.
     @Test func readsDoubleQuantisedRowsAsBitsandbytesDoes() throws {
         let packed = Array(try #require(Self.entries["nf4.second.packed"]).bytes)
         let scales = try #require(Self.entries["nf4.second.scales"]?.floats)
@@ -93,7 +93,7 @@ import Testing
         #expect(out == expected)
     }
 
-    /// The whole of the golden, from its weights to its values.
+    /// The whole golden, from its weights to its values.
     @Test(.needsSharedGoldens)
     func quantisesAWholeWeightAsBitsandbytesDoes() throws {
         let path = Golden.shared.appendingPathComponent("nf4.safetensors").path

@@ -1,4 +1,4 @@
-// Shapes, sizes and settings that a hostile or careless file may declare: each works, or is a fault; none ends the process.
+// Shapes, sizes and settings that a hostile or careless file may declare: each works or gives a fault; none ends the process.
 
 import Engine
 import Faults
@@ -31,8 +31,8 @@ private func code(_ body: () throws -> Void) throws -> String? {
 
     // MARK: Models
 
-    /// One key-value head serves 3,000 query heads whose norms are taken together: more than any scratch that knows the head
-    /// dimension alone has room for.
+    /// One key-value head serves 3,000 query heads whose norms are taken together: more than fits into a scratch whose size is computed
+    /// from the head dimension alone.
     @Test(arguments: [(3000, 1, 2), (1, 1, 2), (4, 4, 254)])
     func decodesManyHeadsWithNorms(heads: Int, keyValueHeads: Int, dimension: Int) throws {
         let model = try TinyModel.make(
@@ -66,7 +66,7 @@ private func code(_ body: () throws -> Void) throws -> String? {
                         == "engine.model-setting")
             }
         }
-        // Each size within its own bound, all of them beyond any machine.
+        // Each size is within its own bound, but all of them together exceed any machine.
         let huge = Self.shape {
             ($0.hiddenSize, $0.feedForwardSize, $0.vocabularySize) = (1 << 24, 1 << 24, 1 << 24)
             ($0.layerCount, $0.headCount, $0.headDimension) = (1 << 10, 1 << 12, 1 << 12)
@@ -105,7 +105,7 @@ private func code(_ body: () throws -> Void) throws -> String? {
             try code {
                 _ = try QuantisedWeights.rows(of: matrix(values, rows: 2, columns: 64), name: "w")
             } == "engine.weight-not-finite")
-        // The largest numbers are finite, their mean is not: codes of some sort, and no trap.
+        // The largest numbers are finite, but their mean is not: the result is some codes, and no trap.
         let large = [Float](repeating: .greatestFiniteMagnitude, count: 128)
         #expect(try QuantisedWeights.rows(of: matrix(large, rows: 2, columns: 64), name: "w").count == 2 * (8 + 4 + 33))
     }
@@ -119,7 +119,7 @@ private func code(_ body: () throws -> Void) throws -> String? {
             #expect(try code { _ = try arena.halves(factors.0, factors.1) } == "engine.memory")
             #expect(try code { _ = try arena.reserve(factors.0, factors.1) } == "engine.memory")
         }
-        // What was refused is not held: as much as before can still be had.
+        // Refused memory is not counted as held: as much as before can still be had.
         let floats = try arena.floats(1 << 20)
         #expect(floats[0] == 0 && floats[(1 << 20) - 1] == 0)
         #expect(try arena.floats(0, Int.max)[15] == 0)
@@ -174,7 +174,7 @@ private func code(_ body: () throws -> Void) throws -> String? {
         }
     }
 
-    /// A batch of 100,000 records: one step and its scores, on whatever stack a test has.
+    /// A batch of 100,000 records: one step and its scores, with the stack that a test has.
     @Test func hundredThousandRecordsInABatch() throws {
         let model = try TinyModel.make(layers: 1)
         var job = try TrainingTests.job(model, dropout: 0)

@@ -11,8 +11,8 @@ import Testing
 /// As in GoldenTests: ten times the float32 noise that the goldens state.
 private let noiseFactor = 10.0
 private let lossNoise = 2.4e-7
-/// Some gradients of the qwen2 golden are near epsilon, where an update magnifies their noise: torch's own float32 stands 9.0e-6 from
-/// its float64 there after one step and after five. Three times that.
+/// Some gradients of the qwen2 golden are near epsilon, where an update magnifies their noise: torch's own float32 differs by 9.0e-6 from
+/// its float64 there, after one step and after five. The limit is three times that.
 private let qwen2StepLimit = 2.7e-5
 
 @Suite struct FamilyTests {
@@ -28,10 +28,10 @@ private let qwen2StepLimit = 2.7e-5
         let generated = try generate(
             model, adapter: nil, prompts: [golden.greedy_prompt], maxNewTokens: golden.greedy_new.count, stop: [],
             batchSize: 1, threads: 2)
-        // A circle of greedy decoding is cut; the golden writes it out.
+        // A circle of greedy decoding is cut; the golden holds all of its tokens.
         #expect(golden.greedy_new.starts(with: generated[0].tokens))
         #expect(generated[0].tokens.count == golden.greedy_new.count || generated[0].ending == .loop)
-        // The last position's, after each of the texts.
+        // The logits of the last position, after each of the texts.
         try meetsLogits(model, golden, folder.appendingPathComponent("last_logits.safetensors")) { [$0.count - 1] }
     }
 
@@ -96,7 +96,7 @@ private let qwen2StepLimit = 2.7e-5
 }
 
 @Suite struct QuantisedWeightTests {
-    /// Weights quantised on opening compute what a model does that stores the values of their codes.
+    /// Weights that are quantised on opening give what a model gives that stores the values of their codes.
     @Test(arguments: ["qwen3", "qwen2"]) func nf4ComputesWithTheValuesOfItsCodes(family: String) throws {
         let folder = Golden.folder.appendingPathComponent("tiny-\(family)")
         let file = try ModelFile.open(path: folder.path)

@@ -1,10 +1,10 @@
-// Fast numerics on a tiny random model: near the exact ones, and reproducible whatever the number of threads.
+// Fast numerics on a tiny random model: near exact numerics, and reproducible for any number of threads.
 
 import Engine
 import Federation
 import Testing
 
-/// Inputs of every product carry 8 bits: a gradient differs by about 2^-8 of its size, a few products deep.
+/// Inputs of every product have 8 bits: a gradient differs by about 2^-8 of its size, after a few products in a chain.
 private let roundingOfHalves = 0.03
 
 @Suite struct FastTests {
@@ -57,7 +57,7 @@ private let roundingOfHalves = 0.03
         }
         let (kept, again) = try (memory(false, rows: 640), memory(true, rows: 640))
         #expect(again.activations < kept.activations && again.scratch == kept.scratch)
-        let spare = 2 * 7 * 2  // a word after the mask of each map
+        let spare = 2 * 7 * 2  // one word after the mask of each map
         #expect(try memory(false, rows: 1280).activations == 2 * kept.activations - spare)
         #expect(try memory(false, rows: 640, numerics: .fast).scratch != kept.scratch)
         // Two layers of float32 weights: 20 x (36 + 18 + 18 + 36 + 3 x 27) each, and the embedding.

@@ -36,7 +36,7 @@ private final class Counter: Sendable {
         }
     }
 
-    /// The head has room for so many guesses in a pass; records beyond them go on without.
+    /// The head has room for a limited number of guesses in a pass; further records continue without guesses.
     @Test func moreRecordsThanGuessesAtOnce() throws {
         let model = try TinyModel.make()
         let prompts = (0..<70).map { TinyModel.records([8 + $0 % 11], prefix: 4)[0].tokens }
@@ -119,7 +119,7 @@ private final class Counter: Sendable {
         try Self.meetsTheLargestLogit(model, adapter: TinyModel.adapter(model))
     }
 
-    /// The pass that decodes reads its own form of every type, the one that `probe` runs the stored one.
+    /// The pass that decodes reads its own form of every type; the pass that `probe` runs reads the stored form.
     @Test(arguments: StoredType.allCases.filter { $0.rawValue >= StoredType.q4_0.rawValue })
     func meetsTheLargestLogitInEveryQuantisedType(type: StoredType) throws {
         var shape = try TinyModel.make(tied: false).shape
@@ -214,7 +214,7 @@ private final class Counter: Sendable {
             #expect(Repetition.period(atEndOf: Array(whole.dropLast())) == nil)
             #expect(needed >= 24 && needed >= 3 * period)
         }
-        // Eleven equal values of a lab table are no circle.
+        // Eleven equal values of a lab table are not a circle.
         #expect(Repetition.period(atEndOf: text + Array(repeating: 5, count: 11)) == nil)
         #expect(Repetition.period(atEndOf: []) == nil)
     }

@@ -6,15 +6,15 @@ import Foundation
 import ModelFiles
 import Testing
 
-/// How often the float32 noise that f64_check.json or the golden itself states is allowed.
+/// How many times the float32 noise is allowed that f64_check.json or the golden itself states.
 private let noiseFactor = 10.0
-/// float32 losses between 2 and 8 are at best half of 2^-22 apart from the true value; the goldens hold such losses.
+/// float32 losses between 2 and 8 differ by at best half of 2^-22 from the true value; the goldens hold such losses.
 private let lossNoise = 2.4e-7
 /// The relative rounding of two layers of float32, as f64_check.json states it for the gradients of the same model.
 private let logitNoise = 1.3e-6
 /// float32's noise over the 30 layers of the base model: the largest |loss_hf - loss_f64| of smollm2/logits.json.
 private let deepNoise = 8.6e-6
-/// How often that noise is allowed for a mean loss; single logits take noiseFactor.
+/// How many times that noise is allowed for a mean loss; single logits take noiseFactor.
 private let deepLossFactor = 2.0
 /// |loss_before_step[0] - loss_f64| of smollm2/lora: what the golden itself states as the noise of a mean loss.
 private let loraLossNoise = 4.8e-7
@@ -77,7 +77,7 @@ private let loraLossNoise = 4.8e-7
             Golden.shared.appendingPathComponent("lora-tiny-llama3/batch.json"))
         let tiny: TinyGolden = try Golden.json(Golden.folder.appendingPathComponent("tiny-llama3/golden.json"))
         let start = try LoRAGolden(Golden.folder.appendingPathComponent("lora-tiny-llama3")).start()
-        // Rows of padding see other tokens there than here; they are left out.
+        // Rows of padding see other tokens in the golden than here; they are left out.
         for (file, adapter, ids, lengths) in [
             ("tiny-llama3/golden.safetensors", nil, tiny.input_ids, tiny.input_ids.map(\.count)),
             (
@@ -132,8 +132,8 @@ private let loraLossNoise = 4.8e-7
         }
         let after = try score(try Golden.base(), adapter: outcome.adapter, sequences: golden.sequences, threads: 2)
         #expect(abs(after.mean - golden.losses.loss_after_5) <= deepLossFactor * deepNoise)
-        // The golden's cross-entropy is float32 in both of its versions and stands off by 6e-6; the same model with a float64
-        // log-softmax is met within ten times the golden's own noise.
+        // The golden's cross-entropy is float32 in both of its versions and differs by 6e-6 from the exact value; a float64 log-softmax of
+        // the same model agrees with ours within ten times the golden's own noise.
         let exact: LoRAGolden.Losses = try Golden.json(
             Golden.folder.appendingPathComponent("smollm2/losses_float64.json"))
         for (found, wanted) in zip(outcome.losses, exact.loss_before_step) {
@@ -175,7 +175,7 @@ private let loraLossNoise = 4.8e-7
         for (generation, golden) in zip(found, goldens) {
             var tokens = generation.tokens
             if case .stopToken(let token) = generation.ending { tokens.append(token) }
-            // Below this margin float32 may fall either way, and what follows is another text.
+            // Below this margin float32 may choose either token, and what follows is another text.
             let sure = golden.top1_minus_top2.firstIndex { $0 < 1e-3 } ?? golden.new_ids.count
             #expect(tokens.prefix(sure).elementsEqual(golden.new_ids.prefix(sure)))
         }

@@ -10,7 +10,7 @@ import Testing
 enum Golden {
     /// The goldens that are part of the package.
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Goldens")
-    /// The bigger goldens beside the package, where a developer has them.
+    /// The larger goldens beside the package, where a developer has them.
     static let shared = folder.appendingPathComponent("../../../../shared/goldens").standardizedFileURL
     static let hasShared = FileManager.default.fileExists(atPath: shared.path)
 
@@ -39,7 +39,7 @@ enum Golden {
     }
 }
 
-/// What a test needs that no clone brings. Every reason begins with "needs", so that skipped tests can be counted by it.
+/// What a test needs that a clone does not bring. Every reason begins with "needs", so that skipped tests can be counted by it.
 extension Trait where Self == ConditionTrait {
     static var needsBaseModel: Self { .enabled(if: Golden.hasBase, "needs the base model") }
     static var needsSharedGoldens: Self { .enabled(if: Golden.hasShared, "needs the goldens beside the project") }

@@ -42,7 +42,7 @@ private struct Variable {
     }
 }
 
-/// The weighted sum that stands for a loss: its gradient is the weights.
+/// A weighted sum that takes the place of a loss: its gradient is the weights.
 private func weightedSum(_ y: UnsafePointer<Float>, _ weights: [Float]) -> Double {
     var sum = 0.0
     for i in weights.indices { sum += Double(y[i]) * Double(weights[i]) }
@@ -203,7 +203,7 @@ private func testDropout(
         let weights = HeadWeights(
             weight: matrix(try Variable(V * H, arena, &numbers, scale: 0.5).values, rows: V, columns: H),
             norm: try Variable(H, arena, &numbers, scale: 0.3, around: 1).values, epsilon: 1e-5)
-        // Two rows a chunk, rows without a label between, and a label that two records share.
+        // Two rows in a chunk, rows without a label between them, and a label that two records share.
         let scratch = try HeadScratch(weights, limit: 2, arena: arena)
         let labels = [
             Label(row: 1, token: 5, records: [0]), Label(row: 2, token: 100, records: [0, 1]),

@@ -1,4 +1,4 @@
-// Random models over the families' options against PyTorch and PEFT: every logit, with adapters, and decoding against them.
+// Random models over the families' options against PyTorch and PEFT: every logit, with adapters, and decoding against these logits.
 
 import Engine
 import Faults
@@ -15,7 +15,7 @@ private let logitTolerance: Float = 1e-5
         "llama-head-dim", "llama-linear-bias", "llama-untied-llama3", "mistral-window", "qwen2-tied", "qwen2-window",
         "qwen3-bias",
     ]
-    /// The same families as the gguf package writes them, q and k of llama with their rows in ggml's order; Mistral is a llama there.
+    /// The same families as the gguf package writes them, q and k of llama with their rows in ggml's order; there, Mistral is a llama.
     static let files = ["llama-released", "llama-head-dim", "mistral", "qwen2-tied", "qwen3"].map { "gguf/\($0)" }
     private static let folder = Golden.folder.appendingPathComponent("matrix")
 
@@ -76,7 +76,7 @@ private let logitTolerance: Float = 1e-5
         let written = try generate(
             fixture.model, adapter: nil, prompts: prompts, maxNewTokens: 24, stop: [], batchSize: 3, threads: 2)
         for (prompt, generation) in zip(prompts, written) {
-            // A circle is cut to one turn, of one token at least.
+            // A circle is cut to its first turn, which has at least one token.
             #expect(!generation.tokens.isEmpty)
             let logits = try fixture.logits(of: prompt + generation.tokens)
             let V = fixture.model.shape.vocabularySize
@@ -87,10 +87,10 @@ private let logitTolerance: Float = 1e-5
         }
     }
 
-    /// A window is seen: what lies before it in every layer does not reach the last token, and what lies in it does.
+    /// Windows work: a change before the window of every layer does not reach the last token, and a change inside it does.
     @Test func whatLiesBeforeTheWindowsDoesNotReachTheLastToken() throws {
         let fixture = try Fixture("mistral-window")
-        // Two layers of 11 keys: the last of 40 tokens hears of the 20 before it.
+        // Two layers of 11 keys: the 20 tokens before it reach the last of 40 tokens.
         func last(changing place: Int) throws -> [Float] {
             var ids = fixture.ids
             ids[place] = (ids[place] + 1) % 128

@@ -1,4 +1,4 @@
-// The numbers that Seeds documents, against an implementation of the same text written apart in Python.
+// The numbers that Seeds documents, against a separate Python implementation of the same text.
 
 import CKernels
 import Engine
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    /// What is computed without the engine are the words of the kernels.
+    /// The words of the kernels equal those that are computed here without the engine.
     @Test(arguments: [0, 1, 3, 4, 5, 33, 1000])
     func streamsOfBothSidesAreTheSame(count: Int) {
         for (seed, stream) in [(UInt64(0), (0, 0)), (17, (2, 10)), (.max, (1 << 20, 6))] {

@@ -1,10 +1,11 @@
-// How a batch falls into groups that share prefixes: against the plain recursion, and for batches that recursion would not survive.
+// How a batch is split into groups that share prefixes: against the plain recursion, and for batches where a recursion would overflow.
 
 import Engine
 import Testing
 
 @Suite struct SplitTreeTests {
-    /// The rule as it is told: a range shares its common prefix as a whole or falls apart at its first least common neighbours.
+    /// The rule as documented: a range shares its common prefix as a whole, or is split at its first pair of neighbours with the least in
+    /// common.
     private static func plain(_ batch: [TokenSequence], multiple: Int) -> [Packing.Group] {
         let order = batch.indices.sorted {
             if batch[$0].tokens == batch[$1].tokens { return $0 < $1 }
@@ -33,7 +34,7 @@ import Testing
         var numbers = TestNumbers(UInt64(multiple))
         var shared = 0
         for _ in 0..<400 {
-            // Records that go on from earlier ones, from any token of theirs, or begin anew.
+            // Records that continue earlier ones, from any of their tokens, or begin anew.
             var batch: [TokenSequence] = []
             for _ in 0..<Int(1 + numbers.next() % 9) {
                 let from = batch.isEmpty ? [] : batch[Int(numbers.next() % UInt64(batch.count))].tokens
@@ -49,7 +50,7 @@ import Testing
         #expect(shared > 20)
     }
 
-    /// Each record falls off alone, so that a recursion would be as deep as there are records.
+    /// Each record is split off alone, so a recursion would be as deep as there are records.
     @Test func hundredThousandRecordsTakeNoStack() {
         let common = Array(repeating: Int32(1), count: 10)
         let batch = (0..<100_000).map { TokenSequence(tokens: common + [Int32($0), 2]) }

@@ -27,7 +27,7 @@ enum TinyModel {
     static let vocabulary = 101
     static let layers = 2
 
-    /// Hidden 20 or as given, 6 heads over 3 key-value heads of 6 or as given, feed-forward 27; two layers; head tied or not.
+    /// Hidden size 20 or as given, 6 heads over 3 key-value heads of 6 or as given, feed-forward 27; two layers; head tied or not.
     static func make(
         tied: Bool = true, context: Int = 256, numerics: Numerics = .exact, hidden: Int = 20,
         weights: WeightForm = .stored, family: String = "llama", layers: Int = layers, heads: Int = 6,

@@ -7,7 +7,7 @@ import Foundation
 import ModelFiles
 import Testing
 
-/// float32 sums in another order: relative distance of gradients that are equal but for it.
+/// float32 sums in another order: relative distance of gradients that differ only by it.
 private let reorderingNoise = 2e-5
 /// Central differences of a float32 loss of about 5 with steps of 1e-2: rounding 5e-7 / 1e-2 and curvature.
 private let differenceNoise = 3e-3
@@ -28,7 +28,7 @@ private let differenceNoise = 3e-3
     func sharedPrefixEqualsUnshared(lossStart: Int) throws {
         let model = try TinyModel.make()
         let adapter = try TinyModel.adapter(model)
-        // Two groups, one record apart, and two records that are equal.
+        // Two groups, one record alone, and two records that are equal.
         let batch =
             TinyModel.records([31, 28, 40], prefix: 20, lossStart: lossStart)
             + TinyModel.records([30, 33], prefix: 25, lossStart: lossStart)
@@ -65,7 +65,7 @@ private let differenceNoise = 3e-3
     }
 
     @Test func dropoutGradientMeetsFiniteDifferences() throws {
-        // The masks come from the seed, so the loss with them is a function of the adapter like any other.
+        // The masks come from the seed, so the loss with masks is a plain function of the adapter.
         let model = try TinyModel.make()
         let adapter = try TinyModel.adapter(model, dropout: 0.3)
         let batch = TinyModel.records([25, 22, 31], prefix: 19)

@@ -1,11 +1,11 @@
 // CKernels: the hot loops of MedRounds in C. Single-threaded; Swift splits the work and owns shapes, memory and order.
 //
-// The exact contract: every function gives the same bits at every level (plain C, AVX2+FMA, AVX-512, AVX-512 with bfloat16) and however a caller
-// splits rows, columns, heads or elements. So each GEMM output sums over k in order with fused multiply-add inside fixed
-// blocks of KERNEL_K_BLOCK, block sums are added in order; each reduction uses 16 virtual lanes (element i goes to lane
-// i mod 16) folded by one fixed tree; exp and log are polynomials evaluated with fused multiply-add. Nothing allocates.
+// The exact contract: every function gives the same bits at every level (plain C, AVX2+FMA, AVX-512, AVX-512 with bfloat16), and for every
+// way in which a caller splits rows, columns, heads or elements. So each GEMM output sums over k in order with fused multiply-add inside
+// fixed blocks of KERNEL_K_BLOCK, and block sums are added in order; each reduction uses 16 virtual lanes (element i goes to lane i mod 16)
+// folded by one fixed tree; exp and log are polynomials evaluated with fused multiply-add. Nothing allocates.
 //
-// every_kernel.h, which this header includes at its end, holds the list of them; what stands here are their types.
+// every_kernel.h, which this header includes at its end, lists the functions; this header declares their types.
 //
 // Legend: T tokens, H hidden, F feed-forward, V vocabulary, D head dimension, r rank. Matrices are row-major.
 #ifndef MEDROUNDS_CKERNELS_H
@@ -20,9 +20,9 @@ enum { KERNEL_LEVEL_PLAIN = 0, KERNEL_LEVEL_AVX2 = 1, KERNEL_LEVEL_AVX512 = 2, K
 
 // The best level of this processor.
 int32_t kernel_best_level(void);
-// Forces a level at most the best one (before any threads run kernels); returns the level now in force.
+// Sets a level, at most the best one (before any threads run kernels); returns the level that is now used.
 int32_t kernel_set_level(int32_t level);
-// The level in force.
+// The level that is used.
 int32_t kernel_level(void);
 
 // ---- Matrices --------------------------------------------------------------------------------------------------------
@@ -52,12 +52,12 @@ float kernel_nf4_second_code(int32_t code);
 
 enum { KERNEL_K_BLOCK = 512, KERNEL_FAST_K_BLOCK = 1024 };
 
-// Bytes of workspace a product needs at most, whatever its shape (64-byte aligned by the caller).
+// The most bytes of workspace that a product of any shape needs (the caller aligns them to 64 bytes).
 ptrdiff_t kernel_gemm_workspace_bytes(void);
 
-// Where a product goes: columns first_column .. last_column - 1 of the first M rows of c, c[m, n] at c[m * c_row + n]; added to
-// what is there where `accumulate` is set. Columns are absolute, so that threads may each take a range of them; ranges that
-// start at multiples of 48 are fastest. Results do not depend on how M and the columns are split.
+// Where a product goes: columns first_column .. last_column - 1 of the first M rows of c, c[m, n] at c[m * c_row + n]; added to the values
+// there where `accumulate` is set. Columns are absolute, so that each thread may take a range of them; ranges that start at multiples of 48
+// are fastest. Results do not depend on how M and the columns are split.
 typedef struct {
   float *c;
   ptrdiff_t c_row;
@@ -65,10 +65,10 @@ typedef struct {
   ptrdiff_t M, first_column, last_column;
 } kernel_target;
 
-// A product of a sum: a [M, K], its rows a_row apart, times b, [K, N] as stored, or [N, K] as stored where b_transposed. a is
-// float in exact numerics, bfloat16 in fast. Where there is a mask, element [m, n] of each block of k counts `scale` times where
-// bit m * mask_row + n is set, and not at all elsewhere: so a dropout passes a gradient on. The lowest bit of a word is the first,
-// and one word more than the bits ask for must be readable.
+// A product of a sum: a [M, K], its rows a_row apart, times b, [K, N] as stored, or [N, K] as stored where b_transposed. a is float in
+// exact numerics, bfloat16 in fast numerics. Where there is a mask, element [m, n] of each block of k is multiplied by `scale` where bit m
+// * mask_row + n is set, and is left out elsewhere: this is how a dropout passes a gradient on. The lowest bit of a word is the first; one
+// word after the last used bit must be readable.
 typedef struct {
   const void *a;
   ptrdiff_t a_row, K;
@@ -90,7 +90,7 @@ typedef struct {
 
 // ---- Attention -------------------------------------------------------------------------------------------------------------
 
-// The keys and values of one head: a shared prefix that every query sees, then the sequence's own, of which query i sees the first
+// The keys and values of one head: a shared prefix that every query sees, then the sequence's own keys, of which query i sees the first
 // own_offset + i + 1.
 typedef struct {
   const float *prefix_keys, *prefix_values;  // [prefix_count] rows
@@ -99,7 +99,7 @@ typedef struct {
   ptrdiff_t prefix_count, own_offset;
   ptrdiff_t D;
   float scale;                               // 1 / sqrt(D)
-  ptrdiff_t window;                          // keys a query sees at most, its own the last; 0 for all
+  ptrdiff_t window;                          // the most keys a query sees, its own the last; 0 for all
 } kernel_attention_span;
 
 // Consecutive queries of one head; row t of q and out is at base + t * row. out does not overlap q.
@@ -112,7 +112,7 @@ typedef struct {
   ptrdiff_t count;
 } kernel_attention_queries;
 
-// The gradient of out, at out's rows, and where those of q and of the keys and values of both spans are added.
+// The gradient of out, in out's rows, and where the gradients of q and of the keys and values of both spans are added.
 typedef struct {
   const float *dout;
   float *dq;
@@ -123,12 +123,12 @@ typedef struct {
   ptrdiff_t down_row;
 } kernel_attention_gradients;
 
-// Bytes of scratch of both passes.
+// Bytes of scratch that both passes need.
 ptrdiff_t kernel_attention_scratch_bytes(ptrdiff_t D);
 
 // ---- Decoding: few rows at a time ----------------------------------------------------------------------------------------
 
-// A weight [rows, columns] with sixteen rows side by side, in its stored form (grouped_layout.h has the layout); all of K.
+// A weight [rows, columns] with sixteen rows side by side, in its stored form (grouped_layout.h gives the layout); all of K.
 typedef struct {
   const void *data;  // 64-byte aligned
   ptrdiff_t rows, columns;
@@ -138,10 +138,10 @@ typedef struct {
 // Bytes of the grouped form of a matrix.
 ptrdiff_t kernel_grouped_bytes(int32_t type, ptrdiff_t rows, ptrdiff_t columns);
 
-// Floats of a packed cache of `keys` keys and values of one key-value head (cached.h has the layout).
+// Floats of a packed cache for `keys` keys and values of one key-value head (cached.h gives the layout).
 ptrdiff_t kernel_cache_floats(ptrdiff_t keys, ptrdiff_t D);
 
-// What decoding's queries of one key-value head see: the caches of the shared prefix and of their own keys.
+// What the queries of one key-value head see in decoding: the caches of the shared prefix and of their own keys.
 typedef struct {
   const float *prefix, *own;             // caches
   ptrdiff_t prefix_count, own_offset;
@@ -150,7 +150,7 @@ typedef struct {
   ptrdiff_t window;                      // as above
 } kernel_cached_span;
 
-// Bytes of its scratch.
+// Bytes of scratch that cached attention needs.
 ptrdiff_t kernel_cached_attention_scratch_bytes(ptrdiff_t D);
 
 // ---- Random numbers: Philox 4x32-10 (Salmon et al. 2011) -----------------------------------------------------------------
@@ -169,8 +169,8 @@ typedef struct {
 
 // ---- Waiting ----------------------------------------------------------------------------------------------------------------
 
-// Turn `turn` (from 0) of a loop that waits for another thread: spins at first, then gives way to other processes, then
-// sleeps for moments.
+// Turn `turn` (from 0) of a loop that waits for another thread: the first turns spin, the next let other processes run, and later turns
+// sleep for moments.
 void kernel_wait(int32_t turn);
 // How many turns spin.
 int32_t kernel_wait_spins(void);
