@@ -63,20 +63,20 @@ public struct CommitAuthor: Sendable, Hashable {
 ///
 /// The tree is that of `base`, then every taken folder in order, then with the changes.
 public struct CommitDraft: Sendable {
-    /// Turns the commit's bytes into an armoured signature for its `gpgsig` header. It runs while the ledger is held, so it
-    /// must not call the ledger.
+    /// Turns the commit's bytes into an armoured signature for its `gpgsig` header. It runs while the ledger is locked, so it must not call
+    /// the ledger.
     public typealias Signer = @Sendable ([UInt8]) throws(Fault) -> String
 
     /// The line whose ref moves to the new commit.
     public var line: LineRef
-    /// Where that ref must stand when it moves; nil if it must not exist yet.
+    /// The commit that the ref must name before it moves; nil if the ref must not exist yet.
     public var expectedTip: CommitID?
-    /// The parents, the first of them being the line the commit continues; empty for the first commit of a run.
-    /// `expectedTip` is one of them or an ancestor of one, so that no commit is ever dropped from a line.
+    /// The parents; the first is the commit that the line continues. Empty for the first commit of a run. `expectedTip` is one of them or
+    /// an ancestor of one, so that no commit is ever dropped from a line.
     public var parents: [CommitID]
-    /// The commit whose tree is the start; nil for an empty tree.
+    /// The commit whose tree the new tree starts from; nil for an empty tree.
     public var base: CommitID?
-    /// What is taken over from other commits; later ones replace earlier ones and the base.
+    /// Folders taken over from other commits; later ones replace earlier ones and the base.
     public var taken: [TakenFolder] = []
     /// Files to write, each path once.
     public var changes: [FileChange]
@@ -90,10 +90,10 @@ public struct CommitDraft: Sendable {
     public var author: CommitAuthor
     /// Seconds since 1970 in UTC; never negative.
     public var time: Int64
-    /// Signs the commit, where there is somebody to sign.
+    /// Signs the commit; nil for an unsigned commit.
     public var signer: Signer?
 
-    /// Makes a draft; what is seldom used is set afterwards.
+    /// Makes a draft; the less common properties are set afterwards.
     public init(
         line: LineRef, expectedTip: CommitID?, parents: [CommitID], base: CommitID?, changes: [FileChange],
         subject: String, trailers: [Trailer], author: CommitAuthor, time: Int64

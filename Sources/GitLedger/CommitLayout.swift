@@ -1,7 +1,7 @@
-// The layout of git's commit objects, taken apart byte by byte.
+// The layout of git's commit objects, parsed byte by byte.
 
 extension CommitRecord {
-    /// Reads a commit object; nil if it is not laid out as one.
+    /// Reads a commit object; nil if its layout is not that of a commit.
     init?(id: CommitID, parsing bytes: [UInt8]) {
         guard String(validating: bytes, as: UTF8.self) != nil else { return nil }
         var tree: ObjectID?
@@ -15,7 +15,7 @@ extension CommitRecord {
             start = end + 1
             guard line.first != 0x20, let space = line.firstIndex(of: 0x20) else { return nil }
             let value = line[(space + 1)...]
-            // A header that goes on in the next line starts that line with a space, as gpgsig does.
+            // A header that continues in the next line starts that line with a space, as gpgsig does.
             var further: [ArraySlice<UInt8>] = []
             while start < bytes.count, bytes[start] == 0x20, let end = bytes[start...].firstIndex(of: 0x0a) {
                 further.append(bytes[(start + 1)..<end])
@@ -47,7 +47,7 @@ extension CommitRecord {
         isAsWritten = bytes == written && CommitMessage.isWritable(self)
     }
 
-    /// Takes the first `gpgsig` header, with the lines it goes on in, out of a commit object; nil where there is none.
+    /// Removes the first `gpgsig` header, with its continuation lines, from a commit object; nil where there is none.
     static func withoutSignature(_ bytes: [UInt8]) -> (content: [UInt8], signature: String)? {
         let key = Array("gpgsig ".utf8)
         var start = 0

@@ -11,25 +11,25 @@ enum CommitMessage {
         try require(isLine(draft.subject), "the subject is not one line of text without white space at its ends")
         for line in draft.body.split(separator: "\n", omittingEmptySubsequences: false) {
             try require(line.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }, "the body holds a control character")
-            // git interpret-trailers takes such a line for the start of a patch and looks no further.
+            // git interpret-trailers takes such a line as the start of a patch and reads no further.
             try require(!line.hasPrefix("---"), "a line of the body starts with ---")
         }
         for trailer in trailers {
-            try require(isKey(trailer.key), "`\(trailer.key)` is no trailer key")
+            try require(isKey(trailer.key), "`\(trailer.key)` is not a trailer key")
             try require(isLine(trailer.value), "the trailer \(trailer.key) is not one line of text")
         }
         for part in [draft.author.name, draft.author.email] {
             try require(
                 isLine(part) && !part.contains("<") && !part.contains(">"), "the author is not a name and an address")
         }
-        try require(draft.time >= 0, "the time \(draft.time) lies before 1970")
+        try require(draft.time >= 0, "the time \(draft.time) is before 1970")
         let body = String(decoding: trimmed(Array(draft.body.utf8)[...]), as: UTF8.self)
         let paragraphs = [draft.subject] + (body.isEmpty ? [] : [body])
         return (paragraphs + [trailers.map { "\($0.key): \($0.value)" }.joined(separator: "\n") + "\n"])
             .joined(separator: "\n\n")
     }
 
-    /// Whether `write` would take what a commit says: no control character, every part where git reads it back.
+    /// Whether `write` would accept what a commit says: no control character, and git reads every part back as the same part.
     static func isWritable(_ record: CommitRecord) -> Bool {
         guard isLine(record.subject), !record.trailers.isEmpty else { return false }
         let lines = record.body.utf8.split(separator: 0x0a, omittingEmptySubsequences: false)
@@ -39,7 +39,7 @@ enum CommitMessage {
             }
     }
 
-    /// Takes a message apart. The last paragraph is trailers if every line of it is one and it is not the subject.
+    /// Splits a message into its parts. The last paragraph holds the trailers if every line of it is one and it is not the subject.
     static func read(_ message: ArraySlice<UInt8>) -> (subject: String, body: String, trailers: [Trailer]) {
         let lines = trimmed(message).split(separator: 0x0a, omittingEmptySubsequences: false)
         let subject = lines.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -76,7 +76,7 @@ enum CommitMessage {
             && bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
     }
 
-    /// Without line ends around it.
+    /// The bytes without line ends at the start and the end.
     private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard let first = bytes.firstIndex(where: { $0 != 0x0a }), let last = bytes.lastIndex(where: { $0 != 0x0a })
         else { return [] }

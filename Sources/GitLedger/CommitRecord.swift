@@ -12,7 +12,7 @@ public struct CommitRecord: Sendable, Equatable {
     public var tree: ObjectID
     /// The first line of the message.
     public var subject: String
-    /// What stands between the subject and the trailers, without blank lines around it.
+    /// The text between the subject and the trailers, without blank lines around it.
     public var body: String
     /// The trailers in order.
     public var trailers: [Trailer]
@@ -20,12 +20,12 @@ public struct CommitRecord: Sendable, Equatable {
     public var author: CommitAuthor
     /// The committer's time in seconds since 1970.
     public var time: Int64
-    /// The `gpgsig` header as stored, or nil for an unsigned commit. It is carried, not checked.
+    /// The `gpgsig` header as stored, or nil for an unsigned commit. It is passed on, not checked.
     public var signature: String?
-    /// Whether the object has exactly the bytes that the ledger writes for what this record says: one author who is the committer, UTC,
-    /// no further header, no other order or white space. `RawCommit` tells what differs.
+    /// Whether the object has exactly the bytes that the ledger writes for this record: one author who is also the committer, UTC, no
+    /// further header, and the same order and white space. `RawCommit` says what differs.
     public internal(set) var isAsWritten = false
-    /// Bytes of the object.
+    /// The size of the object in bytes.
     var size = 0
 
     /// The value of the first trailer of that key.

@@ -1,4 +1,4 @@
-// The wording of every fault of the ledger, one factory a code.
+// The wording of every fault of the ledger, one factory for each code.
 
 import Faults
 import Federation
@@ -10,37 +10,37 @@ import Federation
 #endif
 
 extension Fault {
-    /// `ledger.missing`: nothing stands at the path.
+    /// `ledger.missing`: there is nothing at the path.
     static func ledgerMissing(_ path: String) -> Fault {
         Fault(
             .ledger, "ledger.missing", "there is no ledger here", at: Place(file: path),
             mend: "Name the ledger's folder, or run a workflow, which creates it.")
     }
 
-    /// `ledger.not-a-repository`: something else stands at the path.
+    /// `ledger.not-a-repository`: there is something else at the path.
     static func ledgerNotARepository(_ path: String, _ fact: String) -> Fault {
         Fault(
             .ledger, "ledger.not-a-repository", fact, at: Place(file: path),
             mend: "Name the folder of a bare git repository, or a path that does not exist yet.")
     }
 
-    /// `ledger.not-bare`: a repository with a work tree, where nothing can be written, or no ledger's clone at all.
+    /// `ledger.not-bare`: a repository with a work tree: either a clone, where nothing can be written, or no clone of a ledger.
     static func ledgerNotBare(_ path: String, isClone: Bool) -> Fault {
         let what =
             isClone
-            ? "this clone has a work tree; it can be read, and nothing can be written to it"
+            ? "this clone has a work tree; it can be read, but nothing can be written to it"
             : "this git repository has a work tree and no branches of a remote named origin; a ledger is bare"
         return Fault(
             .ledger, "ledger.not-bare", what, at: Place(file: path),
             mend: "Make a bare copy with medrounds ledger clone SOURCE DEST, and name that.")
     }
 
-    /// `ledger.extension`: a repository that git reads and libgit2 does not.
+    /// `ledger.extension`: a repository that git can read but libgit2 cannot.
     static func ledgerExtension(_ path: String, _ name: String, _ value: String) -> Fault {
         let isIDs = name.lowercased() == "objectformat"
         return Fault(
             .ledger, "ledger.extension",
-            "this git repository may be sound, but is written with extensions.\(name)=\(value), which this program's libgit2 does not read",
+            "this git repository may be sound, but it uses extensions.\(name)=\(value), which this program's libgit2 does not read",
             at: Place(file: "\(path)/config"),
             mend: isIDs
                 ? "Name another folder: a ledger's ids are SHA-1, and git cannot turn one object format into the other."
@@ -48,14 +48,14 @@ extension Fault {
         )
     }
 
-    /// `ledger.config`: a configuration that reaches for other files, or cannot be read within bounds.
+    /// `ledger.config`: a configuration that refers to other files, or cannot be read within the limits.
     static func ledgerConfig(_ path: String, _ fact: String) -> Fault {
         Fault(
             .ledger, "ledger.config", fact, at: Place(file: path),
             mend: "Copy the ledger with medrounds ledger clone on the machine where it was made, or remove the line.")
     }
 
-    /// `ledger.too-large`: more than is read or written of one thing.
+    /// `ledger.too-large`: something has more bytes or items than the ledger reads or writes.
     static func ledgerTooLarge(
         _ subject: String, _ size: Int, limit: Int, unit: String = "bytes", at place: Place
     ) -> Fault {
@@ -66,11 +66,11 @@ extension Fault {
             cause: .tooLarge)
     }
 
-    /// `ledger.exists`: a copy's place is taken.
+    /// `ledger.exists`: there is already something at the place for a copy.
     static func ledgerExists(_ path: String) -> Fault {
         Fault(
-            .usage, "ledger.exists", "something is at this place already", at: Place(file: path),
-            mend: "Name a path that does not exist yet; a copy that is there goes forward with git fetch.")
+            .usage, "ledger.exists", "there is already something at this place", at: Place(file: path),
+            mend: "Name a path that does not exist yet; update an existing copy with git fetch.")
     }
 
     /// `clone.remote`: a source on another machine.
@@ -86,7 +86,7 @@ extension Fault {
     static func ledgerUnreadable(_ path: String, _ reason: String) -> Fault {
         Fault(
             .ledger, "ledger.unreadable", "the ledger cannot be read: \(reason)", at: Place(file: path),
-            mend: "Give this user the right to read the folder and all in it.")
+            mend: "Give this user the right to read the folder and everything in it.")
     }
 
     /// `ledger.not-writable`: a read-only or full disk, or a path where nothing can be written. The mend follows the error number.
@@ -117,19 +117,19 @@ extension Fault {
         }
     }
 
-    /// `ledger.corrupt`: an object, a ref or the repository itself is not what it was written as.
+    /// `ledger.corrupt`: an object, a ref or the repository itself was changed after it was written.
     static func ledgerCorrupt(_ what: String, at place: Place) -> Fault {
         Fault(
             .ledger, "ledger.corrupt", what, at: place,
             mend: "Restore it from a clone of the ledger; what git wrote never changes by itself.")
     }
 
-    /// `ledger.corrupt` for an object: its content is not what its id says.
+    /// `ledger.corrupt` for an object: its content does not fit its id.
     static func ledgerDamaged(_ id: ObjectID, _ reason: String, at place: Place) -> Fault {
         .ledgerCorrupt("object \(id) is damaged: \(reason)", at: place)
     }
 
-    /// `ledger.missing-object`: an id that names nothing.
+    /// `ledger.missing-object`: there is no object with this id.
     static func ledgerMissingObject(_ id: ObjectID, kind: String, at place: Place) -> Fault {
         Fault(
             .ledger, "ledger.missing-object", "the ledger holds no \(kind) \(id)", at: place,
@@ -144,7 +144,7 @@ extension Fault {
             mend: "Use a copy of the ledger that was made before it was pruned.", cause: .pruned)
     }
 
-    /// `ledger.kept`: a content that is to go and cannot be removed from here.
+    /// `ledger.kept`: a content that should be pruned but cannot be removed here.
     static func ledgerKept(_ path: String, _ count: Int, _ why: String, mend: String) -> Fault {
         Fault(.ledger, "ledger.kept", "\(count) of the contents to prune \(why)", at: Place(file: path), mend: mend)
     }
@@ -163,7 +163,7 @@ extension Fault {
             mend: "Run a workflow first, or name another ledger.")
     }
 
-    /// `bundle.bad`: the file is no bundle of a ledger, or not whole.
+    /// `bundle.bad`: the file is not a bundle of a ledger, or it is incomplete.
     static func bundleBad(_ file: String, _ fact: String) -> Fault {
         Fault(
             .data, "bundle.bad", fact, at: Place(file: file),
@@ -194,7 +194,7 @@ extension Fault {
             at: Place(file: path, commit: commit?.hex), mend: "Name a path that the commit holds.")
     }
 
-    /// `ledger.invalid-path`: a path no tree of ours may hold.
+    /// `ledger.invalid-path`: a path that no tree of a ledger may hold.
     static func ledgerInvalidPath(_ path: String, _ fact: String, in commit: CommitID? = nil) -> Fault {
         Fault(
             .ledger, "ledger.invalid-path", fact, at: Place(file: path, commit: commit?.hex),
@@ -218,7 +218,7 @@ extension Fault {
             mend: "Use one line of plain text; trailer keys are letters, digits and hyphens.")
     }
 
-    /// `ledger.raced`: the ref does not stand where the draft expects it.
+    /// `ledger.raced`: the ref does not name the commit that the draft expects.
     static func ledgerRaced(_ line: LineRef, expected: CommitID?, found: CommitID?) -> Fault {
         Fault(
             .ledger, "ledger.raced",
@@ -234,7 +234,7 @@ extension Fault {
             at: Place(commit: line.ref), mend: "Add the old tip, or a commit that merged it, to the parents.")
     }
 
-    /// `ledger.locked`: somebody, or something that died, holds the ref's lock file.
+    /// `ledger.locked`: another process, or one that was killed, holds the ref's lock file.
     static func ledgerLocked(_ lockFile: String, line: LineRef, milliseconds: Int) -> Fault {
         Fault(
             .ledger, "ledger.locked", "\(line) stayed locked for \(milliseconds) ms by this file",

@@ -1,10 +1,10 @@
-// The faults of a run that is not in the ledger, and of a file that is not in its tree.
+// The faults of a run that the ledger does not hold, and of a file that the run's tree does not hold.
 
 import Faults
 import Federation
 
 extension Fault {
-    /// `run.missing`: the ledger holds no such run; names some that it holds.
+    /// `run.missing`: the ledger holds no such run; the fault names some runs that it holds.
     public static func runMissing(_ run: RunName, known: [RunName]) -> Fault {
         let names = known.map(\.name).sorted().prefix(8).joined(separator: ", ")
         return Fault(

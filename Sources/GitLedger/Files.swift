@@ -1,4 +1,4 @@
-// Files: the few questions to the file system that libgit2 does not answer.
+// Files: the few questions about the file system that libgit2 does not answer.
 
 import Faults
 
@@ -9,7 +9,7 @@ import Faults
 #endif
 
 enum Files {
-    /// Whether anything stands at the path.
+    /// Whether there is anything at the path.
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// Faults: ledger.missing, ledger.not-a-repository, ledger.unreadable.
@@ -41,18 +41,18 @@ enum Files {
         return names.sorted(by: TreePath.precedes)
     }
 
-    /// What a bounded reading found.
+    /// The result of a bounded reading.
     enum Reading {
         case content([UInt8])
         case absent
-        /// A folder, a pipe, a device; or a link, where links are not followed.
+        /// A folder, a pipe or a device; also a link, where links are not followed.
         case notAFile
         case tooLarge(Int)
         /// An error number.
         case failed(Int32)
     }
 
-    /// A plain file's whole content, unless it has more than `limit` bytes. Nothing but a plain file is read: a pipe would wait.
+    /// A plain file's whole content, unless it has more than `limit` bytes. Only plain files are read: reading a pipe would wait.
     static func bounded(_ path: String, limit: Int, followingLinks: Bool = true) -> Reading {
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | (followingLinks ? 0 : O_NOFOLLOW))
         guard descriptor >= 0 else {
@@ -81,7 +81,7 @@ enum Files {
         return failure != 0 ? .failed(failure) : .content(bytes)
     }
 
-    /// Writes a new file, whole and synchronised. Faults: ledger.not-writable.
+    /// Writes a new file, complete and synchronised. Faults: ledger.not-writable.
     static func write(_ bytes: [UInt8], to path: String) throws(Fault) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .ledgerNotWritable(path, errno) }
@@ -107,20 +107,20 @@ enum Files {
         #endif
     }
 
-    /// The path from the root; unchanged where the system cannot tell.
+    /// The path from the root; unchanged where the system cannot say it.
     static func absolute(_ path: String) -> String {
         guard let found = realpath(path, nil) else { return path }
         defer { free(found) }
         return String(cString: found)
     }
 
-    /// Whether a folder stands at the path; a link to one is none.
+    /// Whether there is a folder at the path; a link to a folder does not count.
     static func isFolder(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Makes a file's content, or a folder's entries, survive a power cut.
+    /// Makes a file's content, or a folder's entries, durable: they survive a power cut.
     static func synchronise(_ path: String) throws(Fault) {
         let descriptor = open(path, O_RDONLY)
         guard descriptor >= 0 else { throw .ledgerNotWritable(path, errno) }
@@ -128,6 +128,6 @@ enum Files {
         guard fsync(descriptor) == 0 else { throw .ledgerNotWritable(path, errno) }
     }
 
-    /// The system's words for an error number.
+    /// The system's text for an error number.
     static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
 }

@@ -1,4 +1,4 @@
-// Taking lines out to a file and in from one: what a site without a network carries.
+// Exporting lines to a file and importing lines from one: this is how a site without a network exchanges them.
 
 import Faults
 import Federation
@@ -6,8 +6,8 @@ import Federation
 extension Ledger {
     /// Writes the lines of a run, or of all runs, with the lines of signers and of pruned adapters, into a git bundle.
     ///
-    /// Gives the lines. Faults: ledger.no-such-run, ledger.not-writable, ledger.pruned where something they reach is gone, and
-    /// those of reading.
+    /// Returns the lines. Faults: ledger.no-such-run, ledger.not-writable, ledger.pruned where a content that they reach is gone, and those
+    /// of reading.
     public func writeBundle(of run: RunName?, to path: String) throws(Fault) -> [LineRef] {
         try reading { (repository) throws(Fault) in
             var chosen: [(line: LineRef, tip: CommitID)] = []
@@ -25,15 +25,15 @@ extension Ledger {
         }
     }
 
-    /// Takes over a bundle's lines: each goes forward or stays, and where one would not, nothing at all is taken.
+    /// Imports a bundle's lines: each line moves forward or stays; if one of them would do anything else, nothing at all is imported.
     ///
     /// Faults: bundle.unreadable, bundle.bad, bundle.rewrites, ledger.not-writable, ledger.locked, ledger.raced.
     public func takeBundle(_ file: String, limits: ReceivingLimits = ReceivingLimits()) throws(Fault) -> [BundleLine] {
         try reading { (repository) throws(Fault) in try repository.takeBundle(file, limits: limits) }
     }
 
-    /// As `takeBundle`, into the ledger at a path; where there is none yet, one is created, and a refused bundle leaves none.
-    /// Faults: as `takeBundle` and `create`.
+    /// As `takeBundle`, into the ledger at a path. Where there is none yet, one is created; a refused bundle leaves none. Faults: as
+    /// `takeBundle` and `create`.
     public static func takeBundle(
         _ file: String, into path: String, limits: ReceivingLimits = ReceivingLimits()
     ) throws(Fault) -> [BundleLine] {

@@ -1,26 +1,26 @@
-// Checking without trusting: every reachable object against its id.
+// Checking without trust: every reachable object is compared with its id.
 
 import Faults
 import Federation
 
 extension Ledger {
-    /// The trailers every commit of a run carries.
+    /// The trailers that every commit of a run has.
     public static let requiredTrailers = ["Run", "Round", "Step", "Plan-SHA256", "State-SHA256"]
 
-    /// Reads every object that can be reached from the commits and lists each that is damaged or missing, once, with the
-    /// first path and commit that lead to it. Empty means that all is as it was written, or listed as pruned.
+    /// Reads every object that can be reached from the commits and lists each that is damaged or missing, once, with the first path and
+    /// commit that lead to it. An empty list means that every object is unchanged or listed as pruned.
     ///
     /// The list ends after `mostFaults`.
     public func checkObjects(reachableFrom commits: [CommitID]) throws(Fault) -> [Fault] {
         try check(reachableFrom: commits).faults
     }
 
-    /// As many faults as a check of objects lists: a hostile ledger holds millions.
+    /// The most faults that a check of objects lists: a hostile ledger may hold millions.
     public static let mostFaults = 10_000
 
-    /// As `checkObjects`, with the State-SHA256 of every commit whose tree can be hashed, computed in the same reading.
+    /// As `checkObjects`, and also computes the State-SHA256 of every commit whose tree can be hashed, in the same reading.
     ///
-    /// `limit` says how many bytes the file at a path may have; a larger one is a fault, `ledger.too-large`, and is not inflated.
+    /// `limit` says how many bytes the file at a path may have; a larger file is a fault, `ledger.too-large`, and is not inflated.
     public func check(
         reachableFrom commits: [CommitID], limit: (_ path: String) -> Int = { _ in Ledger.largestObject }
     ) throws(Fault) -> (faults: [Fault], states: [CommitID: Digest]) {
@@ -44,13 +44,13 @@ extension Repository {
             check(
                 tree: record.tree, folder: "", in: record.id, seen: &seen, checked: &checked, faults: &faults,
                 limit: limit)
-            // Here, while the trees and the contents' digests are at hand.
+            // Computed here, while the trees and the contents' digests are in memory.
             states[record.id] = try? stateDigest(of: record.tree, in: record.id)
         }
         return (faults, states)
     }
 
-    /// What was read earlier may have been damaged since: a check reads the disk.
+    /// What was read earlier may have been damaged since then: a check reads the disk again.
     private mutating func forget() {
         commits.removeAll()
         recentTrees.removeAll()
@@ -58,7 +58,8 @@ extension Repository {
         longFolders.removeAll()
     }
 
-    /// `checked` holds folders of many entries as they were checked last: what they begin with alike was looked at there.
+    /// `checked` holds folders of many entries as they were last checked: entries that a folder has in common with the earlier one, from
+    /// the start, were checked there.
     private mutating func check(
         tree: ObjectID, folder: String, in commit: CommitID, seen: inout Set<ObjectID>,
         checked: inout Shelf<String, Tree>, faults: inout [Fault], limit: (String) -> Int

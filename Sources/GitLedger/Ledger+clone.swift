@@ -1,15 +1,15 @@
-// Cloning: a bare copy of a ledger that goes forward with its source and can take nothing from it.
+// Cloning: a bare copy of a ledger that moves forward with its source and can remove nothing from it.
 
 import CLibgit2
 import Faults
 import Federation
 
 extension Ledger {
-    /// Copies a ledger, or the ledger that a clone with a work tree holds, to a path where nothing stands. Every object is read and
-    /// compared with its id; branches alone are copied. The copy's remote `origin` is the source with the refspec
+    /// Copies a ledger, or the ledger that a clone with a work tree holds, to a path where there is nothing yet. Every object is read and
+    /// compared with its id; only branches are copied. The copy's remote `origin` is the source with the refspec
     /// `refs/heads/*:refs/heads/*`, unforced: `git fetch` and `git push origin BRANCH` move lines forward and delete none.
     ///
-    /// Gives the names of the branches. Faults: ledger.exists, clone.remote, ledger.not-writable, and those of reading the source.
+    /// Returns the names of the branches. Faults: ledger.exists, clone.remote, ledger.not-writable, and those of reading the source.
     public static func clone(from source: String, to path: String) throws(Fault) -> [String] {
         if !Files.exists(source), isRemote(source) { throw .cloneRemote(source, path) }
         guard Repository.isVacant(path) else { throw .ledgerExists(path) }
@@ -26,7 +26,7 @@ extension Ledger {
         let isPlaced = try Repository.place(at: path) { (fresh) throws(Fault) in
             if !objects.isEmpty { try original.writePack(of: objects, into: "\(fresh)/objects/pack") }
             var copy = try Repository(opening: fresh)
-            // The list of pruned contents is among them, so the refs come before the check.
+            // The list of pruned contents is on one of the lines, so the refs are written before the check.
             try copy.writePackedRefs(lines)
             if let fault = copy.checkObjects(reachableFrom: lines.map(\.tip)).faults.first { throw fault }
             try copy.setRemote(Files.absolute(source))
@@ -35,7 +35,7 @@ extension Ledger {
         return lines.map(\.name)
     }
 
-    /// Whether git would take it for a place on another machine.
+    /// Whether git would take the source as a place on another machine.
     private static func isRemote(_ source: String) -> Bool {
         if source.contains("://") { return true }
         guard let colon = source.firstIndex(of: ":") else { return false }
@@ -44,7 +44,7 @@ extension Ledger {
 }
 
 extension Repository {
-    /// The ids of all objects that the commits reach, each once; those listed as pruned that are gone are left out.
+    /// The ids of all objects that the commits reach, each once; objects that are listed as pruned and are gone are left out.
     ///
     /// Faults: those of reading, ledger.foreign-entry.
     mutating func reachable(from tips: [CommitID]) throws(Fault) -> [ObjectID] {
@@ -82,7 +82,7 @@ extension Repository {
 
     /// Writes the objects into a pack with its index, durably. Faults: ledger.not-writable, ledger.corrupt.
     func writePack(of objects: [ObjectID], into folder: String) throws(Fault) {
-        // A handle of its own: this one's list of packs may be old.
+        // A new handle: the list of packs of this one may be old.
         let reader = try Repository(opening: isClone ? self.folder : path)
         var builder: OpaquePointer?
         defer { git_packbuilder_free(builder) }
@@ -104,7 +104,7 @@ extension Repository {
         }
     }
 
-    /// Lets `git fetch` and `git push` know the source.
+    /// Tells `git fetch` and `git push` the source.
     func setRemote(_ source: String) throws(Fault) {
         var config: OpaquePointer?
         defer { git_config_free(config) }
@@ -117,7 +117,7 @@ extension Repository {
         }
     }
 
-    /// Writes all refs of a repository that nobody else knows yet. Faults: ledger.not-writable.
+    /// Writes all refs of a new repository that no other process knows yet. Faults: ledger.not-writable.
     func writePackedRefs(_ lines: [(name: String, tip: CommitID)]) throws(Fault) {
         var text = "# pack-refs with: peeled fully-peeled sorted \n"
         for (name, tip) in lines { text += "\(tip) \(name)\n" }

@@ -1,13 +1,12 @@
-// The one way to add to a ledger.
+// The only way to add to a ledger.
 
 import Faults
 import Federation
 
 extension Ledger {
-    /// Writes a commit whole and moves its line to it, or does neither. When it returns, the commit is on the disk.
+    /// Writes a whole commit and moves its line to it, or does nothing. When it returns, the commit is on the disk.
     ///
-    /// The same draft gives the same commit id. A draft that loses a race leaves objects that nothing names; `git gc`
-    /// removes them in time.
+    /// The same draft gives the same commit id. A draft that loses a race leaves objects that no ref reaches; `git gc` removes them later.
     ///
     /// Faults: ledger.raced (the ref is not at `expectedTip`), ledger.locked, ledger.not-writable, ledger.not-forward,
     /// ledger.invalid-path, ledger.invalid-message, ledger.missing-file, and those of reading the base, the parents and the

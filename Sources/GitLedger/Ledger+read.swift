@@ -11,18 +11,18 @@ extension Ledger {
         }
     }
 
-    /// The lines of a run: its main line, if there is one, then its answers, what is published, and its sites, each in site order. Faults: ledger.corrupt,
-    /// ledger.unreadable.
+    /// The lines of a run: its main line, if there is one, then its answers, its published line, and its sites; answers and sites are in
+    /// site order. Faults: ledger.corrupt, ledger.unreadable.
     public func lines(of run: RunName) throws(Fault) -> [LineRef] {
         try reading { (repository) throws(Fault) in try repository.lines().filter { $0.run == run } }
     }
 
-    /// Refs that are none of a ledger's, in byte order. Faults: ledger.corrupt, ledger.unreadable.
+    /// The refs that do not belong to a ledger, in byte order. Faults: ledger.corrupt, ledger.unreadable.
     public func foreignRefs() throws(Fault) -> [String] {
         try reading { (repository) throws(Fault) in try repository.names().filter { LineRef(named: $0) == nil } }
     }
 
-    /// The commit a line stands at; nil if the line does not exist. Faults: ledger.corrupt, ledger.unreadable.
+    /// The commit that a line's ref names; nil if the line does not exist. Faults: ledger.corrupt, ledger.unreadable.
     public func tip(_ line: LineRef) throws(Fault) -> CommitID? {
         try reading { (repository) throws(Fault) in try repository.tip(line) }
     }
@@ -45,17 +45,17 @@ extension Ledger {
         }
     }
 
-    /// The files of one folder of a commit, in byte order of the paths; none where there is no such folder. Faults: as `files`.
+    /// The files of one folder of a commit, in byte order of the paths; empty where there is no such folder. Faults: as `files`.
     public func files(of commit: CommitID, below folder: String) throws(Fault) -> [(path: String, blob: ObjectID)] {
         try reading { (repository) throws(Fault) in
             try repository.blobs(of: commit, below: folder).map { ($0.path, $0.blob) }
         }
     }
 
-    /// No object of more bytes is inflated or written: 1 GiB. An adapter of rank 16 for a model of 8 billion parameters has 84 MB.
+    /// A larger object is neither inflated nor written: 1 GiB. An adapter of rank 16 for a model of 8 billion parameters has 84 MB.
     public static let largestObject = 1 << 30
 
-    /// The content of a file; nil if the commit does not hold it. One of more than `limit` bytes is refused before it is inflated.
+    /// The content of a file; nil if the commit does not hold it. A file of more than `limit` bytes is refused before it is inflated.
     /// Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable, ledger.too-large.
     public func file(
         _ path: String, of commit: CommitID, limit: Int = Ledger.largestObject
@@ -63,7 +63,7 @@ extension Ledger {
         try reading { (repository) throws(Fault) in try repository.file(path, of: commit, limit: limit) }
     }
 
-    /// The content of a blob that a commit holds at a path, without looking for it there; the path and the commit are for faults.
+    /// The content of a blob that a commit holds at a path, without a search for the path; the path and the commit are used in faults.
     /// Faults: as `file`.
     public func content(
         of blob: ObjectID, _ path: String, _ commit: CommitID, limit: Int = Ledger.largestObject
@@ -76,8 +76,8 @@ extension Ledger {
         try reading { (repository) throws(Fault) in try repository.blob(path, of: commit) }
     }
 
-    /// The files in which two commits differ, in byte order of the paths; nil stands for an empty tree.
-    /// Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable, ledger.invalid-path, ledger.foreign-entry.
+    /// The files in which two commits differ, in byte order of the paths; nil means an empty tree. Faults: ledger.corrupt,
+    /// ledger.missing-object, ledger.unreadable, ledger.invalid-path, ledger.foreign-entry.
     public func differences(from old: CommitID?, to new: CommitID) throws(Fault) -> [FileDifference] {
         try reading { (repository) throws(Fault) in try repository.differences(from: old, to: new) }
     }
@@ -88,15 +88,14 @@ extension Ledger {
         try reading { (repository) throws(Fault) in try repository.firstParents(from: tip) }
     }
 
-    /// The commits and all they descend from, each once, parents before children; the order depends on nothing but the
-    /// commits. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable.
+    /// The commits and all their ancestors, each once, parents before children; the order depends only on the commits. Faults:
+    /// ledger.corrupt, ledger.missing-object, ledger.unreadable.
     public func ancestry(of tips: [CommitID]) throws(Fault) -> [CommitRecord] {
         try reading { (repository) throws(Fault) in try repository.ancestry(of: tips) }
     }
 
-    /// The State-SHA256 of a commit's tree, computed from the files themselves. A blob and a folder
-    /// are hashed once a process.
-    /// Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable, ledger.invalid-path, ledger.foreign-entry.
+    /// The State-SHA256 of a commit's tree, computed from the files themselves. Each blob and folder is hashed once in a process. Faults:
+    /// ledger.corrupt, ledger.missing-object, ledger.unreadable, ledger.invalid-path, ledger.foreign-entry.
     public func stateDigest(of commit: CommitID) throws(Fault) -> Digest {
         try reading { (repository) throws(Fault) in
             try repository.stateDigest(of: try repository.commit(commit).tree, in: commit)
@@ -112,7 +111,7 @@ extension Ledger {
         }
     }
 
-    /// Whether a commit object has the bytes that the ledger itself writes for what it says: no further header, no text in an odd place.
+    /// Whether a commit object has the bytes that the ledger itself writes for its content: no further header, no text in an unusual place.
     /// Faults: as `read`.
     public func isAsWritten(_ commit: CommitID) throws(Fault) -> Bool { try read(commit).isAsWritten }
 
@@ -127,9 +126,9 @@ extension Ledger {
 public struct FileDifference: Sendable, Equatable {
     /// The path from the root of the tree.
     public let path: String
-    /// The content's id in the first commit; nil where it lacks the file.
+    /// The content's id in the first commit; nil where that commit lacks the file.
     public var old: ObjectID?
-    /// The content's id in the second commit; nil where it lacks the file.
+    /// The content's id in the second commit; nil where that commit lacks the file.
     public var new: ObjectID?
 
     init(path: String) { self.path = path }

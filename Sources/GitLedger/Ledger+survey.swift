@@ -1,5 +1,5 @@
-// Surveying: every ref of the repository and every file that changes what git shows of it, named and classified. What a run may hold is
-// for a checker to say.
+// Surveying: every ref of the repository, and every file that changes what git shows of it, named and classified. A checker decides what a
+// run may hold.
 
 import Faults
 import Federation
@@ -8,21 +8,21 @@ import Federation
 public struct RefEntry: Sendable, Hashable {
     /// What kind of ref it is, by its name alone.
     public enum Kind: Sendable, Hashable {
-        /// A line of a ledger, by its name; whether its run exists is not looked at.
+        /// A line of a ledger, by its name; whether its run exists is not checked.
         case line(LineRef)
-        /// Any other branch, also one with a run's name that has more or other parts.
+        /// Any other branch, also one with a run's name but more or other parts.
         case branch
         /// A tag.
         case tag
-        /// What a remote had when it was fetched last.
+        /// What a remote had at the last fetch.
         case remote
         /// What a hosting service keeps for itself, such as pull requests.
         case forge
-        /// What git's own commands keep: notes, stash, bisect and their like.
+        /// What git's own commands keep: notes, stash, bisect and similar.
         case tool
-        /// `refs/replace`: stock git shows another object in place of one. This program never does.
+        /// `refs/replace`: stock git shows another object in place of the real one. This program never does.
         case replacement
-        /// A branch of a clone with a work tree itself; the ledger's are those of its remote.
+        /// A local branch of a clone with a work tree; the ledger's branches are those of its remote.
         case local
         /// Any other name.
         case other
@@ -33,7 +33,7 @@ public struct RefEntry: Sendable, Hashable {
         case commit(CommitID)
         /// Another ref. Lines of a ledger never do.
         case symbolic(String)
-        /// An object that is no commit: `tag`, `tree` or `blob`.
+        /// An object that is not a commit: `tag`, `tree` or `blob`.
         case object(ObjectID, kind: String)
         /// An id that no object has.
         case missing(ObjectID)
@@ -49,19 +49,19 @@ public struct RefEntry: Sendable, Hashable {
     public let target: Target
 }
 
-/// A file or setting by which stock git shows another history, or takes objects from elsewhere.
+/// A file or setting that makes stock git show another history, or read objects from elsewhere.
 public struct RepositoryInfluence: Sendable, Hashable {
     /// What it is.
     public enum Kind: String, Sendable, CaseIterable {
-        /// `info/grafts`: other parents than the commits say. Not read by this program.
+        /// `info/grafts`: gives commits other parents than they name. Not read by this program.
         case grafts
-        /// `shallow`: a history that is cut. Not read by this program.
+        /// `shallow`: cuts a history. Not read by this program.
         case shallow
-        /// `objects/info/alternates`: objects of another folder. Read by this program too.
+        /// `objects/info/alternates`: objects in another folder. Read by this program too.
         case alternates
         /// `objects/info/http-alternates`. Not read by this program.
         case httpAlternates
-        /// A pack from a partial clone: what is missing would be fetched by stock git. Not by this program.
+        /// A pack from a partial clone: stock git would fetch what is missing. This program does not.
         case promisorPack
         /// Work trees that are linked to this repository.
         case workTrees
@@ -73,26 +73,26 @@ public struct RepositoryInfluence: Sendable, Hashable {
     public let path: String
 }
 
-/// All refs of a repository, and what else decides what is seen of it.
+/// All refs of a repository, and everything else that decides what git shows of it.
 public struct RefSurvey: Sendable {
     /// What HEAD holds: a ref's name or, detached, a commit.
     public let head: RefEntry.Target
     /// Every ref below `refs/`, in byte order of the names.
     public let refs: [RefEntry]
-    /// Files by which other programs see something else.
+    /// Files that make other programs see something else.
     public let influences: [RepositoryInfluence]
 }
 
 extension Ledger {
-    /// Lists every ref, whatever it is called and whatever it names, and judges none. At most 200,000.
+    /// Lists every ref, whatever its name and target, and judges none. At most 200,000.
     ///
     /// Faults: ledger.unreadable, ledger.too-large, ledger.corrupt where `packed-refs` cannot be read.
     public func survey() throws(Fault) -> RefSurvey {
         try reading { (repository) throws(Fault) in try repository.survey() }
     }
 
-    /// The newest committer's time among the tips of all lines, in seconds since 1970; nil where there is none. Times never go back
-    /// along a line of this program, so only tips are read; one that cannot be read is passed over. Faults: those of reading refs.
+    /// The newest committer's time among the tips of all lines, in seconds since 1970; nil where there is none. Along a line of this
+    /// program, times never go back, so only tips are read; a tip that cannot be read is skipped. Faults: those of reading refs.
     public func newestTime() throws(Fault) -> Int64? {
         try reading { (repository) throws(Fault) in
             var newest: Int64?
@@ -150,7 +150,7 @@ extension Repository {
 }
 
 extension RefEntry.Kind {
-    /// What hosting services keep: GitHub and Gitea, Bitbucket, GitLab, Gerrit.
+    /// The refs that hosting services keep: GitHub and Gitea, Bitbucket, GitLab, Gerrit.
     private static let forges = [
         "pull", "pull-requests", "merge-requests", "changes", "keep-around", "environments", "pipelines",
         "cache-automerge",

@@ -1,5 +1,5 @@
-// Ledger: a bare git repository that holds the runs of a federation, one commit a step. It knows commits, trees, refs and
-// trailers; what goes into them and what they mean is the runner's.
+// Ledger: a bare git repository that holds the runs of a federation, one commit for each step. It knows commits, trees, refs and trailers;
+// the runner decides what they hold and what that means.
 
 import Faults
 import Federation
@@ -7,10 +7,10 @@ import Synchronization
 
 /// The git repository that holds every step of every run.
 ///
-/// Every method is synchronous and holds the ledger for its length: several threads may share one `Ledger`, several
-/// processes one repository. Each read compares objects with their ids.
+/// Every method is synchronous and holds the ledger's lock until it returns: several threads may share one `Ledger`, several processes one
+/// repository. Each read compares objects with their ids.
 public final class Ledger: Sendable {
-    /// The ledger's folder as it was named.
+    /// The ledger's folder as the caller named it.
     public let path: String
     /// The lock around the one owner of the libgit2 handles.
     let repository: Mutex<Repository>
@@ -20,7 +20,7 @@ public final class Ledger: Sendable {
         self.repository = Mutex(repository)
     }
 
-    /// Opens a ledger, or for reading a clone of one with a work tree, whose `refs/remotes/origin/` are then the ledger's branches.
+    /// Opens a ledger; or, for reading only, a clone of one with a work tree, whose `refs/remotes/origin/` are then the ledger's branches.
     ///
     /// Faults: ledger.missing, ledger.not-a-repository, ledger.not-bare, ledger.unreadable, ledger.corrupt, ledger.config,
     /// ledger.extension.
@@ -28,16 +28,16 @@ public final class Ledger: Sendable {
         Ledger(path: path, repository: try Repository(opening: path))
     }
 
-    /// As `open`; nil where nothing stands at the path yet, which a later `create` would fill. Where no ledger could be created there,
-    /// that is said at once, and nothing is left. Faults: those of `open`, and ledger.not-writable.
+    /// As `open`; nil where there is nothing at the path yet, so that a later `create` can make a ledger there. If no ledger could be
+    /// created there, it throws at once, and leaves nothing behind. Faults: those of `open`, and ledger.not-writable.
     public static func openIfThere(path: String) throws(Fault) -> Ledger? {
         guard Repository.isVacant(path) else { return try open(path: path) }
         try Repository.requireCreatable(path)
         return nil
     }
 
-    /// Creates a ledger, or opens the one that is there and adds the settings and the line `readme` that it lacks. A creation that was
-    /// killed leaves nothing at the path. Faults: those of `open` but ledger.missing, and ledger.not-writable.
+    /// Creates a ledger; or opens the existing one and adds the settings and the line `readme` that it lacks. A creation that was killed
+    /// leaves nothing at the path. Faults: those of `open` except ledger.missing, and ledger.not-writable.
     public static func create(path: String) throws(Fault) -> Ledger {
         if Repository.isVacant(path) { try Repository.create(path) }
         var repository = try Repository(opening: path)

@@ -1,4 +1,4 @@
-// LedgerBytes: commits, trees and bundles read from bytes alone, without a repository, as the fuzzer feeds them.
+// LedgerBytes: commits, trees and bundles read from bytes alone, without a repository; the fuzzer uses it.
 
 import CLibgit2
 import Faults
@@ -9,9 +9,9 @@ import Faults
     import Musl
 #endif
 
-/// What the readers of a repository make of bytes.
+/// What the readers of a repository find in bytes.
 package enum LedgerBytes {
-    /// A commit object with everything that stands in it. Throws `ledger.corrupt`.
+    /// A commit object with everything in it. Throws `ledger.corrupt`.
     package static func commit(_ bytes: [UInt8]) throws(Fault) -> RawCommit {
         let id = try id(of: bytes, .commit)
         guard let commit = RawCommit(id: CommitID(id), parsing: bytes) else {
@@ -25,7 +25,7 @@ package enum LedgerBytes {
         CommitRecord.withoutSignature(bytes)
     }
 
-    /// The names of a tree object's entries, each as a ledger may hold it. Throws `ledger.corrupt`, `ledger.invalid-path` and
+    /// The names of a tree object's entries, each one that a ledger may hold. Throws `ledger.corrupt`, `ledger.invalid-path` and
     /// `ledger.foreign-entry`.
     package static func names(ofTree bytes: [UInt8]) throws(Fault) -> [String] {
         let id = try id(of: bytes, .tree)
@@ -37,7 +37,7 @@ package enum LedgerBytes {
         return names
     }
 
-    /// Looks through a bundle: its header, then its pack from the first byte to the checksum. Throws `bundle.bad`.
+    /// Reads a bundle through: its header, then its pack from the first byte to the checksum. Throws `bundle.bad`.
     package static func checkBundle(_ bytes: [UInt8], limits: ReceivingLimits) throws(Fault) {
         let file = "a.bundle"
         var bytes = bytes

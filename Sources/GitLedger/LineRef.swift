@@ -1,4 +1,4 @@
-// LineRef: the refs of a ledger. Names hold no dots, so a run's sites folder meets no other run.
+// LineRef: the refs of a ledger. Names hold no dots, so the folder of a run's sites cannot have the name of another run.
 
 import Federation
 
@@ -8,15 +8,15 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
     case main(RunName)
     /// What one site trained and uploaded: `refs/heads/runs/<run>.sites/<site>`.
     case site(RunName, SiteID)
-    /// What one site answered, its approvals: `refs/heads/runs/<run>.answers/<site>`.
+    /// What one site answered to the plan, its approvals: `refs/heads/runs/<run>.answers/<site>`.
     case answers(RunName, SiteID)
     /// What leaves the coordinator for the sites: `refs/heads/runs/<run>.published`.
     case published(RunName)
-    /// Who may sign, for all runs: `refs/heads/identities`.
+    /// The persons who may sign, for all runs: `refs/heads/identities`.
     case identities
-    /// Which contents were removed to save space, for all runs: `refs/heads/pruned`.
+    /// The contents that were removed to save space, for all runs: `refs/heads/pruned`.
     case pruned
-    /// What this repository is, for who clones it with plain git: `refs/heads/readme`.
+    /// What this repository is, for a reader who clones it with plain git: `refs/heads/readme`.
     case readme
 
     static let folder = "refs/heads/runs/"
@@ -34,7 +34,7 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The run the line belongs to; nil for the line of all runs.
+    /// The run that the line belongs to; nil for a line of all runs.
     public var run: RunName? {
         switch self {
         case .main(let run), .published(let run), .site(let run, _), .answers(let run, _): run
@@ -42,7 +42,7 @@ public enum LineRef: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Reads the full name of any line's ref; nil for a ref that is none of a ledger's.
+    /// Reads the full name of any line's ref; nil for a ref that does not belong to a ledger.
     public init?(named ref: String) {
         switch ref {
         case Self.identities.ref: self = .identities

@@ -1,21 +1,21 @@
-// LooseObject: a loose object's file, inflated and compared with its id here. libgit2 1.5 loops for ever on a truncated one
-// (libgit2 issue 7342), and a check that hangs on damage is no check.
+// LooseObject: a loose object's file, inflated and compared with its id here. libgit2 1.5 loops for ever on a truncated one (libgit2 issue
+// 7342), and a check must not hang on damage.
 
 import CLibgit2
 
-/// Why an object's bytes are not taken. ObjectStore words a fault of it where the object's place is known.
+/// Why an object's bytes are refused. ObjectStore words a fault from it, where the object's place is known.
 enum ObjectFlaw: Error, Equatable {
-    /// What the bytes are not.
+    /// The bytes are not what they should be; the text says why.
     case damaged(String)
     /// The object states or inflates to more bytes than the reader permits.
     case tooLarge(size: Int, limit: Int)
-    /// The file was moved or removed by another git process after it had been found.
+    /// Another git process moved or removed the file after it was found.
     case vanished
-    /// The system refuses to read; an error number.
+    /// The system refuses to read the file; an error number.
     case unreadable(Int32)
 }
 
-/// One zlib stream for all objects that a repository reads: making one anew costs as much as a small object does.
+/// One zlib stream for all objects that a repository reads: a new stream costs as much as reading a small object.
 final class Inflater {
     var stream = z_stream()
     let isReady: Bool
@@ -23,14 +23,14 @@ final class Inflater {
     init() { isReady = inflateInit_(&stream, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK }
     deinit { if isReady { inflateEnd(&stream) } }
 
-    /// Deflate shortens at most 1032 times: a size beyond that is a lie, and must not be allocated.
+    /// Deflate compresses at most 1032 times: a larger stated size is false, and must not be allocated.
     static func isPossible(_ size: Int, from packed: Int) -> Bool { size >= 0 && size / 1032 <= packed }
 
-    /// Fills the output from the stream's input as far as both go.
+    /// Fills the output from the stream's input until one of them ends.
     func inflate(into output: UnsafeMutableBufferPointer<UInt8>, _ flush: Int32) -> Int32 {
         var status = Z_OK
         var done = 0
-        // One turn, but for outputs that zlib's 32-bit count does not hold.
+        // One pass, except for outputs whose size does not fit zlib's 32-bit count.
         while status == Z_OK && done < output.count {
             let room = min(output.count - done, 1 << 30)
             stream.next_out = output.baseAddress?.advanced(by: done)
@@ -50,34 +50,34 @@ struct LooseObject {
     private let packed: [UInt8]
     private let inflater: Inflater
 
-    /// Reads the file; nil where there is none. An object of `limit` bytes fits; a file that cannot hold one so small is not read.
+    /// Reads the file; nil where there is none. An object of `limit` bytes is read; a file that must hold a larger object is not read.
     init?(_ id: ObjectID, in folder: String, with inflater: Inflater, limit: Int) throws(ObjectFlaw) {
         let path = "\(folder)/\(id.hex.prefix(2))/\(id.hex.dropFirst(2))"
-        // Stored blocks cost 5 bytes in 16 KiB. zlib counts a call's input in 32 bits, and stock git stops at 4 GiB as well.
+        // Stored blocks cost 5 bytes in 16 KiB. zlib counts a call's input in 32 bits, and stock git has the same limit of 4 GiB.
         let most = min(limit.addingReportingOverflow(limit / 1000 + 4096).partialValue, Int(UInt32.max))
         switch Files.bounded(path, limit: most) {
         case .content(let bytes): packed = bytes
         case .absent: return nil
         case .tooLarge(let size): throw .tooLarge(size: size, limit: limit)
-        case .notAFile: throw .damaged("its place holds no plain file")
+        case .notAFile: throw .damaged("there is no plain file at its place")
         case .failed(let code): throw .unreadable(code)
         }
         self.inflater = inflater
     }
 
-    /// Kind and length as the header gives them.
+    /// Kind and length as the header states them.
     func header() throws(ObjectFlaw) -> (kind: ObjectKind, size: Int) {
         let (kind, size, _) = try inflated(limit: nil)
         return (kind, size)
     }
 
-    /// Kind and content, not compared with the id yet.
+    /// Kind and content; the content is not compared with the id yet.
     func content(limit: Int) throws(ObjectFlaw) -> (kind: ObjectKind, content: [UInt8]) {
         let (kind, _, content) = try inflated(limit: limit)
         return (kind, content)
     }
 
-    private static let flaw = "its file is not the zlib stream of an object, whole and with nothing after it"
+    private static let flaw = "its file is not exactly one complete zlib stream of an object"
 
     /// Inflates the header and, where there is a limit, the content.
     private func inflated(limit: Int?) throws(ObjectFlaw) -> (kind: ObjectKind, size: Int, content: [UInt8]) {
@@ -99,7 +99,7 @@ struct LooseObject {
 
             let start = read[(end + 1)...]
             guard start.count <= size else { return .failure(.damaged(Self.flaw)) }
-            // One byte more than is due shows a content that is too long.
+            // One byte more than expected shows a content that is too long.
             let content = [UInt8](unsafeUninitializedCapacity: size + 1) { buffer, count in
                 _ = buffer.update(fromContentsOf: start)
                 if status == Z_OK {

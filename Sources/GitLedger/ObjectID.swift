@@ -1,10 +1,11 @@
-// ObjectID and CommitID: the names git gives to objects. SHA-1, so they name but do not prove: State-SHA256 does that.
+// ObjectID and CommitID: the names that git gives to objects. They are SHA-1, so they name an object but do not prove its content;
+// State-SHA256 does that.
 
 import CLibgit2
 
 /// The id of a git object: 40 lower-case hexadecimal digits.
 public struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// The 20 bytes, as words: ids are compared and hashed by the million.
+    /// The 20 bytes, as words, because ids are compared and hashed by the million.
     private let first: UInt64
     private let second: UInt64
     private let third: UInt32
@@ -63,7 +64,7 @@ public struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// The 20 bytes, as a tree object holds them.
     var bytes: [UInt8] { withUnsafeBytes(of: oid) { Array($0) } }
 
-    /// The first byte, by which an index of a pack is entered.
+    /// The first byte, which is the key of the first table in a pack's index.
     var firstByte: Int { Int(first >> 56) }
 
     /// Byte order.

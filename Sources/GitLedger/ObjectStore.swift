@@ -1,5 +1,5 @@
-// ObjectStore: where an object's bytes lie, among loose files, packs and alternates, and how they are read within a limit. Another git
-// process may move them at any moment (`git gc` packs what was loose and removes old packs), so what is not found is looked for again.
+// ObjectStore: finds an object's bytes among loose files, packs and alternates, and reads them within a limit. Another git process may move
+// them at any moment (`git gc` packs loose objects and removes old packs), so an object that is not found is looked for again.
 
 import CLibgit2
 import Faults
@@ -9,18 +9,18 @@ final class ObjectStore {
     /// The folder `objects` of the ledger, then those that its alternates name.
     private let shelves: [String]
     private let inflater = Inflater()
-    /// By path without ending, in the order of finding.
+    /// By path without the file's ending, in the order in which they were found.
     private var packs: [PackFile] = []
     private var known: Set<String> = []
-    /// Packs that cannot be read, and why: an object that is found nowhere may lie there.
+    /// Packs that cannot be read, and why: an object that is not found elsewhere may be in one of them.
     private var broken: [String: String] = [:]
 
-    /// How often packs are listed anew before an object counts as missing: a pack may be replaced while it is looked at.
+    /// How often packs are listed again before an object counts as missing: a pack may be replaced while it is read.
     private static let attempts = 5
-    /// Open packs beyond this give their descriptors back.
+    /// If more packs than this are open, they are closed.
     private static let mostOpen = 64
 
-    /// Takes the folder `objects`, and one more where objects wait to be checked.
+    /// Takes the folder `objects`, and one more folder where objects wait to be checked.
     init(folder: String, also incoming: String? = nil) {
         shelves = Alternates.shelves(from: folder) + [incoming].compactMap { $0 }
     }
@@ -48,7 +48,7 @@ final class ObjectStore {
             packed: { (pack, offset) throws(ObjectFlaw) in try pack.header(at: offset) }, limit: Ledger.largestObject)
     }
 
-    /// The packs of the ledger itself, listed anew. Faults: ledger.corrupt where one cannot be read.
+    /// The packs of the ledger itself, listed again. Faults: ledger.corrupt where one cannot be read.
     func ownPacks() throws(Fault) -> [PackFile] {
         list()
         let own = "\(shelves[0])/pack/"
@@ -58,13 +58,13 @@ final class ObjectStore {
         return packs.filter { $0.path.hasPrefix(own) }
     }
 
-    /// Whether an object that is there lies in the ledger itself and not in an alternate.
+    /// Whether an existing object is in the ledger itself and not in an alternate.
     func isOwn(_ id: ObjectID) -> Bool {
         if Files.exists("\(shelves[0])/\(id.hex.prefix(2))/\(id.hex.dropFirst(2))") { return true }
         return packs.contains { $0.path.hasPrefix("\(shelves[0])/pack/") && (try? $0.offset(of: id)) ?? nil != nil }
     }
 
-    /// Forgets all packs, whose files were replaced.
+    /// Forgets all packs, because their files were replaced.
     func forgetPacks() {
         packs = []
         known = []
@@ -92,7 +92,7 @@ final class ObjectStore {
                     }
                 }
                 let isSame = list()
-                // The first listing may be the very first; from then on an unchanged one is an answer.
+                // The first listing may be the very first; after that, an unchanged listing means that the object is missing.
                 if isSame && !hasVanished && attempt > 0 { break }
             }
         } catch {
@@ -104,7 +104,7 @@ final class ObjectStore {
         return nil
     }
 
-    /// Lists the packs that are there now; whether they are the same as before.
+    /// Lists the packs that exist now; returns whether they are the same as before.
     @discardableResult
     private func list() -> Bool {
         var present: Set<String> = []
@@ -133,7 +133,7 @@ final class ObjectStore {
 }
 
 extension ObjectFlaw {
-    /// The flaw in words.
+    /// The flaw as text.
     var reason: String {
         switch self {
         case .damaged(let what): what
@@ -147,15 +147,15 @@ extension ObjectFlaw {
         switch self {
         case .damaged(let what): .ledgerDamaged(id, what, at: place)
         case .tooLarge(let size, let limit): .ledgerTooLarge("object \(id)", size, limit: limit, at: place)
-        case .vanished: .ledgerDamaged(id, "its pack was removed again and again while it was read", at: place)
+        case .vanished: .ledgerDamaged(id, "its pack was removed several times while it was read", at: place)
         case .unreadable(let code): .ledgerUnreadable(place.file ?? id.hex, Files.reason(code))
         }
     }
 }
 
-/// `objects/info/alternates`: a folder of objects a line, absolute or relative to the folder `objects` that names it.
+/// `objects/info/alternates`: one folder of objects per line, absolute or relative to the folder `objects` that names it.
 enum Alternates {
-    /// As deep as git follows them.
+    /// The depth to which git follows them.
     private static let deepest = 5
     private static let largest = 1 << 20
 

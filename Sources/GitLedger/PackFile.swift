@@ -1,5 +1,5 @@
 // PackFile: one pack and its index, read here within limits. libgit2 maps packs and trusts the sizes in them; a pack that another git
-// process removes, or a hostile one, must end in an answer.
+// process removes, or a hostile pack, must give an answer or a fault.
 
 import CLibgit2
 
@@ -9,7 +9,7 @@ import CLibgit2
     import Musl
 #endif
 
-/// `pack-<name>.pack` with `pack-<name>.idx` (version 2), as gitformat-pack(5) lays them out.
+/// `pack-<name>.pack` with `pack-<name>.idx` (version 2), in the layout of gitformat-pack(5).
 final class PackFile {
     /// The path of both files without their endings.
     let path: String
@@ -22,11 +22,11 @@ final class PackFile {
     private var bases: [Int: (kind: ObjectKind, content: [UInt8])] = [:]
     private var basesSize = 0
 
-    /// An index of more bytes, which is over 10 million objects, is not read.
+    /// A larger index, which would hold more than 10 million objects, is not read.
     static let largestIndex = 512 << 20
-    /// As many deltas on each other as git itself permits to make.
+    /// The most deltas in a chain, the same limit as git has when it writes.
     static let longestChain = 4095
-    /// What is kept of contents that deltas start from.
+    /// How many bytes of contents that deltas start from are kept.
     private static let cacheSize = 16 << 20
 
     /// Reads the index. Flaws: damaged, vanished, unreadable, tooLarge.
@@ -36,7 +36,7 @@ final class PackFile {
         switch Files.bounded("\(path).idx", limit: Self.largestIndex) {
         case .content(let bytes): index = bytes
         case .absent: throw .vanished
-        case .notAFile: throw .damaged("its index is no plain file")
+        case .notAFile: throw .damaged("its index is not a plain file")
         case .tooLarge(let size): throw .tooLarge(size: size, limit: Self.largestIndex)
         case .failed(let code): throw .unreadable(code)
         }
@@ -83,7 +83,7 @@ final class PackFile {
         let offset = Self.word(index, 1032 + 24 * count + 4 * number)
         guard offset & 0x8000_0000 != 0 else { return offset }
         let place = 1032 + 28 * count + 8 * (offset & 0x7fff_ffff)
-        guard place + 8 <= index.count - 40, index[place] < 0x80 else { throw .damaged("its index names no offset") }
+        guard place + 8 <= index.count - 40, index[place] < 0x80 else { throw .damaged("its index gives no offset for an object") }
         return Self.word(index, place) << 32 | Self.word(index, place + 4)
     }
 
@@ -96,13 +96,13 @@ final class PackFile {
     private struct Entry {
         enum Form { case whole(ObjectKind), delta(base: Int) }
         let form: Form
-        /// Bytes that the entry inflates to: the object's own, or its delta's.
+        /// How many bytes the entry inflates to: the object's own, or its delta's.
         let size: Int
         /// Where its zlib stream begins.
         let start: Int
     }
 
-    /// Opens the pack at the first need and keeps it open: a pack that git removes meanwhile can be read on.
+    /// Opens the pack when it is first needed and keeps it open: a pack that git removes in the meantime can still be read.
     private func openPack() throws(ObjectFlaw) {
         guard descriptor < 0 else { return }
         let opened = open("\(path).pack", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
@@ -113,16 +113,16 @@ final class PackFile {
         var status = stat()
         guard fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size >= 32 else {
             close(opened)
-            throw .damaged("it is no pack")
+            throw .damaged("it is not a pack")
         }
         descriptor = opened
         length = Int(status.st_size)
     }
 
-    /// Whether the pack is open: each holds a descriptor.
+    /// Whether the pack is open; an open pack holds a file descriptor.
     var isOpen: Bool { descriptor >= 0 }
 
-    /// Gives the descriptor and what is cached back; the next reading opens the pack again.
+    /// Gives back the descriptor and the cache; the next reading opens the pack again.
     func rest() {
         if descriptor >= 0 { close(descriptor) }
         descriptor = -1
@@ -160,7 +160,7 @@ final class PackFile {
         switch parsed.form {
         case .whole(let kind): return Entry(form: .whole(kind), size: parsed.size, start: start)
         case .offsetDelta(let distance):
-            guard distance > 0, distance <= offset - 12 else { throw .damaged("a delta's base lies outside its pack") }
+            guard distance > 0, distance <= offset - 12 else { throw .damaged("a delta's base is outside its pack") }
             return Entry(form: .delta(base: offset - distance), size: parsed.size, start: start)
         case .idDelta(let id):
             guard let base = try self.offset(of: id) else { throw .damaged("a delta's base \(id) is not in its pack") }
@@ -168,12 +168,12 @@ final class PackFile {
         }
     }
 
-    /// Inflates an entry's stream: all of it, or its first bytes.
+    /// Inflates an entry's stream: all of it, or only its first bytes.
     private func inflate(_ entry: Entry, first most: Int? = nil) throws(ObjectFlaw) -> [UInt8] {
         guard inflater.isReady, inflateReset(&inflater.stream) == Z_OK else { throw .damaged("zlib has no memory") }
         let wanted = most.map { min($0, entry.size) } ?? entry.size
         var flaw: ObjectFlaw?
-        // One byte more than is due shows a content that is too long.
+        // One byte more than expected shows a content that is too long.
         let content = [UInt8](unsafeUninitializedCapacity: wanted + 1) { buffer, count in
             var offset = entry.start
             var status = Z_OK
@@ -194,14 +194,14 @@ final class PackFile {
                         into: UnsafeMutableBufferPointer(rebasing: buffer[before...]), Z_SYNC_FLUSH)
                     count = Int(inflater.stream.total_out)
                 }
-                // Out of input is no failure; the next piece follows.
+                // The end of the input is not a failure; the next piece follows.
                 if status == Z_BUF_ERROR && inflater.stream.avail_in == 0 { status = Z_OK }
             }
             if most == nil, status != Z_STREAM_END || count != wanted {
                 flaw = .damaged("an entry of its pack is not a zlib stream of the stated size")
             }
             if most != nil, status != Z_OK, status != Z_STREAM_END {
-                flaw = .damaged("an entry of its pack is no zlib stream")
+                flaw = .damaged("an entry of its pack is not a zlib stream")
             }
         }
         if let flaw { throw flaw }
@@ -221,16 +221,16 @@ final class PackFile {
         throw Self.tooDeep
     }
 
-    /// The length of the object that an entry stands for: a delta says it in its first bytes.
+    /// The length of the object that an entry gives: a delta states it in its first bytes.
     private func size(of entry: Entry) throws(ObjectFlaw) -> Int {
         if case .whole = entry.form { return entry.size }
         guard let sizes = PackDelta.sizes(try inflate(entry, first: 20)) else { throw .damaged("a delta is cut short") }
         return sizes.result
     }
 
-    private static var tooDeep: ObjectFlaw { .damaged("more than \(longestChain) deltas stand on each other") }
+    private static var tooDeep: ObjectFlaw { .damaged("more than \(longestChain) deltas build on each other") }
 
-    /// Kind and content of the object at an offset, not compared with its id yet.
+    /// Kind and content of the object at an offset; the content is not compared with its id yet.
     func content(at offset: Int, limit: Int) throws(ObjectFlaw) -> (kind: ObjectKind, content: [UInt8]) {
         var pending: [(entry: Entry, place: Int)] = []
         var place = offset

@@ -1,21 +1,21 @@
 // The layouts inside a pack: an entry's header, and the instructions of a delta.
 
-/// What stands before an entry's zlib stream: kind and inflated size, and for a delta what it starts from.
+/// What precedes an entry's zlib stream: kind and inflated size, and for a delta the object it starts from.
 struct PackEntryHeader {
     enum Form {
         case whole(ObjectKind)
-        /// The base begins so many bytes before this entry.
+        /// The base begins this many bytes before this entry.
         case offsetDelta(Int)
         case idDelta(ObjectID)
     }
 
     let form: Form
-    /// Bytes of the inflated stream.
+    /// The size of the inflated stream in bytes.
     let size: Int
-    /// Bytes of the header.
+    /// The length of the header in bytes.
     let length: Int
 
-    /// Reads the header at the start of the bytes; nil where it is cut short or no header.
+    /// Reads the header at the start of the bytes; nil where it is cut short or not a header.
     init?(_ bytes: [UInt8]) {
         guard var byte = bytes.first else { return nil }
         let type = byte >> 4 & 7
@@ -23,7 +23,7 @@ struct PackEntryHeader {
         var shift = 4
         var place = 1
         while byte & 0x80 != 0 {
-            // Sizes beyond 2^60 are refused here, so that none overflows.
+            // Sizes above 2^60 are refused here, so that no sum overflows.
             guard place < bytes.count, shift <= 53 else { return nil }
             byte = bytes[place]
             size |= Int(byte & 0x7f) << shift
@@ -59,16 +59,16 @@ struct PackEntryHeader {
     }
 }
 
-/// A delta: the sizes of base and result, then copies from the base and pieces of its own.
+/// A delta: the sizes of base and result, then copies from the base and pieces of new bytes.
 enum PackDelta {
-    /// Both sizes; nil where the bytes end before them.
+    /// Both sizes; nil where the bytes end before both are read.
     static func sizes(_ delta: [UInt8]) -> (base: Int, result: Int, length: Int)? {
         var place = 0
         guard let base = number(delta, &place), let result = number(delta, &place) else { return nil }
         return (base, result, place)
     }
 
-    /// The result, which has exactly the stated size; nil where an instruction leaves its base, its delta or that size.
+    /// The result, which has exactly the stated size; nil where an instruction goes beyond the base, the delta or that size.
     static func apply(_ delta: [UInt8], to base: [UInt8]) -> [UInt8]? {
         guard let (expected, size, start) = sizes(delta), expected == base.count else { return nil }
         var isWhole = false
@@ -112,7 +112,7 @@ enum PackDelta {
     private static func number(_ bytes: [UInt8], _ place: inout Int) -> Int? {
         var value = 0
         var shift = 0
-        // Sizes beyond 2^56 are refused here, so that none overflows.
+        // Sizes above 2^56 are refused here, so that no sum overflows.
         while place < bytes.count, shift <= 49 {
             let byte = bytes[place]
             value |= Int(byte & 0x7f) << shift

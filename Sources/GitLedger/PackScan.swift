@@ -1,5 +1,5 @@
-// PackScan: a received pack, looked through once before anything else reads it: every entry inflates to what it states, and to no more
-// than is permitted. libgit2's indexer allocates what a pack states.
+// PackScan: reads a received pack once before anything else reads it, and checks that every entry inflates to its stated size, and to no
+// more than is permitted. libgit2's indexer allocates whatever a pack states.
 
 import CLibgit2
 
@@ -9,7 +9,7 @@ import CLibgit2
     import Musl
 #endif
 
-/// What is taken from outside at most.
+/// The most that is accepted from outside.
 public struct ReceivingLimits: Sendable, Equatable {
     /// Bytes of one object, inflated.
     public var object: Int
@@ -18,7 +18,7 @@ public struct ReceivingLimits: Sendable, Equatable {
     /// Objects in the pack.
     public var count: Int
 
-    /// 1 GiB an object, 64 GiB and 5 million objects a pack, where nothing else is said.
+    /// The default: 1 GiB for an object, 64 GiB and 5 million objects for a pack.
     public init(object: Int = Ledger.largestObject, pack: Int = 64 << 30, count: Int = 5_000_000) {
         self.object = min(object, Ledger.largestObject)
         self.pack = pack
@@ -33,12 +33,12 @@ struct PackScan {
     private let inflater = Inflater()
     private var buffer: [UInt8] = []
     private var start = 0
-    /// Where `buffer[start]` stands in the pack.
+    /// The position of `buffer[start]` in the pack.
     private var offset = 0
-    /// How many deltas stand on each other at each offset.
+    /// For each offset, how many deltas build on each other there.
     private var depths: [Int: UInt16] = [:]
 
-    /// Gives what is wrong with the pack, or nil. The stream stands at the pack's first byte.
+    /// Returns what is wrong with the pack, or nil. The stream must be at the pack's first byte.
     static func flaw(of stream: UnsafeMutablePointer<FILE>, _ limits: ReceivingLimits) -> String? {
         var scan = PackScan(stream: stream, limits: limits)
         return scan.run()
@@ -49,7 +49,7 @@ struct PackScan {
         self.limits = limits
     }
 
-    /// Has so many bytes at hand, or all that are left.
+    /// Reads until the buffer has this many bytes, or all that are left.
     private mutating func fill(_ count: Int) {
         guard buffer.count - start < count else { return }
         buffer.removeFirst(start)
@@ -71,7 +71,7 @@ struct PackScan {
         fill(12)
         guard buffer.count - start >= 12, buffer[start..<(start + 4)].elementsEqual("PACK".utf8),
             [2, 3].contains(word(start + 4))
-        else { return "what follows its header is no pack" }
+        else { return "what follows its header is not a pack" }
         let count = word(start + 8)
         guard count <= limits.count else { return "its pack has \(count) objects; at most \(limits.count) are taken" }
         skip(12)
@@ -99,9 +99,9 @@ struct PackScan {
         case .idDelta: break
         case .offsetDelta(let distance):
             let depth = depths[place - distance].map { $0 + 1 } ?? 1
-            guard distance > 0, distance <= place - 12 else { return "a delta's base lies outside its pack" }
+            guard distance > 0, distance <= place - 12 else { return "a delta's base is outside its pack" }
             guard depth <= PackFile.longestChain else {
-                return "more than \(PackFile.longestChain) deltas stand on each other"
+                return "more than \(PackFile.longestChain) deltas build on each other"
             }
             depths[place] = depth
         }
@@ -117,7 +117,7 @@ struct PackScan {
         "an object of its pack has \(size) bytes; at most \(limits.object) are taken"
     }
 
-    /// Inflates one stream to nowhere and gives its first bytes; nil unless it ends after exactly so many.
+    /// Inflates one stream without keeping it and returns its first bytes; nil unless it ends after exactly this many bytes.
     private mutating func inflate(_ size: Int) -> [UInt8]? {
         guard inflater.isReady, inflateReset(&inflater.stream) == Z_OK else { return nil }
         var first: [UInt8] = []

@@ -1,8 +1,8 @@
-// RawCommit: a commit object with everything that stands in it, for a checker that permits only what it can derive.
+// RawCommit: a commit object with everything in it, for a checker that permits only what it can derive.
 
 import Faults
 
-/// Who wrote or committed, and when, as a commit's header says it.
+/// The author or the committer, and the time, as a commit's header says it.
 public struct CommitPerson: Sendable, Hashable {
     /// Name and address.
     public var author: CommitAuthor
@@ -16,11 +16,11 @@ public struct CommitPerson: Sendable, Hashable {
 public struct CommitHeader: Sendable, Hashable {
     /// The word before the first space.
     public var key: String
-    /// The rest, with the lines it goes on in.
+    /// The rest, with its continuation lines.
     public var value: String
 }
 
-/// A commit object as it stands in git. Of at most 1 MiB, so that everything in it may be looked at.
+/// A commit object as git stores it. It has at most 1 MiB, so that everything in it can be checked.
 public struct RawCommit: Sendable {
     /// The commit's id.
     public let id: CommitID
@@ -30,7 +30,7 @@ public struct RawCommit: Sendable {
     public let headers: [CommitHeader]
     /// Everything after the headers.
     public let message: String
-    /// What a reader of ledgers makes of it.
+    /// The record that a reader of ledgers gets from it.
     public let record: CommitRecord
 
     init?(id: CommitID, parsing bytes: [UInt8]) {
@@ -82,7 +82,7 @@ public struct RawCommit: Sendable {
         return found.map { $0.joined(separator: "\n") }
     }
 
-    /// In words, everything in which the object differs from what the ledger writes; empty exactly where `record.isAsWritten`.
+    /// As text, everything in which the object differs from what the ledger writes; empty exactly where `record.isAsWritten`.
     public var deviations: [String] {
         guard !record.isAsWritten else { return [] }
         var found: [String] = []
@@ -92,7 +92,7 @@ public struct RawCommit: Sendable {
         }
         for key in known where key != "parent" {
             let count = headers.count { $0.key == key }
-            if count > 1 { found.append("its header \(key) stands \(count) times") }
+            if count > 1 { found.append("its header \(key) occurs \(count) times") }
         }
         if author?.author != committer?.author { found.append("author and committer are not the same") }
         if author?.time != committer?.time { found.append("the author's time is not the committer's") }
@@ -103,7 +103,7 @@ public struct RawCommit: Sendable {
             found.append("its message holds a control character")
         }
         if record.trailers.isEmpty { found.append("its message does not end in trailers") }
-        return found.isEmpty ? ["the order or the white space of its lines is another"] : found
+        return found.isEmpty ? ["the order or the white space of its lines differs"] : found
     }
 }
 

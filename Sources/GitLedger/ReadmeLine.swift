@@ -1,5 +1,5 @@
-// ReadmeLine: the page that a plain `git clone` of a ledger shows. One commit whose every byte is fixed here, so that it can hold nothing
-// else and is the same in all ledgers.
+// ReadmeLine: the page that a plain `git clone` of a ledger shows. It is one commit whose every byte is fixed here, so that it can hold
+// nothing else and is the same in all ledgers.
 
 import CLibgit2
 import Digests
@@ -9,7 +9,8 @@ import Federation
 enum ReadmeLine {
     static let file = "README.md"
 
-    /// The page. A change of one letter makes another commit: ledgers keep the one they have, and a checker must know both.
+    /// The page. A change of one letter makes another commit: existing ledgers keep the commit that they have, and a checker must know
+    /// both.
     static let text = """
         # A ledger of MedRounds
 
@@ -46,7 +47,7 @@ enum ReadmeLine {
     static let subject = "readme: what this repository is"
     static let trailers = [Trailer("Step", "readme")]
     static let author = CommitAuthor(name: "MedRounds", email: "medrounds@localhost")
-    /// 2026-01-01T00:00:00Z, whenever the ledger was made.
+    /// 2026-01-01T00:00:00Z, for every ledger.
     static let time: Int64 = 1_767_225_600
 
     /// The draft of the line's only commit.
@@ -81,13 +82,13 @@ extension Ledger {
 }
 
 extension Repository {
-    /// Adds the line `readme` where there is none, and lets HEAD name it where HEAD names nothing that exists, so that a plain
-    /// `git clone` checks a page out and does not warn. Faults: those of `commit`.
+    /// Adds the line `readme` where there is none, and sets HEAD to it where HEAD names nothing that exists, so that a plain `git clone`
+    /// checks out a page and does not warn. Faults: those of `commit`.
     mutating func addReadme() throws(Fault) {
         do throws(Fault) {
             if try tip(.readme) == nil { _ = try commit(ReadmeLine.draft) }
         } catch {
-            // Somebody else made it in the meantime.
+            // Another process may have made it in the meantime.
             guard try tip(.readme) != nil else { throw error }
         }
         guard case .symbolic(let target) = try refs.head(), target != LineRef.readme.ref,

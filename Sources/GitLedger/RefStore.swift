@@ -1,5 +1,5 @@
-// RefStore: what the refs of a repository hold, read from their files. Every ref is seen, also one that is damaged or symbolic; libgit2
-// passes over a loose ref that it cannot parse, and a damaged ref must not look like an absent one.
+// RefStore: what the refs of a repository hold, read from their files. Every ref is listed, also a damaged or symbolic one; libgit2 skips a
+// loose ref that it cannot parse, but a damaged ref must not look like a missing one.
 
 import Faults
 
@@ -16,16 +16,16 @@ enum RefValue: Hashable {
     case damaged(String)
 }
 
-/// Reads loose refs and `packed-refs`. Another git process may pack refs at any moment: it renames the new `packed-refs` into its place
-/// before it removes the loose files, so looking at the loose file first and then at `packed-refs` misses none.
+/// Reads loose refs and `packed-refs`. Another git process may pack refs at any moment: it renames the new `packed-refs` into place before
+/// it removes the loose files, so reading the loose file first and then `packed-refs` misses no ref.
 final class RefStore {
-    /// The folder git calls its common directory.
+    /// The folder that git calls its common directory.
     private let folder: String
-    /// What is put before a ledger's own names in the repository: a clone with a work tree keeps them as those of its remote.
+    /// Whether the repository is a clone with a work tree, which keeps the ledger's refs as those of its remote.
     private let isClone: Bool
     private var packed: (stamp: Stamp, refs: [String: ObjectID])?
 
-    /// Refs of more bytes in one file, refs beyond this count and folders deeper than this are refused.
+    /// A larger `packed-refs` file, more refs than this and deeper folders than this are refused.
     static let largestPacked = 64 << 20
     static let mostRefs = 200_000
     static let deepest = 64
@@ -55,9 +55,9 @@ final class RefStore {
     /// Every ref below `refs/`, by its name in the repository, in byte order. Faults: ledger.corrupt, ledger.unreadable,
     /// ledger.too-large.
     func all() throws(Fault) -> [(name: String, value: RefValue)] {
-        // By the names' bytes, since equal Swift strings may differ in bytes.
+        // Keyed by the names' bytes, since equal Swift strings may differ in bytes.
         var found: [[UInt8]: (name: String, value: RefValue)] = [:]
-        // Folders to look into, with their depth: no recursion over what a stranger made.
+        // Folders to read, with their depth: no recursion over what a stranger made.
         var pending = [("refs", 1)]
         while let (below, depth) = pending.popLast() {
             let path = "\(folder)/\(below)"
@@ -66,7 +66,7 @@ final class RefStore {
                 let ref = "\(below)/\(name)"
                 if Files.isFolder("\(folder)/\(ref)") {
                     guard depth < Self.deepest else {
-                        throw .ledgerCorrupt("folders of refs lie more than \(Self.deepest) deep", at: Place(file: ref))
+                        throw .ledgerCorrupt("folders of refs are nested more than \(Self.deepest) deep", at: Place(file: ref))
                     }
                     pending.append((ref, depth + 1))
                 } else if name.unicodeScalars.contains("\u{fffd}") {
@@ -84,8 +84,8 @@ final class RefStore {
         return found.values.sorted { TreePath.precedes($0.name, $1.name) }
     }
 
-    /// Every ref by the name that a ledger gives it. In a clone with a work tree the branches of the remote are the ledger's, and its own
-    /// are local.
+    /// Every ref by the name that a ledger gives it. In a clone with a work tree, the branches of the remote are the ledger's, and the
+    /// clone's own branches are local.
     func visible() throws(Fault) -> [(name: String, value: RefValue, isLocal: Bool)] {
         let stored = try all()
         guard isClone else { return stored.map { ($0.name, $0.value, false) } }
@@ -117,7 +117,7 @@ final class RefStore {
             }
             return .damaged("it holds neither a commit id nor the name of a ref")
         case .absent: return nil
-        case .notAFile: return Files.isFolder("\(folder)/\(name)") ? nil : .damaged("it is no plain file")
+        case .notAFile: return Files.isFolder("\(folder)/\(name)") ? nil : .damaged("it is not a plain file")
         case .tooLarge(let size): return .damaged("it has \(size) bytes")
         case .failed(let code): throw .ledgerUnreadable("\(folder)/\(name)", Files.reason(code))
         }
@@ -143,14 +143,14 @@ final class RefStore {
             packed = (stamp, refs)
             return refs
         case .absent: return [:]
-        case .notAFile: throw .ledgerCorrupt("this is no plain file", at: Place(file: path))
+        case .notAFile: throw .ledgerCorrupt("this is not a plain file", at: Place(file: path))
         case .tooLarge(let size):
             throw .ledgerTooLarge("the file", size, limit: Self.largestPacked, at: Place(file: path))
         case .failed(let code): throw .ledgerUnreadable(path, Files.reason(code))
         }
     }
 
-    /// `<id> <name>` a line; `#` begins the header, `^` says what the tag before it names.
+    /// `<id> <name>` in each line; `#` begins the header, `^` gives the object that the tag in the line before names.
     private func parse(_ bytes: [UInt8], _ path: String) throws(Fault) -> [String: ObjectID] {
         var refs: [String: ObjectID] = [:]
         var number = 0

@@ -17,7 +17,7 @@ enum BundleLayout {
 }
 
 extension Repository {
-    /// Writes the lines and all they reach into a file, whole or not at all. Faults: ledger.not-writable, and those of reading.
+    /// Writes the lines and everything they reach into a file, completely or not at all. Faults: ledger.not-writable, and those of reading.
     func writeBundle(of lines: [(line: LineRef, tip: CommitID)], to path: String) throws(Fault) {
         var builder: OpaquePointer?
         var walk: OpaquePointer?
@@ -27,7 +27,7 @@ extension Repository {
         }
         do {
             try Git.attempt(git_packbuilder_new(&builder, handle))
-            // One thread, so that one ledger gives one file.
+            // One thread, so that the same ledger gives the same file.
             git_packbuilder_set_threads(builder, 1)
             try Git.attempt(git_revwalk_new(&walk, handle))
             for (_, tip) in lines {
@@ -67,8 +67,8 @@ extension Repository {
         }
     }
 
-    /// Takes over what a bundle holds. Its objects wait in a folder of their own until each is read and every line is found to go
-    /// forward; a refused bundle leaves nothing behind and moves no line.
+    /// Imports what a bundle holds. Its objects wait in a folder of their own until each is read and every line is known to move forward; a
+    /// refused bundle leaves nothing behind and moves no line.
     mutating func takeBundle(_ file: String, limits: ReceivingLimits) throws(Fault) -> [BundleLine] {
         try requireBare()
         try Self.requireFile(file)
@@ -94,7 +94,7 @@ extension Repository {
         return moves
     }
 
-    /// Faults: bundle.unreadable with what stands there in a bundle's place.
+    /// Faults: bundle.unreadable, which says what is there in place of a bundle.
     static func requireFile(_ file: String) throws(Fault) {
         var status = stat()
         guard stat(file, &status) == 0 else {
@@ -108,7 +108,7 @@ extension Repository {
                 file, "this is a folder; a bundle is a file",
                 mend: "Name the bundle, or copy a folder that is a ledger with medrounds ledger clone.")
         }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw .bundleUnreadable(file, "this is no plain file") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .bundleUnreadable(file, "this is not a plain file") }
     }
 
     private func index(_ stream: UnsafeMutablePointer<FILE>, into folder: String, file: String) throws(Fault) {
@@ -134,12 +134,12 @@ extension Repository {
         }
     }
 
-    /// What the bundle would move, once all that it reaches is read and compared with its ids, waiting objects included.
+    /// The lines that the bundle would move, after everything that it reaches was read and compared with its ids, waiting objects included.
     private func checked(_ header: BundleHeader, with incoming: String, file: String) throws(Fault) -> [BundleLine] {
         var reader = try Repository(opening: path, with: incoming)
         for id in header.needed {
             guard (try? reader.commit(id)) != nil else {
-                throw .bundleBad(file, "it goes on from the commit \(id), which this ledger does not hold")
+                throw .bundleBad(file, "it continues from the commit \(id), which this ledger does not hold")
             }
         }
         if let fault = reader.checkObjects(reachableFrom: header.lines.map(\.tip)).faults.first {
@@ -156,12 +156,12 @@ extension Repository {
         var moves: [BundleLine] = []
         for (line, tip) in header.lines {
             if line == .readme, tip != ReadmeLine.commit {
-                throw .bundleBad(file, "its \(line) is not the page that a ledger has there")
+                throw .bundleBad(file, "its \(line) is not the page that every ledger has on that line")
             }
             let old = try reader.tip(line)
             var isNew = old != tip
             if let old, isNew, try !reader.isReached(old, from: [tip]) {
-                // Being ahead of the bundle is no contradiction; anything else is another history.
+                // A ledger that is ahead of the bundle does not contradict it; anything else is another history.
                 guard try reader.isReached(tip, from: [old]) else {
                     throw .bundleRewrites(line, old: old, new: tip)
                 }
@@ -173,7 +173,8 @@ extension Repository {
     }
 }
 
-/// The lines before the pack: `# v2 git bundle`, `-<id> <comment>` for each commit that is taken as known, `<id> <ref>`, an empty line.
+/// The lines before the pack: `# v2 git bundle`, `-<id> <comment>` for each commit that the reader must already have, `<id> <ref>`, an
+/// empty line.
 struct BundleHeader {
     var needed: [CommitID] = []
     var lines: [(line: LineRef, tip: CommitID)] = []
@@ -186,7 +187,7 @@ struct BundleHeader {
             guard bytes.last == 0x0a else { return nil }
             return String(validating: bytes.dropLast(), as: UTF8.self)
         }
-        guard next() == BundleLayout.signature else { throw .bundleBad(file, "it is no git bundle of version 2") }
+        guard next() == BundleLayout.signature else { throw .bundleBad(file, "it is not a git bundle of version 2") }
         for _ in 0..<BundleLayout.longestHeader {
             guard let line = next() else { throw .bundleBad(file, "its header is cut short") }
             if line.isEmpty { break }
@@ -201,22 +202,22 @@ struct BundleHeader {
                 throw .bundleBad(file, "a line of its header names no commit")
             }
             let ref = String(line.dropFirst(41))
-            // Stock git adds HEAD where it names a line; it says nothing of its own.
+            // Stock git adds HEAD where it names a line; it adds no information.
             if ref == "HEAD" { continue }
-            guard let line = LineRef(named: ref) else { throw .bundleBad(file, "\(ref) is none of a ledger's refs") }
+            guard let line = LineRef(named: ref) else { throw .bundleBad(file, "\(ref) is not a ref of a ledger") }
             lines.append((line, id))
         }
         guard !lines.isEmpty else { throw .bundleBad(file, "it names no line") }
     }
 }
 
-/// What became of one line of a bundle.
+/// What happened to one line of a bundle.
 public struct BundleLine: Sendable, Equatable {
     /// The line.
     public let line: LineRef
-    /// Where it stood before; nil where it is new here.
+    /// The commit that it named before; nil where the line is new here.
     public let old: CommitID?
-    /// Where it stands in the bundle.
+    /// The commit that it names in the bundle.
     public let new: CommitID
     /// Whether it moved; false where this ledger already held that commit.
     public let isNew: Bool

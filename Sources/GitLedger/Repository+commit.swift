@@ -1,4 +1,4 @@
-// Committing: objects first, the ref last. A process killed anywhere in between leaves only objects that nothing names.
+// Committing: the objects first, the ref last. A process that is killed in between leaves only objects that no ref reaches.
 
 import CLibgit2
 import Digests
@@ -12,7 +12,7 @@ import Federation
 #endif
 
 extension Repository {
-    /// How long to wait for a locked ref: one pause after each attempt, in milliseconds, 2 s together.
+    /// How long to wait for a locked ref: one pause after each attempt, in milliseconds, 2 s in all.
     static let pauses = [1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 450, 462]
 
     /// Writes the draft and moves its line. Faults: see `Ledger.commit`.
@@ -50,7 +50,7 @@ extension Repository {
         }
     }
 
-    /// The tree to be, opened where the draft touches it; nothing is written yet.
+    /// The future tree, opened where the draft changes it; nothing is written yet.
     private mutating func gather(_ draft: CommitDraft) throws(Fault) -> PlannedFolder {
         let root = PlannedFolder()
         if let base = draft.base { try fill(root, from: try commit(base).tree, at: "", in: base) }
@@ -83,7 +83,7 @@ extension Repository {
         }
     }
 
-    /// The folder of that name, opened; made where there is none. A file in its place is a fault.
+    /// The folder of that name, opened; created where there is none. A file in its place is a fault.
     private mutating func open(
         _ name: [UInt8], in folder: PlannedFolder, at path: String, of commit: CommitID?
     ) throws(Fault) -> PlannedFolder {
@@ -100,7 +100,7 @@ extension Repository {
         return opened
     }
 
-    /// Puts a file in the place of another, or a folder's files among those that are there.
+    /// Puts a file in the place of another, or a folder's files among the existing ones.
     private mutating func put(
         _ entry: PlannedEntry, at path: String, into root: PlannedFolder, in commit: CommitID?
     ) throws(Fault) {
@@ -142,7 +142,7 @@ extension Repository {
         return nil
     }
 
-    /// Writes the opened folders in git's order, in which a folder counts as its name with a slash.
+    /// Writes the opened folders in git's order, which sorts a folder as its name with a slash.
     private func writeTree(_ folder: PlannedFolder, _ blobs: [ObjectID]) throws(Fault) -> ObjectID {
         var entries: [(key: [UInt8], entry: TreeEntry)] = []
         for (name, entry) in folder.entries {
@@ -163,7 +163,7 @@ extension Repository {
 
     /// Writes the commit object; a signature covers it without the header that holds the signature.
     private func writeCommit(_ draft: CommitDraft, message: String, tree: ObjectID) throws(Fault) -> CommitID {
-        // Every parent is read, so that a commit never builds on a damaged one.
+        // Every parent is read, so that a commit never builds on a damaged commit.
         for parent in draft.parents { _ = try readCommit(parent) }
         var head = "tree \(tree)\n"
         for parent in draft.parents { head += "parent \(parent)\n" }
@@ -176,7 +176,7 @@ extension Repository {
         return CommitID(try write(Array("\(head)\n\(message)".utf8), .commit, at: Place(commit: draft.line.ref)))
     }
 
-    /// Moves a ref by compare-and-swap. The comparison happens under the ref's lock file: git_reference_create looks for an
+    /// Moves a ref by compare-and-swap. The comparison is made while the ref's lock file is held: git_reference_create looks for an
     /// existing ref before it takes the lock, so two creators could both succeed.
     func move(
         _ line: LineRef, from expected: CommitID?, to new: CommitID, by author: CommitAuthor, at time: Int64
@@ -196,7 +196,7 @@ extension Repository {
 
     private enum Attempt {
         case moved, locked
-        /// Another git process removed a folder or file in between, or something is truly wrong: tried again, then told.
+        /// Another git process removed a folder or file in between, or there is a real error: the move is tried again, then reported.
         case disturbed(String)
     }
 
@@ -212,7 +212,7 @@ extension Repository {
         }
         func attempt(_ failure: GitFailure) throws(Fault) -> Attempt {
             if failure.isLocked { return .locked }
-            // git removes the folders that packing refs left empty.
+            // git removes folders that are empty after it packed refs.
             if failure.message.contains("No such file or directory") { return .disturbed(failure.message) }
             throw .ledgerNotWritable("\(folder)/\(line.ref)", failure.message)
         }
@@ -236,9 +236,10 @@ extension Repository {
     }
 }
 
-/// A folder of the tree to be. What the draft does not touch keeps its id and is not opened, so that a commit costs what it changes.
+/// A folder of the future tree. Entries that the draft does not change keep their ids and are not opened, so the cost of a commit is that
+/// of its changes.
 private final class PlannedFolder {
-    /// By the names' bytes, since equal Swift strings may differ in bytes.
+    /// Keyed by the names' bytes, since equal Swift strings may differ in bytes.
     var entries: [[UInt8]: PlannedEntry] = [:]
 }
 
@@ -246,6 +247,6 @@ private enum PlannedEntry {
     case file(ObjectID)
     case folder(ObjectID)
     case open(PlannedFolder)
-    /// The draft's change of that index, not written yet.
+    /// The draft's change with that index, not written yet.
     case change(Int)
 }

@@ -1,4 +1,4 @@
-// Creating a ledger: made whole beside its place, then renamed into it, so that no half ledger is ever seen.
+// Creating a ledger: it is made completely beside its place, then renamed to it, so that no process ever sees half a ledger.
 
 import CLibgit2
 import Faults
@@ -10,25 +10,25 @@ import Faults
 #endif
 
 extension Repository {
-    /// What the ledger's own config says besides git's defaults. Same-path adapters make bad deltas: without the first three, pushing
-    /// and packing take minutes.
+    /// What the ledger's own config sets besides git's defaults. Adapters at the same path make bad deltas: without the first three
+    /// settings, pushing and packing take minutes.
     static let settings = [
         ("pack.deltaCacheSize", "1048576"),
         ("pack.compression", "0"),
         ("core.bigFileThreshold", "1m"),
-        // Nobody who pushes may take a line away or back.
+        // A push must not delete a line or move it back.
         ("receive.denyDeletes", "true"),
         ("receive.denyNonFastForwards", "true"),
     ]
 
-    /// Makes a repository at a path where nothing or an empty folder stands. Faults: ledger.not-writable.
+    /// Makes a repository at a path where there is nothing or an empty folder. Faults: ledger.not-writable.
     static func create(_ path: String) throws(Fault) {
-        // Where somebody else created it in the meantime, theirs is as good.
+        // If another process created it in the meantime, that ledger is used.
         _ = try place(at: path) { (_: String) throws(Fault) in }
     }
 
-    /// Makes a repository beside its place, lets it be filled, and renames it into its place; false where something stands there by
-    /// then. Whatever fails leaves nothing. Faults: ledger.not-writable, and those of the filling.
+    /// Makes a repository beside its place, calls `fill` to fill it, and renames it to its place; false where there is something by then. A
+    /// failure leaves nothing behind. Faults: ledger.not-writable, and those of `fill`.
     static func place(at path: String, filling fill: (_ fresh: String) throws(Fault) -> Void) throws(Fault) -> Bool {
         Git.prepare()
         var name = path
@@ -58,7 +58,7 @@ extension Repository {
         return true
     }
 
-    /// Whether nothing, or an empty folder, stands at a path.
+    /// Whether there is nothing, or an empty folder, at a path.
     static func isVacant(_ path: String) -> Bool {
         Files.isFolder(path) ? Files.names(in: path).isEmpty : !Files.exists(path)
     }
@@ -79,7 +79,7 @@ extension Repository {
         try repository.addReadme()
     }
 
-    /// Writes those of the settings that the ledger's config lacks. Faults: ledger.corrupt, ledger.not-writable.
+    /// Writes the settings that the ledger's config lacks. Faults: ledger.corrupt, ledger.not-writable.
     func configure() throws(Fault) {
         var config: OpaquePointer?
         defer { git_config_free(config) }
@@ -101,7 +101,7 @@ extension Repository {
         }
     }
 
-    /// Faults: ledger.not-writable where no folder can be made at a path. What it tries, it takes away.
+    /// Faults: ledger.not-writable where no folder can be made at a path. A folder that it makes to try this is removed again.
     static func requireCreatable(_ path: String) throws(Fault) {
         var folder = path
         while folder.count > 1 && folder.hasSuffix("/") { folder.removeLast() }
@@ -125,7 +125,7 @@ extension Repository {
         }
     }
 
-    /// Makes a fresh folder and everything in it durable.
+    /// Makes a new folder and everything in it durable.
     private static func synchroniseAll(_ folder: String) throws(Fault) {
         for name in Files.names(in: folder) {
             let path = "\(folder)/\(name)"

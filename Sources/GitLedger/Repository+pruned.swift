@@ -12,9 +12,9 @@ import Federation
 /// The file of the line of pruned blobs: `<id of the blob> <sha256 of the content> <size in bytes>\n`, sorted by id.
 enum PrunedLayout {
     static let file = "pruned"
-    /// More bytes than any content has: sums of sizes cannot overflow.
+    /// A larger size than any content has: sums of sizes cannot overflow.
     static let largestSize = 1 << 40
-    /// Bytes of the list itself: half a million lines.
+    /// The largest size of the list itself in bytes: half a million lines.
     static let largest = 64 << 20
 
     static func parse(_ bytes: [UInt8]) -> [ObjectID: Repository.BlobDigest]? {
@@ -37,8 +37,8 @@ enum PrunedLayout {
 }
 
 extension Repository {
-    /// What the ledger lists as pruned; read once a process. The list is believed of nothing: a state that is recomputed with a wrong
-    /// SHA-256 is not the one that the commits state. Faults: ledger.corrupt, and those of reading.
+    /// What the ledger lists as pruned; read once in a process. The list need not be trusted: a state that is recomputed with a wrong
+    /// SHA-256 differs from the one that the commits state. Faults: ledger.corrupt, and those of reading.
     mutating func pruned() throws(Fault) -> [ObjectID: BlobDigest] {
         if let known = prunedBlobs { return known }
         var found: [ObjectID: BlobDigest] = [:]
@@ -68,8 +68,8 @@ extension Repository {
         }
     }
 
-    /// Removes the blobs: out of packs, then as files. Killed at any moment, it has removed fewer. Faults: ledger.not-writable,
-    /// ledger.corrupt.
+    /// Removes the blobs: first from packs, then as files. If it is killed at any moment, it has removed fewer. Faults:
+    /// ledger.not-writable, ledger.corrupt.
     mutating func removeBlobs(_ blobs: [ObjectID]) throws(Fault) {
         let gone = Set(blobs)
         for pack in try store.ownPacks() {
@@ -83,8 +83,8 @@ extension Repository {
         }
     }
 
-    /// Writes a pack of the objects that stay, reads every one of them from it, puts it beside the old pack, and only then removes
-    /// the old one: at each moment every object that stays is in one of both.
+    /// Writes a pack of the objects that stay, reads every one of them from it, puts it beside the old pack, and only then removes the old
+    /// pack: at each moment every object that stays is in at least one of the two.
     private mutating func replace(_ pack: PackFile, keeping kept: [ObjectID]) throws(Fault) {
         let shelf = "\(folder)/objects/pack"
         if !kept.isEmpty {
@@ -94,7 +94,7 @@ extension Repository {
             defer { Self.remove(tree: waiting) }
             guard mkdir("\(waiting)/pack", 0o755) == 0 else { throw .ledgerNotWritable(path, errno) }
             try writePack(of: kept, into: "\(waiting)/pack")
-            // A store of that folder alone: what it finds is in the new pack.
+            // A store of that folder alone: whatever it finds is in the new pack.
             let fresh = ObjectStore(folder: waiting)
             for id in kept {
                 guard try fresh.read(id, limit: Ledger.largestObject, at: Place(file: waiting)) != nil else {
@@ -103,12 +103,12 @@ extension Repository {
             }
             try settle(waiting)
         }
-        // An index of several packs names the old one: git must not look for it there.
+        // An index of several packs names the old pack: git must not look for it there.
         for name in Files.names(in: shelf) where name.hasPrefix("multi-pack-index") {
             Self.remove(tree: "\(shelf)/\(name)")
             unlink("\(shelf)/\(name)")
         }
-        // The index first: without it nobody looks for the pack.
+        // The index is removed first: without it git does not look for the pack.
         for suffix in ["idx", "pack", "rev", "bitmap", "keep", "mtimes", "promisor"] {
             let file = "\(pack.path).\(suffix)"
             if unlink(file) != 0 && errno != ENOENT { throw .ledgerNotWritable(file, errno) }
@@ -118,7 +118,7 @@ extension Repository {
 
     /// Moves the packs that wait in a folder into the ledger, durably.
     func settle(_ waiting: String) throws(Fault) {
-        // The pack before its index: an index makes git look for the pack.
+        // The pack is moved before its index: an index makes git look for the pack.
         for suffix in [".pack", ".idx"] {
             for name in Files.names(in: "\(waiting)/pack") where name.hasSuffix(suffix) {
                 try Files.synchronise("\(waiting)/pack/\(name)")
@@ -130,21 +130,21 @@ extension Repository {
         try Files.synchronise("\(folder)/objects/pack")
     }
 
-    /// Those of the blobs that are there, in order of the ids. Faults: ledger.kept where one lies in an alternate, or where an extension
-    /// or a file asks to keep all.
+    /// Those of the blobs that exist, in order of the ids. Faults: ledger.kept where one is in an alternate, or where an extension or a
+    /// file asks to keep all objects.
     func presentBlobs(_ blobs: Set<ObjectID>) throws(Fault) -> [ObjectID] {
         var found: [ObjectID] = []
         for blob in blobs where try store.header(blob, at: Place(file: path)) != nil { found.append(blob) }
         let elsewhere = found.count { !store.isOwn($0) }
         if elsewhere > 0 {
             throw .ledgerKept(
-                path, elsewhere, "lie in another repository, which objects/info/alternates names",
+                path, elsewhere, "are in another repository, which objects/info/alternates names",
                 mend: "Prune that repository, or run git repack -a -d in this one and remove the file.")
         }
         return found.sorted()
     }
 
-    /// The first blob that is reached and gone, if the ledger lists any as pruned.
+    /// The first blob that is reached but gone, if the ledger lists any blob as pruned.
     mutating func firstPruned(reachableFrom commits: [CommitID]) throws(Fault) -> (String, ObjectID)? {
         guard try !pruned().isEmpty else { return nil }
         let list = try pruned()
@@ -164,7 +164,7 @@ extension Ledger {
         try reading { (repository) throws(Fault) in try repository.pruned().count }
     }
 
-    /// SHA-256 and size of a file's content, read from it, or from the list where it is pruned; nil where there is no such file.
+    /// SHA-256 and size of a file's content, read from the content, or from the list where it is pruned; nil where there is no such file.
     /// Faults: as `file`.
     public func digest(of path: String, in commit: CommitID) throws(Fault) -> (digest: Digest, size: Int)? {
         try reading { (repository) throws(Fault) in
@@ -174,11 +174,11 @@ extension Ledger {
         }
     }
 
-    /// Lists blobs as pruned in a commit of the line of pruned blobs, then removes them, from packs too. Killed in between, it has
-    /// removed fewer than it lists; called again, it removes the rest. `seal` completes the commit. Gives how many were removed and their
-    /// sizes' sum.
+    /// Lists blobs as pruned in a commit of the line of pruned blobs, then removes them, also from packs. If it is killed in between, it
+    /// has removed fewer than it lists; a second call removes the rest. `seal` completes the commit. Returns how many were removed and the
+    /// sum of their sizes.
     ///
-    /// `check` throws where nothing may be removed now, such as while a run is under way; it is asked before anything changes, and again
+    /// `check` throws where nothing may be removed now, for example while a run is active; it is called before anything changes, and again
     /// before the first removal. Faults: those of `check`, ledger.kept before anything changed, and those of `commit`.
     public func prune(
         _ blobs: Set<ObjectID>, unless check: () throws(Fault) -> Void = { () throws(Fault) in },

@@ -1,10 +1,10 @@
-// Reading refs, commits and trees. Commits and trees are taken apart here, from bytes already compared with their ids.
+// Reading refs, commits and trees. Commits and trees are parsed here, from bytes that were already compared with their ids.
 
 import Faults
 import Federation
 
 extension Repository {
-    /// Where a line's ref stands; nil if it does not exist. Faults: ledger.corrupt, ledger.unreadable.
+    /// The commit that a line's ref names; nil if the ref does not exist. Faults: ledger.corrupt, ledger.unreadable.
     func tip(_ line: LineRef) throws(Fault) -> CommitID? {
         switch try refs.value(of: refs.stored(line.ref)) {
         case nil: return nil
@@ -14,13 +14,13 @@ extension Repository {
         }
     }
 
-    /// Every line of every run in byte order of the refs, also those whose ref file is damaged.
+    /// Every line of every run in byte order of the refs, also lines whose ref file is damaged.
     func lines() throws(Fault) -> [LineRef] { try names().compactMap { LineRef(ref: $0) } }
 
     /// The names of all refs as a ledger has them, in byte order. Faults: ledger.corrupt, ledger.unreadable, ledger.too-large.
     func names() throws(Fault) -> [String] { try refs.visible().filter { !$0.isLocal }.map(\.name) }
 
-    /// Reads a commit, once a process. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable.
+    /// Reads a commit, once in a process. Faults: ledger.corrupt, ledger.missing-object, ledger.unreadable.
     mutating func commit(_ id: CommitID) throws(Fault) -> CommitRecord {
         if let known = commits[id] { return known }
         let record = try readCommit(id)
@@ -53,7 +53,7 @@ extension Repository {
         return entries
     }
 
-    /// The path of a folder's entry, held to what a ledger's tree may hold. Faults: ledger.invalid-path, ledger.foreign-entry.
+    /// The path of a folder's entry, after the check that a ledger's tree may hold it. Faults: ledger.invalid-path, ledger.foreign-entry.
     static func checked(
         _ entry: TreeEntry, in folder: String, of commit: CommitID?
     ) throws(Fault) -> (path: String, isFolder: Bool) {
@@ -69,10 +69,10 @@ extension Repository {
         }
     }
 
-    /// Faults: ledger.invalid-path for a folder that lies deeper than any of ours: what goes down folder by folder must end.
+    /// Faults: ledger.invalid-path for a folder that is deeper than any folder of a ledger: a walk from folder to folder must end.
     static func requireShallow(_ folder: String, in commit: CommitID?) throws(Fault) {
         if folder.utf8.count(where: { $0 == 0x2f }) >= TreePath.deepest {
-            throw .ledgerInvalidPath(folder, "folders lie more than \(TreePath.deepest) deep", in: commit)
+            throw .ledgerInvalidPath(folder, "folders are nested more than \(TreePath.deepest) deep", in: commit)
         }
     }
 
@@ -92,8 +92,8 @@ extension Repository {
         return files.sorted { TreePath.precedes($0.path, $1.path) }
     }
 
-    /// How many entries a tree may have, counting a folder each time it occurs: a few kilobytes of hostile trees that name
-    /// each other can stand for more files than there are atoms.
+    /// How many entries a tree may have, where a folder counts each time it occurs: a few kilobytes of hostile trees that name each other
+    /// can describe more files than there are atoms.
     static let largestTree = 200_000
 
     private mutating func collect(
@@ -114,8 +114,8 @@ extension Repository {
         }
     }
 
-    /// The files in which two commits differ, in byte order of the paths; nil stands for an empty tree. Folders that are the same
-    /// are not opened. Faults: those of reading, ledger.invalid-path, ledger.foreign-entry.
+    /// The files in which two commits differ, in byte order of the paths; nil means an empty tree. Folders that are the same are not
+    /// opened. Faults: those of reading, ledger.invalid-path, ledger.foreign-entry.
     mutating func differences(from old: CommitID?, to new: CommitID) throws(Fault) -> [FileDifference] {
         var found: [String: FileDifference] = [:]
         var budget = Self.largestTree
@@ -133,7 +133,7 @@ extension Repository {
         let before =
             try old.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.old) } ?? Tree.empty
         let after = try new.map { (id) throws(Fault) in try entries(of: id, at: folder, in: commits.new) } ?? Tree.empty
-        // Both are in one order, so what they begin with alike needs no look at all.
+        // Both are in the same order, so the entries that are equal from the start need not be compared one by one.
         let alike = before.alike(after)
         var folders: [String: (old: ObjectID?, new: ObjectID?)] = [:]
         for (list, commit, isNew) in [(before, commits.old, false), (after, commits.new, true)] {
@@ -205,7 +205,7 @@ extension Repository {
         return nil
     }
 
-    /// The commits from which only first parents are followed, the oldest first.
+    /// The chain of first parents of a commit, the oldest first.
     mutating func firstParents(from tip: CommitID) throws(Fault) -> [CommitRecord] {
         var records: [CommitRecord] = []
         var size = 0
@@ -219,7 +219,7 @@ extension Repository {
         return records.reversed()
     }
 
-    /// As many bytes of commits as a history may have in memory: a million commits of a run.
+    /// The most bytes of commits that a history may take in memory: a million commits of a run.
     static let largestHistory = 1 << 30
 
     private static func requireFew(_ size: inout Int, _ record: CommitRecord) throws(Fault) {
@@ -237,7 +237,7 @@ extension Repository {
         return records
     }
 
-    /// Whether a commit is among the others and what they descend from, looking at the nearest first. Faults: as `ancestry`.
+    /// Whether a commit is among the others or their ancestors; the nearest are looked at first. Faults: as `ancestry`.
     mutating func isReached(_ wanted: CommitID, from tips: [CommitID]) throws(Fault) -> Bool {
         var seen = Set(tips)
         var next = tips
@@ -250,13 +250,13 @@ extension Repository {
         return false
     }
 
-    /// As `ancestry`, going on past commits that cannot be read.
+    /// As `ancestry`, but continues past commits that cannot be read.
     mutating func ancestryWithFaults(of tips: [CommitID]) -> (records: [CommitRecord], faults: [Fault]) {
         var ordered: [CommitRecord] = []
         var faults: [Fault] = []
         var seen: Set<CommitID> = []
         var size = 0
-        // Depth first without recursion: on the stack are commits whose parents are being visited, with the next parent's number.
+        // Depth first without recursion: the stack holds commits whose parents are being visited, with the index of the next parent.
         var stack: [(record: CommitRecord, next: Int)] = []
         for tip in tips {
             var wanted: CommitID? = tip

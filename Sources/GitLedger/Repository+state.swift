@@ -1,4 +1,4 @@
-// State-SHA256: one SHA-256 over every path and content of a tree but timing.json, folder by folder. docs/ledger.md gives the layout.
+// State-SHA256: one SHA-256 over every path and content of a tree except timing.json, folder by folder. docs/ledger.md gives the layout.
 
 import Digests
 import Faults
@@ -6,7 +6,7 @@ import Federation
 
 enum StateLayout {
     static let trailer = "State-SHA256"
-    /// The digest of a folder that has no line: it is left out of the folder above.
+    /// The digest of a folder without lines: such a folder is left out of the folder above.
     static let nothing = Digest.sha256([UInt8]())
 
     /// The line of one file: `<sha256 of the content> <size in bytes> <name>\n`.
@@ -19,33 +19,33 @@ enum StateLayout {
 }
 
 extension Repository {
-    /// A folder as it stands in a tree: where it stands decides how long its paths are.
+    /// A folder and its place in a tree: the place decides how long its paths are.
     struct PlacedTree: Hashable {
         let tree: ObjectID
         let pathLength: Int
     }
 
-    /// The state of a folder, and how many entries it stands for, those of its folders included.
+    /// The state of a folder, and how many entries it counts for, those of its folders included.
     struct FolderState {
         let digest: Digest
         let entries: Int
     }
 
-    /// The state of a tree. A folder is read and hashed once a process, so that a run's commits cost what each changes.
+    /// The state of a tree. A folder is read and hashed once in a process, so that the cost of each commit of a run is that of its changes.
     ///
     /// Faults: those of reading, ledger.invalid-path, ledger.foreign-entry.
     mutating func stateDigest(of tree: ObjectID, in commit: CommitID?) throws(Fault) -> Digest {
         try state(of: tree, folder: "", in: commit).digest
     }
 
-    /// A folder of many entries while it was hashed last: the entries, and the hash of the lines of all but the last of them. The next
-    /// commit's folder begins with the same ones.
+    /// A folder of many entries as it was last hashed: the entries, and the hash of the lines of all but the last of them. The folder of
+    /// the next commit begins with the same entries.
     struct LongFolder {
         let tree: Tree
         let builder: DigestBuilder
-        /// The entries that those lines stand for, those of folders included.
+        /// How many entries those lines count for, those of folders included.
         let entries: Int
-        /// Fewer are not worth being kept.
+        /// Folders with fewer entries are not worth keeping.
         static let least = 16
     }
 
@@ -92,9 +92,9 @@ extension Repository {
         return found
     }
 
-    /// SHA-256 and size of a file's content, read and hashed once a process.
+    /// SHA-256 and size of a file's content, read and hashed once in a process.
     ///
-    /// Where the content is pruned, what the list says of it.
+    /// Where the content is pruned, the values come from the list.
     mutating func digest(of file: TreeFile, in commit: CommitID?) throws(Fault) -> BlobDigest {
         if let known = blobDigests[file.blob] { return known }
         if refused.contains(file.blob) {

@@ -1,5 +1,5 @@
-// Repository: the one owner of the libgit2 handle, with object reading and writing. Not safe for two threads at once:
-// Ledger keeps it behind a lock. libgit2 writes refs and packs; objects and refs are read here, within limits.
+// Repository: the only owner of the libgit2 handle, with object reading and writing. Not safe for two threads at once: Ledger keeps it
+// behind a lock. libgit2 writes refs and packs; objects and refs are read here, within limits.
 
 import CLibgit2
 import Faults
@@ -9,7 +9,7 @@ struct Repository: ~Copyable {
     /// The ledger's folder as the person named it.
     let path: String
     let handle: OpaquePointer
-    /// The folder git calls its common directory, without a slash at the end.
+    /// The folder that git calls its common directory, without a slash at the end.
     let folder: String
     /// Whether this is a clone with a work tree, whose remote branches are read as a ledger's.
     let isClone: Bool
@@ -17,17 +17,17 @@ struct Repository: ~Copyable {
     let refs: RefStore
     /// SHA-256 and size of every blob hashed so far: a blob's content cannot change under its id.
     var blobDigests: [ObjectID: BlobDigest] = [:]
-    /// The state of every folder hashed so far, likewise.
+    /// The state of every folder hashed so far; it cannot change under the folder's id.
     var stateDigests: [PlacedTree: FolderState] = [:]
-    /// Commits read so far, likewise.
+    /// Commits read so far; they cannot change under their ids.
     var commits = Shelf<CommitID, CommitRecord>(limit: 256 << 20)
-    /// Trees read last: the root and the folder of rounds are asked for again and again.
+    /// The trees read last: the root and the folder of rounds are needed again and again.
     var recentTrees = Shelf<ObjectID, Tree>(limit: 64 << 20)
-    /// The folder of rounds as it was hashed and checked last, and others of so many entries, by path.
+    /// The folder of rounds as it was last hashed and checked, and other folders with many entries, by path.
     var longFolders = Shelf<String, LongFolder>(limit: 64 << 20)
-    /// Contents larger than the check under way permits: they are not inflated for a state either.
+    /// Contents that are larger than the current check permits: they are not inflated for a state either.
     var refused: Set<ObjectID> = []
-    /// What the ledger lists as pruned, once it was asked for.
+    /// What the ledger lists as pruned; nil until it is needed.
     var prunedBlobs: [ObjectID: BlobDigest]?
 
     struct BlobDigest {
@@ -52,7 +52,7 @@ struct Repository: ~Copyable {
             try Git.attempt(git_repository_open_ext(&opened, place, flags, nil))
         } catch  where error.isNotFound {
             if Files.exists(inner) { throw .ledgerNotBare(path, isClone: false) }
-            throw .ledgerNotARepository(path, "this folder is no git repository")
+            throw .ledgerNotARepository(path, "this folder is not a git repository")
         } catch {
             throw error.reading(path, at: Place(file: path))
         }
@@ -79,7 +79,7 @@ struct Repository: ~Copyable {
 
     deinit { git_repository_free(handle) }
 
-    /// Faults: ledger.not-bare where nothing can be written because it is a clone with a work tree.
+    /// Faults: ledger.not-bare for a clone with a work tree, where nothing can be written.
     func requireBare() throws(Fault) {
         if isClone { throw .ledgerNotBare(path, isClone: true) }
     }
@@ -92,7 +92,7 @@ struct Repository: ~Copyable {
         guard let (found, content) = try store.read(id, limit: min(limit, kind.largest), at: place) else {
             throw .ledgerMissingObject(id, kind: kind.rawValue, at: place)
         }
-        guard found == kind else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
+        guard found == kind else { throw .ledgerDamaged(id, "it is not a \(kind)", at: place) }
         return content
     }
 
@@ -101,12 +101,12 @@ struct Repository: ~Copyable {
         guard let (found, size) = try store.header(id, at: place) else {
             throw .ledgerMissingObject(id, kind: kind.rawValue, at: place)
         }
-        guard found == kind else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
+        guard found == kind else { throw .ledgerDamaged(id, "it is not a \(kind)", at: place) }
         return size
     }
 
-    /// Writes an object, durably, and gives its id. A copy that is already there is read first: git never writes over one,
-    /// so a damaged copy would stay. Faults: ledger.not-writable, ledger.corrupt, ledger.too-large.
+    /// Writes an object, durably, and returns its id. If a copy exists already, it is read first: git never overwrites an object, so a
+    /// damaged copy would stay. Faults: ledger.not-writable, ledger.corrupt, ledger.too-large.
     func write(_ bytes: [UInt8], _ kind: ObjectKind, at place: Place) throws(Fault) -> ObjectID {
         guard bytes.count <= kind.largest else {
             throw .ledgerTooLarge("the \(kind) to write", bytes.count, limit: kind.largest, at: place)
@@ -117,7 +117,7 @@ struct Repository: ~Copyable {
         }
         let id = ObjectID(oid)
         if let (found, _) = try store.read(id, limit: kind.largest, at: place) {
-            guard found == kind else { throw .ledgerDamaged(id, "it is no \(kind)", at: place) }
+            guard found == kind else { throw .ledgerDamaged(id, "it is not a \(kind)", at: place) }
             return id
         }
         try StoredObject.store(bytes, kind, id, in: folder)
@@ -138,7 +138,7 @@ enum ObjectKind: String, CustomStringConvertible {
         }
     }
 
-    /// More bytes are neither read nor written: a commit of 20,000 parents and a folder of 200,000 entries fit.
+    /// Larger objects are neither read nor written: a commit of 20,000 parents and a folder of 200,000 entries fit.
     var largest: Int {
         switch self {
         case .blob: Ledger.largestObject

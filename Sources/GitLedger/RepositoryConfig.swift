@@ -1,5 +1,5 @@
-// RepositoryConfig: a repository's own configuration, looked at before libgit2 reads it: libgit2 follows includes wherever they lead,
-// and says only "unsupported" of an extension.
+// RepositoryConfig: a repository's own configuration, checked before libgit2 reads it: libgit2 follows includes to any place, and for an
+// extension it says only "unsupported".
 
 import CLibgit2
 import Faults
@@ -11,11 +11,11 @@ enum RepositoryConfig {
     static func check(_ place: String) throws(Fault) {
         let folder = place.hasSuffix("/") ? String(place.dropLast()) : place
         let path = "\(folder)/config"
-        // libgit2 reads these as well when it opens a repository.
+        // libgit2 also reads these when it opens a repository.
         for name in ["commondir", "gitdir", "HEAD"] {
             switch Files.bounded("\(folder)/\(name)", limit: 4096) {
             case .content, .absent: break
-            case .notAFile: throw .ledgerConfig("\(folder)/\(name)", "this is no plain file")
+            case .notAFile: throw .ledgerConfig("\(folder)/\(name)", "this is not a plain file")
             case .tooLarge(let size):
                 throw .ledgerConfig("\(folder)/\(name)", "this file has \(size) bytes; at most 4096 are read")
             case .failed(let code): throw .ledgerUnreadable("\(folder)/\(name)", Files.reason(code))
@@ -25,7 +25,7 @@ enum RepositoryConfig {
         switch Files.bounded(path, limit: largest) {
         case .content(let content): bytes = content
         case .absent: return
-        case .notAFile: throw .ledgerConfig(path, "this is no plain file")
+        case .notAFile: throw .ledgerConfig(path, "this is not a plain file")
         case .tooLarge(let size): throw .ledgerConfig(path, "this file has \(size) bytes; at most \(largest) are read")
         case .failed(let code): throw .ledgerUnreadable(path, Files.reason(code))
         }
@@ -37,7 +37,7 @@ enum RepositoryConfig {
         if let (name, value) = extensions(path) { throw .ledgerExtension(folder, name, value) }
     }
 
-    /// The first extension that libgit2 1.5 does not read, where the format's version makes extensions count.
+    /// The first extension that libgit2 1.5 does not read, in a repository whose format version makes extensions count.
     private static func extensions(_ path: String) -> (name: String, value: String)? {
         var config: OpaquePointer?
         defer { git_config_free(config) }

@@ -1,4 +1,4 @@
-// Shelf: what was read last, up to a number of bytes. A hostile repository holds few bytes that stand for many.
+// Shelf: a cache of what was read last, up to a number of bytes. A few bytes of a hostile repository can expand to very many.
 
 /// A dictionary that forgets everything when its contents' sizes pass a limit.
 struct Shelf<Key: Hashable, Value> {
@@ -10,7 +10,7 @@ struct Shelf<Key: Hashable, Value> {
 
     subscript(key: Key) -> Value? { contents[key] }
 
-    /// Keeps a value that takes about so many bytes.
+    /// Keeps a value that takes about this many bytes.
     mutating func keep(_ value: Value, as key: Key, size added: Int) {
         if size + added > limit { removeAll() }
         guard added <= limit else { return }

@@ -1,5 +1,6 @@
-// Writing one loose object. Adapters do not compress: zlib's fastest level takes ten times as long over them as the disk, so objects of a
-// megabyte are stored; libgit2's loose backend writes corrupt objects at that level, and takes an object for known whose pack is gone.
+// Writing one loose object. Adapters do not compress: even at its fastest level zlib takes ten times as long over them as the disk, so
+// objects of a megabyte or more are stored uncompressed. libgit2's loose backend writes corrupt objects at that level, and takes an object
+// whose pack is gone as existing.
 
 import CLibgit2
 import Faults
@@ -11,12 +12,12 @@ import Faults
 #endif
 
 enum StoredObject {
-    /// Objects of so many bytes are stored; smaller ones are records, which compress.
+    /// Objects of at least this many bytes are stored; smaller ones are records, which compress.
     static let least = 1 << 20
 
-    /// Writes `<type> <size> NUL <content>` as a zlib stream to `objects/<2 digits>/<38 digits>`, durably: beside its
-    /// place, synchronised, then renamed. A process that dies before leaves a `tmp_obj_` file, which git's own clean-up knows.
-    /// Faults: ledger.not-writable.
+    /// Writes `<type> <size> NUL <content>` as a zlib stream to `objects/<2 digits>/<38 digits>`, durably: it is written beside its place,
+    /// synchronised, then renamed. A process that dies earlier leaves a `tmp_obj_` file, which git's own clean-up removes. Faults:
+    /// ledger.not-writable.
     static func store(_ bytes: [UInt8], _ kind: ObjectKind, _ id: ObjectID, in folder: String) throws(Fault) {
         let hex = id.hex
         let shelf = "\(folder)/objects/\(hex.prefix(2))"
@@ -24,7 +25,7 @@ enum StoredObject {
         var isNew = false
         var template: [CChar] = []
         var descriptor: Int32 = -1
-        // git removes an object folder that packing left empty: it is made again, until a file stands in it.
+        // git removes an object folder that is empty after packing: the folder is made again until it holds a file.
         for _ in 0..<attempts {
             if mkdir(shelf, 0o777) == 0 {
                 isNew = true
@@ -47,7 +48,7 @@ enum StoredObject {
         do throws(Fault) {
             try Files.synchronise(shelf)
         } catch {
-            // Packed already, and its folder gone: the pack is what must be durable, and git sees to that.
+            // The object is packed already, and its folder is gone: now the pack must be durable, and git ensures that.
             if Files.exists(shelf) { throw error }
         }
         if isNew { try Files.synchronise("\(folder)/objects") }
@@ -56,7 +57,7 @@ enum StoredObject {
     /// How often a folder that vanishes is made again.
     private static let attempts = 100
 
-    /// Writes all bytes, read-only from then on, and synchronises them; the error number, or 0.
+    /// Writes all bytes, makes the file read-only, and synchronises it; returns the error number, or 0.
     private static func put(_ bytes: [UInt8], _ descriptor: Int32) -> Int32 {
         bytes.withUnsafeBytes { buffer in
             var done = 0
@@ -80,7 +81,7 @@ enum StoredObject {
         defer { deflateEnd(&stream) }
         let parts = head + content
         let room = Int(deflateBound(&stream, UInt(parts.count)))
-        // zlib counts in 32 bits, and stock git stops at 4 GiB as well.
+        // zlib counts in 32 bits, and stock git has the same limit of 4 GiB.
         guard room <= UInt32.max else { throw .ledgerNotWritable(path, "an object of more than 4 GiB") }
         var isWhole = false
         let packed = [UInt8](unsafeUninitializedCapacity: room) { output, count in

@@ -13,11 +13,11 @@ struct TreeEntry {
     var bytes: [UInt8] { Array(mode.utf8) + [0x20] + name + [0] + id.bytes }
 }
 
-/// A tree object as it was read. Its entries are made when they are asked for: the folder of rounds has one for each round and is read
-/// for each commit, and all but the last of them were seen in the commit before.
+/// A tree object as it was read. Its entries are made only when they are needed: the folder of rounds has one entry for each round and is
+/// read for each commit, and all but the last entry were read for the commit before.
 struct Tree: RandomAccessCollection {
     private let bytes: [UInt8]
-    /// Where each entry begins, and where its name does; at the end, the length of all.
+    /// Where each entry and its name begin; the last pair is the length of all bytes.
     private let starts: [(entry: Int32, name: Int32)]
 
     static let empty = Tree()
@@ -27,7 +27,7 @@ struct Tree: RandomAccessCollection {
         starts = [(0, 0)]
     }
 
-    /// Reads a tree object; nil if it is not laid out as one.
+    /// Reads a tree object; nil if its layout is not that of a tree.
     init?(_ bytes: [UInt8]) {
         guard bytes.count < Int32.max else { return nil }
         var starts: [(entry: Int32, name: Int32)] = []
@@ -50,7 +50,7 @@ struct Tree: RandomAccessCollection {
         self.starts = starts
     }
 
-    /// Bytes that it takes in memory, about.
+    /// About how many bytes it takes in memory.
     var size: Int { bytes.count + 8 * starts.count }
 
     var startIndex: Int { 0 }
@@ -64,14 +64,14 @@ struct Tree: RandomAccessCollection {
             id: bytes.withUnsafeBytes { ObjectID(bytes: UnsafeRawBufferPointer(rebasing: $0[(end - 20)..<end])) })
     }
 
-    /// The first entry of that name. From the start, entry by entry: whether a hostile tree is sorted is not known.
+    /// The first entry of that name. The search goes from the start, entry by entry: a hostile tree may be unsorted.
     func entry(named name: some Collection<UInt8>) -> TreeEntry? {
         let wanted = Array(name)
         let found = bytes.withUnsafeBytes { bytes in
             wanted.withUnsafeBytes { wanted in
                 indices.first { index in
                     let (start, end) = (Int(starts[index].name), Int(starts[index + 1].entry) - 21)
-                    // The last byte first: numbered folders differ there.
+                    // The last byte is compared first: numbered folders differ there.
                     guard end - start == wanted.count, let last = wanted.last, bytes[end - 1] == last else {
                         return false
                     }
@@ -82,7 +82,7 @@ struct Tree: RandomAccessCollection {
         return found.map { self[$0] }
     }
 
-    /// How many entries both trees begin with alike.
+    /// How many entries both trees have in common from the start.
     func alike(_ other: Tree) -> Int {
         let length = Swift.min(bytes.count, other.bytes.count)
         let same = bytes.withUnsafeBytes { left in
@@ -96,7 +96,7 @@ struct Tree: RandomAccessCollection {
                 return same
             }
         }
-        // The last start at or before that place, counted from the end, where trees of one folder differ.
+        // The last start at or before that place; it is searched from the end, where trees of one folder differ.
         var count = endIndex
         while count > 0, Int(starts[count].entry) > same { count -= 1 }
         return Swift.min(count, other.endIndex)

@@ -1,10 +1,10 @@
 // TreePath: which paths a tree of the ledger may hold. State-SHA256 relies on it: a path never holds a line break.
 
 enum TreePath {
-    /// Says what is wrong with the path, or nil where nothing is.
+    /// Says what is wrong with the path; nil if nothing is.
     static func flaw(_ path: String) -> String? { flaw(Array(path.utf8)) }
 
-    /// Says what is wrong with the path's bytes, or nil where nothing is.
+    /// Says what is wrong with the path's bytes; nil if nothing is.
     static func flaw(_ bytes: [UInt8]) -> String? {
         for name in bytes.split(separator: 0x2f, omittingEmptySubsequences: false) {
             if let flaw = flaw(name: name, below: 0) { return flaw }
@@ -13,7 +13,7 @@ enum TreePath {
         return bytes.count > longest ? "the path has \(bytes.count) bytes; at most \(longest) are allowed" : nil
     }
 
-    /// Says what is wrong with one component that stands below a folder whose path has so many bytes, or nil.
+    /// Says what is wrong with one component below a folder whose path has this many bytes; nil if nothing is.
     static func flaw(name: ArraySlice<UInt8>, below folder: Int) -> String? {
         if name.isEmpty { return "the path has an empty component" }
         if folder + name.count >= longest { return "the path has more than \(longest) bytes" }
@@ -27,7 +27,7 @@ enum TreePath {
     }
 
     private static let longest = 4096
-    /// How many folders may lie in each other; those of a run are five deep.
+    /// How deep folders may be nested; those of a run are five deep.
     static let deepest = 32
 
     /// The names that a path is made of.

@@ -1,4 +1,4 @@
-// Bundles against stock git: what we write it reads, what it writes we read; nothing but forward is taken.
+// Bundles against stock git: it reads what we write, and we read what it writes; a line only ever moves forward.
 
 import Faults
 import Federation
@@ -37,7 +37,7 @@ import Testing
         #expect(try other.takeBundle(first).count { $0.isNew } == 3)
         #expect(try other.takeBundle(first).count { $0.isNew } == 0)
 
-        // Forward, also by a bundle that names what it goes on from.
+        // A bundle that moves a line forward, also one that names the commit it continues from.
         let next = try ledger.commit(draft(.main(small.run), at: small.aggregate, round: 2, [("more", "1")]))
         let second = "\(folder.path)/second.bundle"
         #expect(
@@ -49,11 +49,11 @@ import Testing
         #expect(try other.takeBundle(second).count { $0.isNew } == 1)
         #expect(try other.tip(.main(small.run)) == next)
         #expect(try other.checkObjects(reachableFrom: [next]).isEmpty)
-        // An older bundle moves nothing back.
+        // An older bundle moves no line back.
         #expect(try other.takeBundle(first).count { $0.isNew } == 0)
         #expect(try other.tip(.main(small.run)) == next)
 
-        // Another history of the same run is refused whole, though its other lines would be new.
+        // Another history of the same run is refused completely, although the bundle's other lines would be new.
         let forged = try Ledger.create(path: "\(folder.path)/forged.git")
         _ = try SmallRun(in: forged, run: "fresh-1")
         _ = try forged.commit(draft(.main(small.run), at: nil, [("plan.json", "another\n")]))

@@ -1,4 +1,5 @@
-// Clones, by this program and by stock git: none of them can take a line from its source, and a plain clone is a page and a ledger.
+// Clones, by this program and by stock git: none of them can remove a line from its source; a plain clone shows the page and can be read as
+// a ledger.
 
 import Faults
 import Federation
@@ -25,19 +26,19 @@ import Testing
             #expect(try clone.foreignRefs() == [])
             let local = try clone.survey().refs.filter { $0.kind == .local }
             #expect(local.map(\.name) == ["refs/heads/readme"])
-            // Nothing is written to it.
+            // Nothing can be written to it.
             let next = draft(.main(small.run), at: small.aggregate, [("a", "1")])
             #expect(code { () throws(Fault) in _ = try clone.commit(next) } == "ledger.not-bare")
             #expect(code { () throws(Fault) in _ = try Ledger.create(path: path).path } == "ledger.not-bare")
             let none = "\(folder.path)/none"
             #expect(code { () throws(Fault) in _ = try clone.takeBundle(none).count } == "ledger.not-bare")
         }
-        // Also when all refs are packed, and it goes on by git fetch.
+        // Also when all refs are packed, and after a git fetch.
         try git("\(work)/.git", "pack-refs", "--all")
         let next = try ledger.commit(draft(.main(small.run), at: small.aggregate, round: 2, [("a", "1")]))
         #expect(try git("\(work)/.git", "fetch", "-q").status == 0)
         #expect(try Ledger.open(path: work).tip(.main(small.run)) == next)
-        // And a ledger is made of it again.
+        // And a ledger can be made from it again.
         let bare = "\(folder.path)/bare.git"
         _ = try Ledger.clone(from: work, to: bare)
         #expect(try Ledger.open(path: bare).checkRun(small.run) == [])
@@ -50,7 +51,7 @@ import Testing
         #expect(try ledger.read(Ledger.readmeCommit).isAsWritten)
         #expect(try ledger.files(of: Ledger.readmeCommit).map(\.path) == ["README.md"])
         #expect(try git(folder.ledger, "symbolic-ref", "HEAD").line == "refs/heads/readme")
-        // A repository of before gets page and settings when it is opened for writing; a HEAD that names something stays.
+        // A repository of an older version gets the page and the settings when it is opened for writing; a HEAD that names something stays.
         let old = "\(folder.path)/old.git"
         try execute("git", ["init", "-q", "--bare", "-b", "main", old])
         let small = try SmallRun(in: try Ledger.create(path: old))
@@ -61,7 +62,7 @@ import Testing
         #expect(try git(old, "symbolic-ref", "HEAD").line == "refs/heads/runs/\(small.run.name)")
     }
 
-    /// What happened before: a mirror's push deleted the coordinator's other runs.
+    /// What happened in an older version: a mirror's push deleted the coordinator's other runs.
     @Test func noPushDeletesOrRewindsALine() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
@@ -86,7 +87,7 @@ import Testing
             }
         }
         #expect(try git(clones[0], "config", "remote.origin.mirror").status != 0)
-        // From ours, what goes forward goes, and git fetch brings the rest, without force.
+        // From our clone, a line that moves forward can be pushed, and git fetch brings the rest, without force.
         let copy = try Ledger.open(path: clones[0])
         let line = LineRef.answers(small.run, try siteID("general"))
         let answer = try copy.commit(draft(line, at: nil, parents: [small.aggregate], [("approval.json", "{}")]))

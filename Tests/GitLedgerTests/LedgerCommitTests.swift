@@ -72,13 +72,13 @@ import Testing
             try FileManager.default.contentsOfDirectory(atPath: "\(folder.ledger)/objects/\(id.prefix(2))").count == 1)
         let fsck = try git(folder.ledger, "fsck", "--strict", "--full")
         #expect(fsck.status == 0, "\(fsck.text) \(fsck.errors)")
-        // Once more beside the copy that is there, then packed by stock git.
+        // The same files again beside the existing copy, then packed by stock git.
         #expect(try ledger.commit(draft(line, at: commit, round: 2, [("plan.json", "2")])) != commit)
         #expect(try git(folder.ledger, "gc", "--quiet").status == 0)
         #expect(try Ledger.open(path: folder.ledger).file("adapter.safetensors", of: commit) == bytes)
     }
 
-    /// Where the disk has no room for it, nothing of it stays.
+    /// If the disk has no room for the file, nothing of it stays.
     @Test func aLargeFileThatCannotBeWrittenLeavesNothing() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
@@ -247,7 +247,7 @@ import Testing
         for draft in bad {
             #expect(code { () throws(Fault) in _ = try ledger.commit(draft) } == "ledger.invalid-message", "\(draft)")
         }
-        // Those of the page.
+        // The objects of the page.
         #expect(try looseObjects(folder.ledger).count == 3)
     }
 
@@ -272,7 +272,7 @@ import Testing
         let line = LineRef.site(small.run, try siteID("general"))
         let aside = draft(line, at: small.uploads[1], parents: [small.start], round: 2, [("b", "1")])
         #expect(code { () throws(Fault) in _ = try ledger.commit(aside) } == "ledger.not-forward")
-        // The aggregate merged the upload, so the site's next round may grow from it.
+        // The aggregate merged the upload, so the site's next round may start from the aggregate.
         let next = draft(line, at: small.uploads[1], parents: [small.aggregate], round: 2, [("b", "1")])
         #expect(try ledger.tip(line) == small.uploads[1])
         let id = try ledger.commit(next)
@@ -335,7 +335,7 @@ import Testing
     }
 }
 
-/// A place for what a closure saw.
+/// Holds a value that a closure saw.
 final class Box<Value: Sendable>: @unchecked Sendable {
     private let lock = NSLock()
     private var held: Value

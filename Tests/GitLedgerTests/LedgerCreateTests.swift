@@ -1,4 +1,4 @@
-// Creating and opening: idempotence, what stands in the way, and independence of the machine's configuration.
+// Creating and opening: idempotence, paths that are taken, and independence of the machine's configuration.
 
 import Faults
 import Federation
@@ -55,7 +55,7 @@ import Testing
 
     @Test func killedCreationLeavesNothingInTheWay() throws {
         let folder = try TemporaryFolder()
-        // What a creation killed before its rename leaves: a half-made folder beside the place.
+        // A creation that was killed before its rename leaves a half-made folder beside the place.
         let half = "\(folder.ledger).new-Abc123"
         try FileManager.default.createDirectory(atPath: "\(half)/objects", withIntermediateDirectories: true)
         #expect(code { () throws(Fault) in _ = try Ledger.open(path: folder.ledger) } == "ledger.missing")
@@ -126,7 +126,7 @@ import Testing
         let ledger = try Ledger.create(path: folder.ledger)
         let line = LineRef.main(try runName())
         let one = try ledger.commit(draft(line, at: nil, [("a", "1")]))
-        // A file where a folder must be refuses even root.
+        // Not even root can write where a file is in place of a folder.
         let blob = try git(folder.ledger, "hash-object", "--stdin", input: Array("2".utf8)).line
         let obstacle = "\(folder.ledger)/objects/\(blob.prefix(2))"
         try Data().write(to: URL(fileURLWithPath: obstacle))
@@ -148,7 +148,7 @@ import Testing
         #expect(try git(folder.ledger, "fsck", "--strict").status == 0)
     }
 
-    /// A limit on the size of files, in a child of its own, stands for the full disk: the write fails half-way.
+    /// A limit on the size of files, in a child process, simulates the full disk: the write fails half-way.
     @Test func fullDiskIsAFaultAndLosesNothing() async {
         await #expect(processExitsWith: .success) {
             let folder = try TemporaryFolder()
@@ -180,7 +180,7 @@ import Testing
 
     @Test func configurationOfThePersonIsNotRead() async {
         await #expect(processExitsWith: .success) {
-            // A configuration that no git can parse: whoever reads it fails.
+            // A configuration that no git can parse: a program that reads it fails.
             let folder = try TemporaryFolder()
             try FileManager.default.createDirectory(atPath: "\(folder.path)/git", withIntermediateDirectories: true)
             try folder.write("[core\nbroken", to: ".gitconfig")

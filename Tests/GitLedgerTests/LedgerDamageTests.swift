@@ -7,7 +7,7 @@ import GitLedger
 import Testing
 
 @Suite struct LedgerDamageTests {
-    /// Every byte of every object file, one bit each. The few bits that deflate leaves unused mean nothing to stock git either.
+    /// Every byte of every object file, one bit each. The few bits that deflate leaves unused have no meaning for stock git either.
     @Test func flippedBitInAnyObjectIsFoundAndNamed() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    /// An intact object under another object's name: zlib and its checksum have nothing to say.
+    /// An intact object under another object's name: zlib and its checksum find no error.
     @Test func exchangedObjectIsFound() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
@@ -149,7 +149,7 @@ import Testing
         #expect(code { () throws(Fault) in _ = try ledger.read(tip) } == "ledger.missing-object")
         #expect(
             try ledger.checkRun(small.run).contains { $0.code == "ledger.missing-object" && $0.what.contains(absent) })
-        // A ref to something that is no commit.
+        // A ref to something that is not a commit.
         try overwrite(file, Array("\(try ledger.read(small.start).tree)\n".utf8))
         #expect(try ledger.checkRun(small.run).contains { $0.code == "ledger.corrupt" })
         for garbage in ["", "garbage\n", "ref: refs/heads/elsewhere\n", String(absent.dropLast())] {
@@ -200,7 +200,7 @@ import Testing
         #expect(try ledger.checkRun(small.run).map(\.code).contains("ledger.invalid-path"))
     }
 
-    /// Commits somebody made by hand with stock git on top of a good run.
+    /// Commits made by hand with stock git on top of a good run.
     @Test func commitsByHandAreFound() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)

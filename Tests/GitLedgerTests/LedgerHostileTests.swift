@@ -1,4 +1,4 @@
-// Objects, trees, packs and configurations that somebody made to hurt: refused with a fault, in bounded memory and time.
+// Objects, trees, packs and configurations that are made to do harm: refused with a fault, in bounded memory and time.
 
 import Faults
 import Federation
@@ -7,7 +7,7 @@ import GitLedger
 import Testing
 
 @Suite(.timeLimit(.minutes(3))) struct LedgerHostileTests {
-    /// A zlib stream of stored blocks, so that a test says what the bytes inflate to.
+    /// A zlib stream of stored blocks, so that a test can choose what the bytes inflate to.
     static func stored(_ bytes: [UInt8]) -> [UInt8] {
         var stream: [UInt8] = [0x78, 0x01]
         var start = 0
@@ -34,13 +34,13 @@ import Testing
         let ledger = try Ledger.create(path: folder.ledger)
         let zeros = String(repeating: "0", count: 3_000_000)
         let commit = try ledger.commit(draft(.main(try runName()), at: nil, [("large", zeros), ("small", "1")]))
-        // Loose and compressed, then in a pack.
+        // First loose and compressed, then in a pack.
         let blob = try #require(try ledger.blob("large", of: commit))
         for isPacked in [false, true] {
             if isPacked {
                 try git(folder.ledger, "gc", "-q")
             } else {
-                // The ledger stores large files; stock git shortens this one a hundred times.
+                // The ledger stores large files; stock git compresses this one a hundred times.
                 let file = "\(folder.ledger)/objects/\(blob.hex.prefix(2))/\(blob.hex.dropFirst(2))"
                 try FileManager.default.removeItem(atPath: file)
                 try git(
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    /// The header's size is a lie in both directions, and of every worst value.
+    /// The header's size is wrong in both directions, and has every worst value.
     @Test func looseObjectsThatLieAboutTheirSize() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
@@ -81,7 +81,7 @@ import Testing
             _ = code { () throws(Fault) in _ = try ledger.files(of: commit) }
             #expect(try ledger.checkObjects(reachableFrom: [commit]).count == 1)
         }
-        // Ten bytes are stated and twenty megabytes come.
+        // Ten bytes are stated and twenty megabytes follow.
         try overwrite(path, Self.stored(Array("blob 10\0".utf8) + [UInt8](repeating: 0, count: 20_000_000)))
         #expect(code { () throws(Fault) in _ = try ledger.file("file", of: commit) } == "ledger.corrupt")
         for kind in [
@@ -90,7 +90,7 @@ import Testing
             try overwrite(path, Self.stored(Array("\(kind) 19\0".utf8) + content))
             #expect(code { () throws(Fault) in _ = try ledger.file("file", of: commit) } == "ledger.corrupt")
         }
-        // A pipe, a folder and a link in its place: nothing waits for ever.
+        // A pipe, a folder and a link in its place: no reader waits for ever.
         try FileManager.default.removeItem(atPath: path)
         mkfifo(path, 0o644)
         #expect(code { () throws(Fault) in _ = try ledger.file("file", of: commit) } == "ledger.corrupt")
@@ -105,7 +105,7 @@ import Testing
         return try #require(CommitID(hex: made.line))
     }
 
-    /// Every reader of a hostile tree ends in a fault or an answer.
+    /// Every reader of a hostile tree returns a fault or an answer.
     private func readAll(_ id: CommitID, in ledger: Ledger, beside small: SmallRun) throws -> Set<String> {
         var found: Set<String> = Set(try ledger.checkObjects(reachableFrom: [id]).map(\.code))
         let next = draft(.main(small.run), at: small.aggregate, base: id, [("b", "1")])
@@ -140,13 +140,13 @@ import Testing
         #expect(try ledger.tip(.main(small.run)) == small.aggregate)
     }
 
-    /// Deep as a stack of half a megabyte does not bear, read on such a stack.
+    /// Deeper than a stack of half a megabyte can hold, read on such a stack.
     @Test func foldersNestedAHundredThousandDeepAreRefused() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
         let small = try SmallRun(in: ledger)
         let deep = 3_000
-        // fast-import makes what update-index is too slow for; a path component may be one letter.
+        // fast-import makes it, because update-index is too slow; a path component may be one letter.
         let path = String(repeating: "a/", count: deep) + "f"
         let stream = """
             blob

@@ -1,4 +1,4 @@
-// Housekeeping of stock git beside us: what it packs, moves and removes at that moment is looked for again.
+// Housekeeping of stock git beside us: an object that git packs, moves or removes at that moment is looked for again.
 
 import Faults
 import Federation
@@ -19,7 +19,7 @@ import Testing
         let path = folder.ledger
         let collector = Thread {
             while !isDone.value {
-                // Its own clashes with our locks are git's affair.
+                // It may fail on our locks, which is not tested here.
                 _ = try? execute("git", ["--git-dir=\(path)", "gc", "--quiet"])
                 _ = try? execute("git", ["--git-dir=\(path)", "pack-refs", "--all"])
                 collections.value += 1
@@ -58,7 +58,7 @@ import Testing
         print("\(Self.runs) runs, \(collections.value) collections, \(stopped.count) stopped")
     }
 
-    /// A pack that is gone between two looks of one reader, and one that only appears then.
+    /// A pack that is removed between two reads of one reader, and a pack that appears between them.
     @Test func aReaderFollowsObjectsFromPackToPackAndBack() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)

@@ -1,4 +1,4 @@
-// Packs as stock git writes them, read to the same bytes; damaged and hostile ones refused.
+// Packs as stock git writes them give the same bytes; damaged and hostile packs are refused.
 
 import Faults
 import Federation
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    /// Every byte of a small pack, and of its index, altered in several ways: never a crash, never a wrong content.
+    /// Every byte of a small pack, and of its index, is altered in several ways: no crash, and never a wrong content.
     @Test func damagedPacksAndIndexesNeverCrash() throws {
         let folder = try TemporaryFolder()
         let tip = try run(in: try Ledger.create(path: folder.ledger), rounds: 6)
@@ -90,7 +90,7 @@ import Testing
                 }
             }
             #expect(tried > 500)
-            // What no object needs, such as checksums of the whole file, is not looked at here.
+            // Bytes that no object needs, such as checksums of the whole file, are not checked here.
             #expect(found * 2 > tried || file != path, "\(found) of \(tried) in \(file)")
             for length in [0, 8, 31, 1032, whole.count / 2, whole.count - 21] where length < whole.count {
                 try overwrite(file, Array(whole[..<length]))

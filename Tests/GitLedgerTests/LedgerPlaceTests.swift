@@ -1,4 +1,4 @@
-// Where a ledger cannot be read or made: the true reason, a mend that fits, and nothing left behind.
+// Places where a ledger cannot be read or made: the fault gives the true reason and a mend that fits, and nothing is left behind.
 
 import Faults
 import Federation
@@ -13,7 +13,7 @@ import Testing
         return try #require(found)
     }
 
-    /// Repositories that git reads and libgit2 1.5 does not.
+    /// Repositories that git can read but libgit2 1.5 cannot.
     @Test func extensionsOfGitAreCalledByName() throws {
         let folder = try TemporaryFolder()
         _ = try SmallRun(in: try Ledger.create(path: folder.ledger))
@@ -34,7 +34,7 @@ import Testing
             )
             #expect(found.mend.contains("bundle create"))
         }
-        // The mend, done: git makes a bundle, and a new ledger takes it.
+        // The mend works: git makes a bundle, and a new ledger imports it.
         try git(folder.ledger, "config", "--unset", "extensions.compatObjectFormat")
         try overwrite(config, good)
         try git(folder.ledger, "config", "core.repositoryformatversion", "1")
@@ -44,7 +44,7 @@ import Testing
         let other = "\(folder.path)/other.git"
         #expect(try Ledger.takeBundle(bundle, into: other).count { $0.isNew } == 3)
         #expect(try Ledger.open(path: other).runs().count == 1)
-        // Version 0 gives extensions no meaning, and `noop` none ever.
+        // Version 0 gives extensions no meaning, and `noop` never has one.
         try git(folder.ledger, "config", "core.repositoryformatversion", "0")
         #expect(try Ledger.open(path: folder.ledger).runs().count == 1)
         try overwrite(config, good)
@@ -71,7 +71,7 @@ import Testing
         for (name, code, told) in [
             ("absent", "bundle.unreadable", "there is no such file"),
             ("folder", "bundle.unreadable", "this is a folder"),
-            ("text", "bundle.bad", "no git bundle"), ("cut.bundle", "bundle.bad", "pack"),
+            ("text", "bundle.bad", "not a git bundle"), ("cut.bundle", "bundle.bad", "pack"),
         ] {
             for place in ["new.git", "ledger.git"] {
                 let found = try fault { () throws(Fault) in
@@ -111,7 +111,7 @@ import Testing
                 == "ledger.not-a-repository")
     }
 
-    /// A pack that states or inflates to more than is taken, or that carries what no line reaches.
+    /// A pack that states or inflates to more than is accepted, or that holds an object which no line reaches.
     @Test func receivingIsLimited() throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
@@ -134,7 +134,7 @@ import Testing
         #expect(taken(bundle, ReceivingLimits(object: 3_000_000)) == nil)
         #expect(try Ledger.open(path: other).checkObjects(reachableFrom: [commit]) == [])
 
-        // One object more in the pack, which no line reaches: somebody else's upload would hide so.
+        // One more object in the pack, which no line reaches: another site's upload could be hidden like this.
         let stranger = try git(folder.ledger, "hash-object", "-w", "--stdin", input: Array("hidden".utf8)).line
         let reached = try git(folder.ledger, "rev-list", "--objects", "--all").text
         let ids = reached.split(separator: "\n").map { $0.prefix(40) } + [Substring(stranger)]

@@ -1,4 +1,4 @@
-// Pruning: contents go from files and from packs, everything else stays, and a kill at any moment loses nothing else.
+// Pruning: contents are removed from files and from packs, everything else stays, and a kill at any moment loses nothing else.
 
 import Faults
 import Federation
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    /// What is left of a run: everything but the pruned contents, as this program and as stock git sees it.
+    /// The rest of a run: everything but the pruned contents, as this program and as stock git sees it.
     static func expectPruned(_ blobs: Set<ObjectID>, _ small: SmallRun, _ path: String) throws {
         let ledger = try Ledger.open(path: path)
         #expect(try ledger.checkObjects(reachableFrom: [small.aggregate]) == [])
@@ -38,7 +38,7 @@ import Testing
         #expect(code { () throws(Fault) in _ = try ledger.file(file, of: small.aggregate) } == "ledger.pruned")
     }
 
-    /// Loose, in one pack, in several with an index of all, and both loose and packed.
+    /// Loose, in one pack, in several packs with a common index, and both loose and packed.
     @Test(arguments: ["loose", "pack", "packs", "both"]) func contentsGoFromFilesAndPacks(form: String) throws {
         let folder = try TemporaryFolder()
         let ledger = try Ledger.create(path: folder.ledger)
@@ -60,14 +60,14 @@ import Testing
         let pruned = try Self.prune(blobs, in: ledger)
         #expect(pruned.count == 2 && pruned.bytes == "weights of dischargeweights of general".utf8.count)
         try Self.expectPruned(blobs, small, folder.ledger)
-        // An older reader finds what is left in the new pack.
+        // A reader that was opened earlier finds the rest in the new pack.
         #expect(try reader.checkRun(small.run) == [])
         #expect(try reader.file("adapter.safetensors", of: small.aggregate) == Array("the mean of both".utf8))
         let left = try git(folder.ledger, "cat-file", "--batch-all-objects", "--batch-check").text
         #expect(left.split(separator: "\n").count == all - 2 + 3)
         #expect(try Self.prune(blobs, in: ledger).count == 0)
         #expect(try ledger.prunedCount() == 2)
-        // It goes on, packed again by git or not, and it is cloned without what is gone.
+        // The run continues, whether git packed it again or not, and is cloned without the pruned contents.
         _ = try ledger.commit(draft(.main(small.run), at: small.aggregate, round: 2, [("a", "1")]))
         let copy = "\(folder.path)/copy.git"
         _ = try Ledger.clone(from: folder.ledger, to: copy)
@@ -87,7 +87,7 @@ import Testing
                 == "run.busy")
         #expect(try ledger.tip(.pruned) == nil)
         #expect(try ledger.checkObjects(reachableFrom: [small.aggregate]) == [])
-        // Contents of another repository are not ours to remove.
+        // Contents of another repository must not be removed from here.
         let copy = "\(folder.path)/copy.git"
         #expect(try execute("git", ["clone", "-q", "--bare", "--shared", folder.ledger, copy]).status == 0)
         let shared = try Ledger.open(path: copy)
@@ -141,11 +141,11 @@ import Testing
                 _ = try LedgerPruneTests.prune(blobs, in: ledger)
                 sleep(5)
             }
-            // Nothing but what is listed may be gone.
+            // Only listed contents may be gone.
             let after = try Ledger.open(path: path)
             #expect(try after.checkObjects(reachableFrom: [small.aggregate]) == [], "killed after \(delay) us")
             for run in try after.runs() { #expect(try after.checkRun(run) == []) }
-            // As the mend of `ledger.locked` says: the killed process has left the lock of the ref that it was moving.
+            // As the mend of `ledger.locked` says: the killed process left the lock of the ref that it was moving.
             unlink("\(path)/refs/heads/pruned.lock")
             _ = try Self.prune(blobs, in: after)
             try Self.expectPruned(blobs, small, path)

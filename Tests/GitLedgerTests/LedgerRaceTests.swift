@@ -124,7 +124,7 @@ import Testing
         let one = try ledger.commit(draft(line, at: nil, [("a", "1")]))
         let lock = "\(folder.ledger)/\(line.ref).lock"
         try Data().write(to: URL(fileURLWithPath: lock))
-        // A thread of its own: dispatch's may all be busy with other tests.
+        // A new thread: those of dispatch may all be busy with other tests.
         Thread.detachNewThread {
             usleep(300_000)
             unlink(lock)
@@ -133,7 +133,7 @@ import Testing
         #expect(try ledger.tip(line) == two)
     }
 
-    /// The child kills itself when the blobs and trees are written and the commit is not; then the same draft is committed.
+    /// The child kills itself after the blobs and trees are written and before the commit is; then the same draft is committed.
     @Test func killInTheMiddleLeavesTheLineAndTheDraftCanBeRepeated() async throws {
         let path = KilledChild.folder(of: getpid())
         try? FileManager.default.removeItem(atPath: path)
@@ -162,7 +162,7 @@ import Testing
 }
 
 enum KilledChild {
-    /// Where parent and child meet.
+    /// The folder that parent and child both use.
     static func folder(of parent: Int32) -> String {
         FileManager.default.temporaryDirectory.appendingPathComponent("ledger-killed-\(parent).git").path
     }

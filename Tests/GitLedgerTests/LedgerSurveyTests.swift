@@ -1,4 +1,4 @@
-// The survey: every ref and every influence is named, whatever it is called and whatever it holds.
+// The survey: every ref and every influence is named, whatever its name and content.
 
 import Faults
 import Federation
@@ -77,7 +77,7 @@ import Testing
         let small = try SmallRun(in: ledger)
         let other = try ledger.commit(draft(.main(try runName("other-1")), at: nil, [("plan.json", "other\n")]))
         let before = try ledger.ancestry(of: [small.aggregate])
-        // Stock git shows the other commit in place of the aggregate, and a history that is cut.
+        // Stock git shows the other commit in place of the aggregate, and a shortened history.
         try git(folder.ledger, "replace", small.aggregate.hex, other.hex)
         #expect(
             try git(folder.ledger, "log", "-1", "--format=%T", small.aggregate.hex).line
@@ -104,7 +104,7 @@ import Testing
         let ledger = try Ledger.open(path: copy)
         #expect(try ledger.checkRun(small.run) == [])
         #expect(try ledger.survey().influences.map(\.kind) == [.alternates])
-        // An alternate that leads in a circle ends.
+        // A chain of alternates that leads back to its start ends.
         try FileManager.default.createDirectory(
             atPath: "\(folder.ledger)/objects/info", withIntermediateDirectories: true)
         try overwrite("\(folder.ledger)/objects/info/alternates", Array("\(copy)/objects\n".utf8))
@@ -119,7 +119,7 @@ import Testing
         #expect(try ledger.newestTime() == 1_700_000_001)
         _ = try ledger.commit(draft(.main(try runName("late-1")), at: nil, round: 500, [("plan.json", "1")]))
         #expect(try ledger.newestTime() == 1_700_000_500)
-        // A tip that cannot be read is passed over.
+        // A tip that cannot be read is skipped.
         try overwrite("\(folder.ledger)/\(LineRef.main(small.run).ref)", Array("garbage".utf8))
         #expect(try ledger.newestTime() == 1_700_000_500)
     }

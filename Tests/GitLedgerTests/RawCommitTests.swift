@@ -1,4 +1,4 @@
-// Commits with everything in them: each way in which an object differs from what the ledger writes is told.
+// Commits with everything in them: each way in which an object differs from what the ledger writes is named.
 
 import Faults
 import Federation
@@ -40,7 +40,7 @@ import Testing
         let cases: [(String, String, String)] = [
             (committer, committer + "encoding ISO-8859-1\n", "header encoding"),
             (committer, committer + "mergetag object 1\n type commit\n", "header mergetag"),
-            (committer, committer + committer, "committer stands 2 times"),
+            (committer, committer + committer, "committer occurs 2 times"),
             (committer, committer.replacingOccurrences(of: "+0000", with: "+0200"), "time zone is +0200"),
             (committer, committer.replacingOccurrences(of: "01 +", with: "02 +"), "time is not the committer's"),
             (committer, committer.replacingOccurrences(of: "MedRounds <", with: "Other <"), "not the same"),
@@ -56,7 +56,7 @@ import Testing
             #expect(raw.deviations.contains { $0.contains(told) }, "\(told): \(raw.deviations)")
             #expect(raw.deviations.allSatisfy { Printable.text($0) == $0 })
         }
-        // Doubled trailers and further parents are no question of form: all are there, in order.
+        // Doubled trailers and further parents do not change the form: all are read, in order.
         let doubled = try changed("Round: 1\n", "Round: 1\nRound: 2\nExtra: x\n")
         #expect(doubled.record.isAsWritten)
         #expect(

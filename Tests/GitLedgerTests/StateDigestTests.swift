@@ -1,4 +1,4 @@
-// State-SHA256 against a computation of its own, and the commands of docs/ledger.md executed.
+// State-SHA256 against a separate computation, and the commands of docs/ledger.md executed.
 
 import Digests
 import Faults

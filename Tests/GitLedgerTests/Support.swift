@@ -6,7 +6,7 @@ import Foundation
 import GitLedger
 import Testing
 
-/// A folder of its own that vanishes with the test.
+/// A temporary folder that is removed with the test.
 final class TemporaryFolder: Sendable {
     let path: String
 
@@ -34,7 +34,7 @@ struct Outcome {
     var line: String { text.trimmingCharacters(in: .whitespacesAndNewlines) }
 }
 
-/// Runs a program found on the PATH, without any configuration of git but the repository's own.
+/// Runs a program found on the PATH, with no git configuration but the repository's own.
 @discardableResult
 func execute(
     _ program: String, _ arguments: [String], input: [UInt8] = [], environment extra: [String: String] = [:]
@@ -69,7 +69,7 @@ func siteID(_ name: String) throws -> SiteID { try #require(SiteID(name)) }
 
 let author = CommitAuthor(name: "MedRounds", email: "medrounds@localhost")
 
-/// A draft with the trailers every commit has.
+/// A draft with the trailers that every commit has.
 func draft(
     _ line: LineRef, at expected: CommitID?, parents: [CommitID]? = nil, base: CommitID? = nil, round: Int = 1,
     step: String = "train", _ files: [(String, String)], subject: String = "round 1 train"
@@ -108,7 +108,7 @@ func looseObjects(_ ledger: String) throws -> [(id: String, file: String)] {
 
 func contents(_ file: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: file))) }
 
-/// Replaces a file's content in place of the read-only one git left.
+/// Replaces the content of a file that git left read-only.
 func overwrite(_ file: String, _ bytes: [UInt8]) throws {
     try? FileManager.default.removeItem(atPath: file)
     try Data(bytes).write(to: URL(fileURLWithPath: file))
@@ -160,8 +160,8 @@ struct SmallRun {
 }
 
 extension Ledger {
-    /// What a checker of runs would do first, from the public interface alone: the required trailers once each, this run's name, the
-    /// state of the tree, one root.
+    /// What a checker of runs would do first, through the public interface alone: each required trailer once, this run's name, the state of
+    /// the tree, one root.
     func checkRun(_ run: RunName) throws(Fault) -> [Fault] {
         var tips: [CommitID] = []
         for line in try lines(of: run) {
