@@ -1,16 +1,17 @@
-// Alignment: which code point of the source each generated code point is, by edit distance; monotone, so every mention finds its own occurrence.
+// Alignment: which code point of the source each generated code point repeats, by edit distance; monotone, so every mention finds its own
+// occurrence.
 
 /// A monotone alignment of generated text to its source.
 package struct Alignment {
-    /// For every generated code point the source code point that it repeats, or -1.
+    /// For every generated code point, the source code point that it repeats, or -1.
     package let source: [Int]
 
-    /// More cells of the distance table than this are not computed: what lies between the common ends then stays unaligned.
+    /// A larger distance table is not computed: the text between the common start and the common end then stays unaligned.
     static let largestTable = 16_000_000
 
-    /// Aligns by Levenshtein distance on code points: white space equals white space, and letters of ASCII equal in either case.
+    /// Aligns by Levenshtein distance on code points: any white space equals any other, and ASCII letters are compared without case.
     ///
-    /// A number (digits, with inner points and commas) is aligned whole or not at all: 10 is no part of 100.
+    /// A number (digits, with inner points and commas) is aligned whole or not at all: 10 is not a part of 100.
     package init(of generated: [Unicode.Scalar], to text: [Unicode.Scalar]) {
         if generated == text {
             source = Array(0..<text.count)
@@ -45,7 +46,7 @@ package struct Alignment {
     }
 
     private enum Move: UInt8 {
-        /// A pair, equal or not; a generated code point too many; a source code point left out.
+        /// A pair, equal or not; an additional generated code point; a source code point that is missing.
         case pair, insert, delete
     }
 
@@ -81,7 +82,7 @@ package struct Alignment {
         }
     }
 
-    /// Takes back the alignment of numbers that are not the whole same number on both sides.
+    /// Removes the alignment of numbers that are not the same whole number on both sides.
     private static func dropTornNumbers(_ aligned: inout [Int], _ generated: [Unicode.Scalar], _ text: [Unicode.Scalar])
     {
         let numbers = numberRanges(text)
@@ -94,7 +95,7 @@ package struct Alignment {
                 && number.allSatisfy { aligned[$0] == first + $0 - number.lowerBound }
             if !whole { for index in number { aligned[index] = -1 } }
         }
-        // A generated point outside a number may not stand for one inside a source number.
+        // A generated code point outside a number must not be aligned to one inside a source number.
         let inNumber = Set(numberRanges(generated).flatMap { Array($0) })
         for index in aligned.indices where aligned[index] >= 0 && ends[aligned[index]] >= 0 && !inNumber.contains(index)
         {

@@ -1,12 +1,13 @@
-// AnnotationIntake: one document being put together. Every form hands its mentions and relations in here, so that the rules are the same for all.
+// AnnotationIntake: collects one document's annotations. Every form adds its mentions and relations here, so that the rules are the same
+// for all.
 
 import Faults
 import Federation
 
-/// Takes in the annotations of one document and judges them once all are known.
+/// Collects the annotations of one document and judges them once all are known.
 ///
-/// Offsets decide. A surface is a witness: where surfaces speak against the offsets the document is refused, and told is which other way of counting
-/// explains them. What the label map passes over is as if it were not there, whatever is wrong with it.
+/// Offsets decide. A surface is only a witness: where surfaces contradict the offsets, the document is refused, and the fault says which
+/// other way of counting explains them. What the label map passes over is ignored, whatever is wrong with it.
 struct AnnotationIntake {
     private struct Mention {
         var id: String
@@ -20,14 +21,14 @@ struct AnnotationIntake {
         var label: String
         var head: String
         var modifier: String
-        /// Whether head and modifier are told apart by the label's own guideline, which may turn them about.
+        /// Whether the label's own guideline decides which end is the head and which the modifier; the two may then be exchanged.
         var mayTurn: Bool
         var place: Place
     }
 
     private(set) var document: Document
     private let labels: LabelMap
-    /// Where the corpus's offsets are in the text; one stretch over all of it unless a form has several.
+    /// Where the corpus's offsets are in the text; one segment over all of it, unless a form has several.
     var segments: [OffsetCounting.Segment] = []
     private var ids: Set<String> = []
     private var passedOver: Set<String> = []
@@ -37,9 +38,9 @@ struct AnnotationIntake {
     private var attributes: [(attribute: Attribute, place: Place)] = []
     /// The trigger of each event.
     private var triggers: [String: String] = [:]
-    /// The place in `document.entities` of each mention that was taken.
+    /// The index in `document.entities` of each accepted mention.
     private var taken: [String: Int] = [:]
-    /// Mentions refused for a fault of their own: a relation to one is not a second fault.
+    /// Mentions that were refused for a fault of their own: a relation to one of them is not a second fault.
     private var refused: Set<String> = []
 
     init(id: String, text: [Unicode.Scalar], labels: LabelMap) {
@@ -48,16 +49,16 @@ struct AnnotationIntake {
         segments = [OffsetCounting.Segment(stated: 0, range: 0..<text.count)]
     }
 
-    // MARK: What forms hand in
+    // MARK: What forms add
 
-    /// Whether the id is new in its document; a fault is added where it is not.
+    /// Whether the id is new in its document; otherwise a fault is added.
     mutating func claim(_ id: String, at place: Place, faults: inout FaultList) -> Bool {
         if ids.insert(id).inserted { return true }
         faults.add(.duplicateAnnotation(at: place))
         return false
     }
 
-    /// Whether annotations of that label are passed over: then nothing more about it is looked at.
+    /// Whether annotations of that label are passed over: then nothing else of them is checked.
     mutating func passesOver(_ label: String, id: String? = nil, tally: inout CorpusTally) -> Bool {
         guard labels.type(of: label) == nil else { return false }
         if let id {
@@ -70,7 +71,7 @@ struct AnnotationIntake {
         return true
     }
 
-    /// A mention whose id was claimed. `pairs` are start and end as stated, `segment` where they count.
+    /// A mention whose id was claimed. `pairs` are start and end as stated; they count from the start of `segment`.
     mutating func add(
         mention id: String, label: String, pairs: [(Int, Int)], surface: [Unicode.Scalar]?, segment: Int = 0,
         at place: Place
@@ -86,12 +87,12 @@ struct AnnotationIntake {
     /// A mention that its form could not read.
     mutating func refuse(mention id: String) { refused.insert(id) }
 
-    /// A relation of a label that is not passed over.
+    /// A relation whose label is not passed over.
     mutating func add(relation label: String, head: String, modifier: String, mayTurn: Bool, at place: Place) {
         links.append(Link(label: label, head: head, modifier: modifier, mayTurn: mayTurn, place: place))
     }
 
-    /// An event: its trigger is the head of those arguments that are modifiers.
+    /// An event: its trigger is the head of the arguments that are modifiers.
     mutating func add(event id: String, trigger: String, arguments: [String], at place: Place) {
         triggers[id] = trigger
         bonds.append((trigger, trigger, place))
@@ -102,7 +103,7 @@ struct AnnotationIntake {
 
     // MARK: Judging
 
-    /// Judges everything that was handed in. The document is whole where no fault was added.
+    /// Judges everything that was added. The document is accepted if no fault was added.
     mutating func finish(faults: inout FaultList, tally: inout CorpusTally) {
         judgeMentions(faults: &faults, tally: &tally)
         resolveLinks(faults: &faults, tally: &tally)
@@ -156,7 +157,7 @@ struct AnnotationIntake {
             return
         }
         if whole != spans { tally.trimmed += 1 }
-        // A label that is the text itself may be a piece of the note in the wrong column, and is not shown on that ground.
+        // A label that equals its mention's text may be a piece of the note in the wrong column, so it is not shown.
         let isName = isKnown || !SurfaceWitness.reads(Array(mention.label.unicodeScalars), at: whole, of: document.text)
         tally.count(label: mention.label, isName: isName)
         guard isKnown, let type = labels.type(of: mention.label) else {
@@ -168,7 +169,7 @@ struct AnnotationIntake {
         document.entities.append(Entity(id: mention.id, type: type, spans: whole))
     }
 
-    /// The fragments in the text, in its order, or what is wrong with them.
+    /// The fragments in the order of the text, or what is wrong with them.
     private func spans(of mention: Mention) -> ([Range<Int>], Fault?) {
         let segment = segments[mention.witness.segment]
         let (shift, isFar) = segment.range.lowerBound.subtractingReportingOverflow(segment.stated)
@@ -188,7 +189,7 @@ struct AnnotationIntake {
         return (spans, nil)
     }
 
-    /// Tries other ways of counting where surfaces speak against the offsets; one fault stands for all of them where one way explains them.
+    /// Tries other ways of counting where surfaces contradict the offsets; if one way explains them, one fault replaces all of theirs.
     private func explain(
         _ problems: [Fault?], _ verdicts: [SurfaceWitness.Verdict], faults: inout FaultList
     ) -> Bool {
@@ -216,7 +217,7 @@ struct AnnotationIntake {
         return true
     }
 
-    /// A fragment without white space at its ends; nil where it is white space alone.
+    /// A fragment without white space at its ends; nil where it is only white space.
     private func trimmed(_ span: Range<Int>) -> Range<Int>? {
         var (start, end) = (span.lowerBound, span.upperBound)
         while start < end && document.text[start].isSpace { start += 1 }
@@ -273,7 +274,8 @@ struct AnnotationIntake {
         }
     }
 
-    /// A relation of another guideline the way ours run, from an entity to its modifier; nil where it joins no such two.
+    /// A relation of another guideline in the direction of ours, from an entity to its modifier; nil where its ends are not an entity and a
+    /// modifier.
     private func turned(_ relation: Relation) -> Relation? {
         func type(_ id: String) -> String { taken[id].map { document.entities[$0].type } ?? "" }
         func binds(_ head: String, _ modifier: String) -> Bool {

@@ -2,7 +2,7 @@
 
 import Federation
 
-/// Writes an HTML page of annotated notes. It holds text of the notes: it belongs beside them, never in a ledger.
+/// Writes an HTML page of annotated notes. It holds text of the notes: keep it beside them, never in a ledger.
 public enum AnnotationPage {
     /// The page. Each note is shown with its mentions highlighted, nested ones within each other, and a table of its entities with their modifiers.
     public static func html(_ documents: [Document], title: String) -> String {
@@ -48,14 +48,14 @@ public enum AnnotationPage {
         """
     }
 
-    /// The classes that occur, entity types first.
+    /// The classes that occur in the documents, entity types first.
     private static func legend(_ documents: [Document]) -> String {
         let present = Set(documents.flatMap(\.entities).map(\.type))
         return AnnotationType.all.filter(present.contains).map { "<li><mark class=\"\($0)\">\($0)</mark></li>" }
             .joined(separator: "\n")
     }
 
-    /// The text with every fragment of a mention marked; of two that cross, the longer.
+    /// The text with every fragment of a mention marked; where two cross, only the longer one is marked.
     private static func marked(_ document: Document) -> String {
         var titles: [MarkedSpan: String] = [:]
         var spans: [MarkedSpan] = []
@@ -94,7 +94,7 @@ public enum AnnotationPage {
         return out
     }
 
-    /// One row an entity; its modifiers in a cell, by type. Modifiers without a head close the table.
+    /// One row for each entity, with its modifiers in a cell, by type. Modifiers without a head come last.
     private static func table(_ document: Document) -> String {
         let mentions = Dictionary(document.entities.map { ($0.id, $0) }) { first, _ in first }
         func chip(_ entity: Entity) -> String {
@@ -119,7 +119,7 @@ public enum AnnotationPage {
             + rows.joined(separator: "\n") + "\n</tbody>\n</table>"
     }
 
-    /// Text as HTML: markup characters become entities, control characters that HTML forbids a replacement mark.
+    /// Text as HTML: markup characters become entities; control characters that HTML forbids become a replacement mark.
     static func escaped(_ text: String) -> String {
         var out = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {

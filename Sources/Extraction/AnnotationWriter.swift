@@ -4,7 +4,7 @@ import Federation
 
 /// Writes mentions of a document in the forms that `CorpusReader` reads, and as rows for a table.
 ///
-/// What is written holds text of the note: it belongs beside the note, never in a ledger.
+/// The output holds text of the note: keep it beside the note, never in a ledger.
 public enum AnnotationWriter {
     /// One row of a table.
     public struct Row: Sendable, Equatable {
@@ -32,7 +32,8 @@ public enum AnnotationWriter {
         }
     }
 
-    /// The mentions that predictions stand for: those of a known type that stand somewhere, each once, in the order of the text, as T1, T2, ...
+    /// The mentions of the predictions: those of a known type that have a place in the text, each once, in the order of the text, as T1,
+    /// T2, ...
     public static func entities(of predictions: [Prediction], types: [String]) -> [Entity] {
         var seen: Set<Prediction> = []
         var placed: [(range: Range<Int>, type: Int)] = []
@@ -53,7 +54,7 @@ public enum AnnotationWriter {
 
     /// The .ann file of a document: T, R, A and # lines. Line ends within a mention are written as blanks.
     ///
-    /// `asMarked` holds the range that the model marked of each mention, by id, whose boundaries were moved by rule.
+    /// `asMarked` holds, by id, the range that the model itself marked, for each mention whose boundaries were moved by rule.
     public static func brat(_ document: Document, asMarked: [String: Range<Int>] = [:]) -> String {
         var lines = document.entities.map { entity in
             let spans = entity.spans.map { "\($0.lowerBound) \($0.upperBound)" }.joined(separator: ";")
@@ -76,7 +77,8 @@ public enum AnnotationWriter {
         return lines.joined()
     }
 
-    /// The document as one line of a .jsonl file, its end included; keys in byte order. `asMarked` as in `brat`, as the member `as_marked`.
+    /// The document as one line of a .jsonl file, with its line end; keys in byte order. `asMarked` as in `brat`; it becomes the member
+    /// `as_marked`.
     public static func jsonLine(_ document: Document, asMarked: [String: Range<Int>] = [:]) -> String {
         let entities = document.entities.map { entity -> JSONValue in
             var members: [String: JSONValue] = [

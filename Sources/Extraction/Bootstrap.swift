@@ -1,16 +1,16 @@
-// Bootstrap: how sure a score is: documents drawn anew with replacement, intervals of F1, and the difference of two adapters.
+// Bootstrap: how certain a score is: documents are resampled with replacement, for intervals of F1 and for the difference of two adapters.
 
 import Federation
 
-/// What the micro averages of one document follow from.
+/// The counts of one document that micro averages are computed from.
 public struct DocumentCounts: Sendable, Equatable {
     /// Gold mentions or pairs.
     public var gold: Int
-    /// Predicted ones, foreign classes included.
+    /// Predicted mentions or pairs, foreign classes included.
     public var predicted: Int
-    /// Predicted ones that are strictly right.
+    /// Predictions that are strictly right.
     public var strict: Int
-    /// Predicted ones that are leniently right.
+    /// Predictions that are leniently right.
     public var lenient: Int
 
     /// Makes a row.
@@ -24,7 +24,7 @@ public struct DocumentCounts: Sendable, Equatable {
     /// The four counts as a record writes them: `gold predicted strict lenient`.
     public var text: String { "\(gold) \(predicted) \(strict) \(lenient)" }
 
-    /// Reads `text`; nil for anything else, also for more right than there are.
+    /// Reads `text`; nil for anything else, also where more are right than there are.
     public init?(text: String) {
         let numbers = text.utf8.split(separator: 0x20, omittingEmptySubsequences: false).map { CorpusReader.number($0) }
         guard numbers.count == 4, let gold = numbers[0], let predicted = numbers[1], let strict = numbers[2],
@@ -36,7 +36,7 @@ public struct DocumentCounts: Sendable, Equatable {
     func right(_ measure: MatchMeasure) -> Int { measure == .strict ? strict : lenient }
 }
 
-/// The middle 95 of 100 resampled values.
+/// The middle 95% of the resampled values.
 public struct Interval: Sendable, Equatable {
     /// The lower end.
     public var low: Double
@@ -55,10 +55,10 @@ public struct Interval: Sendable, Equatable {
 
 /// Percentile bootstrap over documents: sentences of one note are not independent, so a note is drawn as a whole.
 public enum Bootstrap {
-    /// How often the documents are drawn anew.
+    /// How often the documents are resampled.
     public static let resamples = 1000
 
-    /// The 95% interval of micro F1. `words(b, n)` gives n random words of 32 bits for resample b, always the same ones.
+    /// The 95% interval of micro F1. `words(b, n)` must return n random words of 32 bits for resample b, always the same ones.
     public static func interval(
         _ rows: [DocumentCounts], _ measure: MatchMeasure, words: (_ resample: Int, _ count: Int) -> [UInt32]
     ) -> Interval {
@@ -66,8 +66,8 @@ public enum Bootstrap {
         return percentiles(values)
     }
 
-    /// The observed difference of micro F1 (second less first) of two adapters on the same documents, its interval, and the share of resamples in
-    /// which the second is no better. Both are drawn alike.
+    /// The observed difference of micro F1 (second minus first) of two adapters on the same documents, its interval, and the share of
+    /// resamples in which the second is not better. Both use the same resamples.
     public static func difference(
         _ first: [DocumentCounts], _ second: [DocumentCounts], _ measure: MatchMeasure,
         words: (_ resample: Int, _ count: Int) -> [UInt32]
@@ -83,7 +83,7 @@ public enum Bootstrap {
         )
     }
 
-    /// Micro F1 of all rows, or of those that the words draw.
+    /// Micro F1 of all rows, or of the rows that the words draw.
     public static func f1(_ rows: [DocumentCounts], _ measure: MatchMeasure, drawn words: [UInt32]? = nil) -> Double {
         var right = 0
         var total = 0

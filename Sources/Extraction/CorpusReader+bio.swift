@@ -1,4 +1,4 @@
-// The token form: a token and a tag a line, an empty line between sentences; also the columns of CoNLL files.
+// The token form: one token and one tag in each line, an empty line between sentences; also the columns of CoNLL files.
 
 import Faults
 import Federation
@@ -8,18 +8,19 @@ extension CorpusReader {
     enum TokenLines {
         /// Token, tab, tag: .bio files.
         case pairs
-        /// Columns between tabs or blanks, the token first and the tag last; `-DOCSTART-`, `# newdoc` and their like begin a document: CoNLL files.
+        /// Columns between tabs or blanks, the token first and the tag last; `-DOCSTART-`, `# newdoc` and similar lines begin a document:
+        /// CoNLL files.
         case columns
     }
 
-    /// Reads one .bio file. The document's text is its tokens joined by blanks, its sentences by line ends.
+    /// Reads one .bio file. The document's text is its tokens joined by blanks, and its sentences joined by line ends.
     ///
-    /// `B-x` begins a mention; `I-x` goes on with one of the same type, and begins one where none is open (IO and IOB1 files).
+    /// `B-x` begins a mention; `I-x` continues a mention of the same type, and begins one where none is open (IO and IOB1 files).
     package static func bio(id: String, lines bytes: [UInt8], file: String, reading: inout CorpusReading) -> Document? {
         tokens(id: id, lines: bytes, file: file, form: .pairs, reading: &reading).first
     }
 
-    /// Reads a file of tokens. With several documents in it each gets the id and its number; no document is made of a file that is not UTF-8.
+    /// Reads a file of tokens. If it holds several documents, each gets the id and its number; a file that is not UTF-8 gives no document.
     static func tokens(
         id: String, lines bytes: [UInt8], file: String, form: TokenLines, reading: inout CorpusReading
     ) -> [Document] {
@@ -54,26 +55,26 @@ extension CorpusReader {
 }
 
 extension CorpusReader {
-    /// Lines that begin a document in CoNLL files and their like.
+    /// Lines that begin a document in CoNLL and similar files.
     private static func beginsDocument(_ line: ArraySlice<UInt8>) -> Bool {
         !line.contains(0x09)
             && ["-DOCSTART-", "###MEDLINE:", "# newdoc", "# doc_id ="].contains { line.starts(with: $0.utf8) }
             || line.starts(with: "-DOCSTART-".utf8)
     }
 
-    /// `# name = value`, as CoNLL-U has it; `# newdoc id = x` begins a document.
+    /// `# name = value`, as in CoNLL-U; `# newdoc id = x` begins a document.
     private static func isComment(_ line: ArraySlice<UInt8>) -> Bool {
         line.starts(with: "# ".utf8) && !line.contains(0x09) && !beginsDocument(line)
             && String(decoding: line, as: UTF8.self).contains(" = ")
     }
 }
 
-/// One document being put together from its tokens.
+/// One document while it is built from its tokens.
 private struct TokenDocument {
     var document: Document
     private var open: (type: String, start: Int, end: Int)?
     private var endsSentence = false
-    /// The label of a mention that goes on although it is no type or passed over: it counts once.
+    /// The label of a mention that continues although its label is unknown or passed over: it counts once.
     private var lastLabel: String?
 
     init(id: String) { document = Document(id: id, text: []) }
@@ -158,7 +159,7 @@ private struct Tag {
     var goesOn: Bool
     var label: String
 
-    /// B, I, O everywhere; in columns also E and L (last), M (inner), S and U (alone), as IOBES and BILOU write them.
+    /// B, I, O everywhere; in columns also E and L (last), M (inner), S and U (single), as IOBES and BILOU write them.
     init?(_ text: String, _ form: CorpusReader.TokenLines) {
         let scalars = Array(text.unicodeScalars)
         label = String(scalars: scalars.dropFirst(2))

@@ -1,19 +1,21 @@
-// BioC JSON: a collection of documents of passages, each with its offset, text, annotations and relations; also in the wrappers of public services.
+// BioC JSON: a collection of documents of passages, each with its offset, text, annotations and relations; also in the wrappers that public
+// services use.
 
 import Faults
 import Federation
 
 extension CorpusReader {
-    /// Reads BioC JSON document by document. Passages stand at their offsets in code points; gaps between them are filled with line ends.
+    /// Reads BioC JSON document by document. Passages are placed at their offsets in code points; gaps between them are filled with line
+    /// ends.
     ///
-    /// A collection, a list of collections or of documents, one document, an object of one of these, and several of them one after another are
-    /// read alike. Annotations stand in passages, in their sentences or in the document; relations have the nodes `head` and `modifier`, else
-    /// their two nodes in order. The type is the infon `type`; other infons may be anything.
+    /// A collection, a list of collections or of documents, one document, an object of one of these, and several of them one after another
+    /// are all read. Annotations may be in passages, in their sentences or in the document; relations have the nodes `head` and `modifier`,
+    /// otherwise their two nodes in order. The type is the infon `type`; other infons may be anything.
     package static func bioc(_ bytes: [UInt8], file: String, reading: inout CorpusReading) -> [Document] {
         let bytes = withoutMark(bytes)
         let slices = JSONSlices(bytes)
         var found: [BioCPart] = []
-        // An empty file is none either.
+        // An empty file is not a collection either.
         var next = slices.first() ?? bytes.count
         repeat {
             let place = next
@@ -22,7 +24,7 @@ extension CorpusReader {
             else {
                 reading.faults.add(
                     .bioc(
-                        "the file is no BioC collection: documents, each with an id and passages",
+                        "the file is not a BioC collection: documents, each with an id and passages",
                         at: Place(file: file, line: slices.lines(of: [place]).last)))
                 return []
             }
@@ -56,7 +58,7 @@ extension CorpusReader {
             return nil
         }
         guard value.members != nil else {
-            reading.faults.add(.bioc("the document is no JSON object", at: line))
+            reading.faults.add(.bioc("the document is not a JSON object", at: line))
             return nil
         }
         guard let id = value["id"]?.name, isDocumentID(id) else {
@@ -73,13 +75,13 @@ extension CorpusReader {
     }
 }
 
-/// Where one document is in a file.
+/// Where one document is in a file, in bytes.
 private struct BioCPart {
     var range: Range<Int>
     /// False where the file ends before the document does.
     var isWhole: Bool
 
-    /// The documents of a value; nil where it holds none and is none. Wrappers nest three deep at most.
+    /// The documents of a value; nil where the value is not a document and holds none. Wrappers are at most three deep.
     static func all(in group: JSONSlices.Group, at place: Int, of slices: JSONSlices, depth: Int) -> [BioCPart]? {
         guard depth < 4 else { return nil }
         func inner(_ place: Int) -> [BioCPart]? {
@@ -91,7 +93,7 @@ private struct BioCPart {
             for part in group.parts {
                 let found = inner(part.lowerBound)
                 isAny = isAny || found != nil
-                // What stands among documents and is none is a bad document.
+                // A part among documents that is not a document counts as a bad document.
                 parts += found ?? [BioCPart(range: part, isWhole: group.isClosed || part != group.parts.last)]
             }
             return isAny ? parts : nil
@@ -109,7 +111,7 @@ private struct BioCPart {
     }
 }
 
-/// One document being read.
+/// One document while it is read.
 private struct BioCDocument {
     private var intake: AnnotationIntake
     private let id: String
@@ -118,9 +120,9 @@ private struct BioCDocument {
     private var segments: [OffsetCounting.Segment] = []
     private var annotations: [(value: JSONValue, segment: Int?, scope: Int)] = []
     private var relations: [(value: JSONValue, scope: Int)] = []
-    /// The number of the passage at hand, from 1; 0 for what belongs to the document.
+    /// The number of the current passage, from 1; 0 for what belongs to the document.
     private var scope = 1
-    /// The names that annotations got, by passage and id: ids that begin anew in every passage are made distinct.
+    /// The names that annotations got, by passage and id: ids that start again in every passage are made distinct.
     private var names: [Int: [String: String]] = [:]
 
     init(id: String, labels: LabelMap, line: Place) {
@@ -133,7 +135,7 @@ private struct BioCDocument {
         Place(file: line.file, line: line.line, document: annotation.isEmpty ? id : "\(id) \(annotation)")
     }
 
-    /// Nil where the text itself cannot be put together.
+    /// Nil where the text itself cannot be built.
     mutating func read(_ value: JSONValue, _ reading: inout CorpusReading) -> Document? {
         guard let passages = value["passages"]?.elements else {
             reading.faults.add(.bioc("the document has no list of passages", at: place("")))
@@ -141,7 +143,7 @@ private struct BioCDocument {
         }
         for passage in passages {
             guard passage.members != nil else {
-                reading.faults.add(.bioc("a passage is no object", at: place("")))
+                reading.faults.add(.bioc("a passage is not an object", at: place("")))
                 return nil
             }
             let sentences = passage["sentences"]?.elements ?? []
@@ -236,7 +238,7 @@ private struct BioCDocument {
         return max(0, low - 1)
     }
 
-    /// The annotation that a node means: one of its own passage, else the only one of that id.
+    /// The annotation that a node refers to: one in its own passage, otherwise the only one with that id.
     private func name(of id: String, scope: Int) -> String {
         if let own = names[scope]?[id] { return own }
         let others = names.values.compactMap { $0[id] }

@@ -27,7 +27,7 @@ extension CorpusReader {
     }
 }
 
-/// One .ann file being read, line by line.
+/// One .ann file while it is read, line by line.
 private struct BRATLines {
     var intake: AnnotationIntake
     let file: String
@@ -37,12 +37,12 @@ private struct BRATLines {
         let fields = line.split(separator: 0x09, maxSplits: 2, omittingEmptySubsequences: false)
         let name = String(decoding: fields[0], as: UTF8.self)
         let kind = line.first.map { Unicode.Scalar($0) } ?? " "
-        // Notes of annotators, equivalences and links to other vocabularies bear nothing that is extracted.
+        // Notes of annotators, equivalences and links to other vocabularies do not affect what is extracted.
         if ["#", "*", "N"].contains(kind) { return }
         let isID = Self.isReference(fields[0])
         let place = Place(file: file, line: number, document: isID ? "\(id) \(name)" : "\(id) line \(number)")
         guard isID, ["T", "R", "E", "A", "M"].contains(kind), fields.count >= 2 else {
-            reading.faults.add(.annotationLine("the line is no annotation that BRAT knows", at: place))
+            reading.faults.add(.annotationLine("the line is not an annotation of BRAT", at: place))
             return
         }
         guard intake.claim(name, at: place, faults: &reading.faults) else { return }
@@ -55,7 +55,7 @@ private struct BRATLines {
         }
     }
 
-    /// `Type 0 4;8 12`; the type may hold blanks: the offsets are what the field ends in.
+    /// `Type 0 4;8 12`; the type may hold blanks: the offsets are the end of the field.
     private mutating func mention(
         _ name: String, _ words: [ArraySlice<UInt8>], _ fields: [ArraySlice<UInt8>], at place: Place,
         _ reading: inout CorpusReading
@@ -67,7 +67,7 @@ private struct BRATLines {
                 Self.pairs(words[start...]).map { ($0, start) }
             }).first
         else {
-            // A type that is passed over is not judged, and no other line can be known by the type alone.
+            // A type that is passed over is not judged, and the type alone is not enough to know any other line.
             let label = words.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
             if intake.passesOver(label, id: name, tally: &reading.tally) { return }
             intake.refuse(mention: name)
@@ -102,7 +102,7 @@ private struct BRATLines {
         return pairs
     }
 
-    /// `Type Arg1:T1 Arg2:T2`; a type of another guideline may have roles of its own.
+    /// `Type Arg1:T1 Arg2:T2`; a type of another guideline may have other roles.
     private mutating func relation(_ words: [ArraySlice<UInt8>], at place: Place, _ reading: inout CorpusReading) {
         let label = words.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
         if intake.passesOver(label, tally: &reading.tally) { return }
@@ -123,7 +123,7 @@ private struct BRATLines {
             mayTurn: !isOurs, at: place)
     }
 
-    /// `Name T1 value`: values, and names too, may hold blanks.
+    /// `Name T1 value`: both names and values may hold blanks.
     private mutating func attribute(_ words: [ArraySlice<UInt8>], at place: Place, _ reading: inout CorpusReading) {
         guard let target = words.indices.first(where: { $0 > 0 && Self.isReference(words[$0]) }) else {
             let label = words.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -152,7 +152,7 @@ private struct BRATLines {
             reading.faults.add(.annotationLine("an E line needs Type:trigger and Role:argument pairs", at: place))
             return
         }
-        // A relation may name the event, so its trigger is known even where the event itself is passed over.
+        // A relation may name the event, so its trigger is kept even where the event itself is passed over.
         let isPassedOver = reading.labels.type(of: trigger.role) == nil
         intake.add(
             event: name, trigger: trigger.id,

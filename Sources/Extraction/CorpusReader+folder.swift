@@ -1,4 +1,5 @@
-// What is at the path of a corpus: which form its files have, which files are no part of it, and the ids that their places give the documents.
+// What is at the path of a corpus: the form of its files, the files that do not belong to it, and the ids that the documents get from their
+// paths.
 
 import Faults
 import Federation
@@ -10,7 +11,7 @@ import Federation
 #endif
 
 extension CorpusReader {
-    /// Folders below the one that was named, at most: a corpus is not a whole disk.
+    /// How many levels of folders are read below the named one: a corpus is not a whole disk.
     private static let deepest = 6
     private static let mostFiles = 200_000
     private static let splits: Set<String> = [
@@ -35,15 +36,15 @@ extension CorpusReader {
         return documents(of: folder, at: path, &reading)
     }
 
-    /// A file that was named itself.
+    /// A file that the person named directly.
     private static func file(_ path: String, _ reading: inout CorpusReading) -> [Document] {
         let name = path.utf8.split(separator: 0x2f).last.map { String($0) ?? "" } ?? ""
         let ending = Self.ending(of: name)
         let id = String(name.dropLast(ending.count))
-        // A file that is named itself may have its ending in any case.
+        // A file that is named directly may have its ending in upper or lower case.
         switch ending.lowercased() {
         case ".jsonl":
-            // Each line has the limit of a document; the file as a whole has none.
+            // The limit of a document holds for each line; the file as a whole has no limit.
             guard let bytes = load(path, nil, limit: .max, &reading) else { return [] }
             return jsonLines(bytes, file: path, reading: &reading)
         case ".json":
@@ -70,7 +71,7 @@ extension CorpusReader {
         case ".txt", ".ann", ".a1", ".a2":
             reading.faults.add(
                 .otherForm(
-                    path, "a single \\(ending) file is no corpus".replacing("\\(ending)", with: ending),
+                    path, "a single \\(ending) file is not a corpus".replacing("\\(ending)", with: ending),
                     mend: "Name the folder that holds the .txt and .ann pairs."))
         default: reading.faults.add(.corpusMissing(path))
         }
@@ -81,7 +82,7 @@ extension CorpusReader {
         FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     }
 
-    /// The names of sub-folders that look like parts of a split, where there are several.
+    /// The names of sub-folders that look like parts of a split, if there are several.
     private static func splitNames(below path: String) -> [String]? {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return nil }
         guard !names.contains(where: { CorpusFolder.isPart($0) }) else { return nil }
@@ -92,7 +93,7 @@ extension CorpusReader {
         return found.count > 1 ? found.sorted() : nil
     }
 
-    /// Lists a folder. Sub-folders are entered only where the folder itself holds no notes.
+    /// Lists a folder. Sub-folders are read only where the folder itself holds no notes.
     private static func list(
         _ path: String, below: String, depth: Int, into folder: inout CorpusFolder, _ reading: inout CorpusReading
     ) {
@@ -150,7 +151,7 @@ extension CorpusReader {
                 documents.append(document)
             }
         }
-        // Files of whole collections are read where there is nothing else.
+        // Files of whole collections are read only where there is nothing else.
         guard !hasPairs && !hasTags else {
             for name in folder.collections { reading.tally.passOver(name, "a collection beside notes") }
             return documents
@@ -196,7 +197,7 @@ extension CorpusReader {
         return brat(id: id, text: note, annotation: lines, file: "\(path)/\(annotation)", reading: &reading)
     }
 
-    /// The last ending of a name with its dot, or an empty text.
+    /// The last ending of a name with its dot, or an empty string.
     static func ending(of name: String) -> String {
         guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return "" }
         return String(name[dot...])
@@ -211,13 +212,13 @@ struct CorpusFolder {
         var annotation: String?
         var tagged: String?
         var isSharedTask = false
-        /// Whether a second file of the same kind has the same name but for composed and decomposed letters.
+        /// Whether a second file of the same kind has the same name except for composed and decomposed letters.
         var hasTwin = false
     }
 
-    /// By id: the path below the folder without its ending. Keys that differ only in how letters are composed are one.
+    /// By id: the path below the folder without its ending. Keys that differ only in how letters are composed count as one.
     private(set) var stems: [String: Files] = [:]
-    /// .json and .jsonl files, each of which holds documents of its own.
+    /// .json and .jsonl files, each of which may hold several documents.
     private(set) var collections: [String] = []
     private(set) var count = 0
 
@@ -228,7 +229,7 @@ struct CorpusFolder {
         return [".txt", ".ann", ".a1", ".a2", ".json", ".jsonl"].contains(ending) || tokenEndings.contains(ending)
     }
 
-    /// Why a file is no part of a corpus.
+    /// Why a file does not belong to a corpus.
     static func reason(for name: String) -> String {
         let ending = CorpusReader.ending(of: name)
         if isPart(name.lowercased()) { return "ends in \(ending), not \(ending.lowercased())" }
@@ -236,7 +237,7 @@ struct CorpusFolder {
         return ending.isEmpty ? "no ending" : "ends in \(ending.prefix(12))"
     }
 
-    /// README.txt and its like: a .txt file without .ann that is no note.
+    /// README.txt and similar: a .txt file without .ann that is not a note.
     static func isAboutTheCorpus(_ path: String) -> Bool {
         let name = (path.split(separator: "/").last.map(String.init) ?? path).lowercased()
         return [

@@ -1,10 +1,11 @@
-// The JSON Lines form: one document a line, read member by member.
+// The JSON Lines form: one document in each line, read member by member.
 
 import Faults
 import Federation
 
 extension CorpusReader {
-    /// Reads the lines of a .jsonl file; blank lines are skipped. Members that are not named here may be anything, and null is as absent.
+    /// Reads the lines of a .jsonl file; blank lines are skipped. Members that are not named here may be anything, and null counts as
+    /// missing.
     package static func jsonLines(_ bytes: [UInt8], file: String, reading: inout CorpusReading) -> [Document] {
         var documents: [Document] = []
         for (index, line) in lines(withoutMark(bytes)).enumerated()
@@ -87,7 +88,7 @@ extension CorpusReader {
                     reading.faults.add(.jsonLine("a relation needs a type, a head and a modifier", at: here))
                     continue
                 }
-                // The members say which is which, whatever the label is called.
+                // The member names say which end is the head, whatever the label is called.
                 intake.add(relation: label, head: head, modifier: modifier, mayTurn: false, at: here)
             }
         default:
@@ -98,7 +99,8 @@ extension CorpusReader {
         return intake.document
     }
 
-    /// `spans: [[start, end], ...]` where the mention is discontinuous, else start and end; nil where neither can be read or both disagree.
+    /// `spans: [[start, end], ...]` where the mention is discontinuous, otherwise start and end; nil where neither can be read or they
+    /// disagree.
     private static func spans(_ entity: JSONValue) -> [(Int, Int)]? {
         let (start, end) = (entity["start"]?.int, entity["end"]?.int)
         switch entity["spans"] {

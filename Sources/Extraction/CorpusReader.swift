@@ -1,4 +1,4 @@
-// CorpusReader: reads annotated notes from a path and picks the form by what stands there; each form has a file of its own.
+// CorpusReader: reads annotated notes from a path and chooses the form by what is there; each form has a file of its own.
 
 import Faults
 import Federation
@@ -11,31 +11,32 @@ import Federation
 
 /// Reads corpora of annotated notes.
 public enum CorpusReader {
-    /// Bytes of one document at most: a note of more is no note.
+    /// The most bytes of one document: a larger file is not a note.
     static let largestDocument = 16_000_000
 
     /// A corpus as read.
     public struct Corpus: Sendable {
         /// The documents, sorted by the bytes of their ids.
         public var documents: [Document]
-        /// The ids of those left out, with the fault that each showed first; empty unless faults were to be passed over.
+        /// The ids of the documents that were left out, each with its first fault; empty unless faults may be skipped.
         public var skipped: [(document: String, fault: Fault)]
-        /// What the reader met beside the documents: labels as they are written, surfaces that differ, files passed over.
+        /// What else the reader found: labels as they are written, surfaces that differ, files that were passed over.
         public var tally = CorpusTally()
     }
 
     /// Reads a folder of BRAT pairs, a .jsonl file, a BioC .json file or a folder of .bio files; documents come sorted by the bytes of their ids.
     ///
-    /// All faults of the corpus are found at once (the first 20 are told, the others counted by code). Codes: `data.missing`, `data.other-form`,
-    /// `data.no-documents`, `data.mixed-forms`, `data.pair`, `data.unreadable`, `data.too-large`, `data.utf8`, `data.document-id`,
-    /// `data.duplicate-document`, `data.annotation-line`, `data.duplicate-annotation`, `data.offset`, `data.fragments`, `data.surface`,
-    /// `data.unknown-type`, `data.relation-type`, `data.relation-end`, `data.json-line`, `data.bio-line`, `data.bioc`, `data.more-faults`.
+    /// All faults of the corpus are found at once (the first 20 are listed, the others are counted by code). Codes: `data.missing`,
+    /// `data.other-form`, `data.no-documents`, `data.mixed-forms`, `data.pair`, `data.unreadable`, `data.too-large`, `data.utf8`,
+    /// `data.document-id`, `data.duplicate-document`, `data.annotation-line`, `data.duplicate-annotation`, `data.offset`, `data.fragments`,
+    /// `data.surface`, `data.unknown-type`, `data.relation-type`, `data.relation-end`, `data.json-line`, `data.bio-line`, `data.bioc`,
+    /// `data.more-faults`.
     public static func read(path: String, labels: LabelMap = LabelMap()) throws(FaultReport) -> [Document] {
         try corpus(path: path, labels: labels, badDocuments: .fail).documents
     }
 
-    /// As `read`; with `.skip`, documents that cannot be read are left out and named. A corpus of which none is left is a fault either way: the
-    /// faults of its documents are told, and then that none is left.
+    /// As `read`; with `.skip`, documents that cannot be read are left out and named. A corpus without any readable document is a fault in
+    /// both cases: the faults of its documents come first, then the fault that none is left.
     public static func corpus(
         path: String, labels: LabelMap, badDocuments: BadDocuments
     ) throws(FaultReport) -> Corpus {
@@ -49,14 +50,14 @@ public enum CorpusReader {
         return survey.corpus
     }
 
-    /// A corpus whatever is wrong with it, for a first look: the documents that can be read, those that cannot, and every fault.
+    /// A corpus for a first look, whatever is wrong with it: the documents that can be read, those that cannot, and every fault.
     public struct Survey: Sendable {
         /// The documents that can be read; the others are in `skipped`.
         public var corpus: Corpus
         let faults: FaultList
         let path: String
 
-        /// The faults that are told in full, then the others by code, and that no document is left where that is so; nil where there is no fault.
+        /// The first faults in full, then the others by code, then, if so, that no document is left; nil where there is no fault.
         public var report: FaultReport? {
             faults.report(path: path, ofDocumentsToo: true, summary: corpus.documents.isEmpty ? summary : nil)
         }
@@ -81,7 +82,7 @@ public enum CorpusReader {
         return Survey(corpus: corpus, faults: reading.faults, path: path)
     }
 
-    /// Reads one file; a fault is added where that cannot be. No note is as large as the limit, but a whole collection may be.
+    /// Reads one file; a fault is added where that fails. A note must not be as large as the limit, but a whole collection may be.
     static func load(_ path: String, _ id: String?, limit: Int = largestDocument, _ reading: inout CorpusReading)
         -> [UInt8]?
     {
@@ -101,7 +102,7 @@ public enum CorpusReader {
         FileManager.default.contents(atPath: path).map { Array($0) }
     }
 
-    /// The bytes behind a byte order mark, which is no part of an annotation file. That of a note's text is a code point of it.
+    /// The bytes after a byte order mark, which does not belong to an annotation file. In a note's text, the mark is a code point of it.
     static func withoutMark(_ bytes: [UInt8]) -> [UInt8] {
         bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
     }
@@ -116,7 +117,7 @@ public enum CorpusReader {
         bytes.split(separator: 0x0a, omittingEmptySubsequences: false).map { $0.last == 0x0d ? $0.dropLast() : $0 }
     }
 
-    /// Whether lines end in CRLF here and in LF there.
+    /// Whether some lines end in CRLF and others in LF.
     static func hasMixedLineEnds(_ text: [Unicode.Scalar]) -> Bool {
         var kinds: Set<Bool> = []
         for index in text.indices where text[index] == "\n" { kinds.insert(index > 0 && text[index - 1] == "\r") }
@@ -127,7 +128,7 @@ public enum CorpusReader {
         (1...200).contains(id.utf8.count) && id.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
     }
 
-    /// A number written in digits alone.
+    /// A number written only in digits.
     static func number(_ digits: some Collection<UInt8>) -> Int? {
         guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int(String(decoding: digits, as: UTF8.self))

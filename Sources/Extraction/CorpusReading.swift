@@ -1,4 +1,4 @@
-// CorpusReading: what is carried along while a corpus is read: the label map, the faults, the counts, and the ids that are taken.
+// CorpusReading: the state while a corpus is read: the label map, the faults, the counts, and the ids that are taken.
 
 import Federation
 
@@ -14,6 +14,6 @@ package struct CorpusReading {
     /// Nothing read yet.
     package init(labels: LabelMap = LabelMap()) { self.labels = labels }
 
-    /// Whether no document before had that id. Composed and decomposed names are told apart, as the ledger's bytes do.
+    /// Whether the id is new. Composed and decomposed names count as different, as they do in the ledger's bytes.
     mutating func claim(_ id: String) -> Bool { ids.insert(Array(id.utf8)).inserted }
 }

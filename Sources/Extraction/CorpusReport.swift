@@ -1,4 +1,4 @@
-// CorpusReport: what stands in a corpus, in figures. No text of a note is in it.
+// CorpusReport: what a corpus holds, in figures. It holds no text of a note.
 
 import Faults
 import Federation
@@ -7,13 +7,13 @@ import Federation
 public struct CorpusReport: Sendable {
     /// Documents read.
     public var documents = 0
-    /// Documents that cannot be read, with the fault that each showed first.
+    /// Documents that cannot be read, each with its first fault.
     public var unreadable: [(document: String, fault: Fault)] = []
     /// Sentences.
     public var sentences = 0
     /// Sentences in which a mention begins.
     public var sentencesWithMentions = 0
-    /// Words a sentence: the middle one and the most.
+    /// Words in a sentence: the median and the maximum.
     public var words: (median: Int, most: Int) = (0, 0)
     /// Code points in all documents.
     public var codePoints = 0
@@ -21,13 +21,13 @@ public struct CorpusReport: Sendable {
     public var labels: [String: Int] = [:]
     /// Relations by modifier type.
     public var relations: [String: Int] = [:]
-    /// Mentions within another.
+    /// Mentions that are inside another mention.
     public var nested = 0
-    /// Mentions that cross another without holding it.
+    /// Mentions that cross another one, where neither is inside the other.
     public var crossing = 0
     /// Mentions of several fragments.
     public var discontinuous = 0
-    /// Relations whose ends stand in different sentences.
+    /// Relations whose ends are in different sentences.
     public var acrossSentences = 0
 
     /// Counts a corpus.

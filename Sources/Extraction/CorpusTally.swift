@@ -1,17 +1,18 @@
-// CorpusTally: what a reader met in a corpus beside its documents: every label with its count, surfaces that differ, files that were passed over.
+// CorpusTally: what a reader found in a corpus besides its documents: every label with its count, surfaces that differ, files that were
+// passed over.
 
 import Federation
 
-/// Counts over a whole corpus, documents that were refused included. Nothing of a note is in it.
+/// Counts over a whole corpus, refused documents included. It holds no text of a note.
 public struct CorpusTally: Sendable, Equatable {
     /// How often a label occurs, and whether it may be shown.
     struct Label: Sendable, Equatable {
         var count = 0
-        /// False as long as every mention of it reads as the label itself: then it may be a piece of a note in the wrong column.
+        /// False as long as the text of every such mention equals the label: then the label may be a piece of a note in the wrong column.
         var isName = false
     }
 
-    /// Files of one reason for which they are passed over.
+    /// Files that were passed over for the same reason.
     public struct PassedOver: Sendable, Equatable {
         /// Why, such as "ends in .TXT, not .txt".
         public var reason: String
@@ -23,15 +24,15 @@ public struct CorpusTally: Sendable, Equatable {
 
     var mentions: [String: Label] = [:]
     var links: [String: Label] = [:]
-    /// Mentions whose surface is another way to write the text at their offsets.
+    /// Mentions whose surface writes the text at their offsets in another way.
     public internal(set) var differingSurfaces = 0
     /// Mentions with a blank at an end of a fragment, which was trimmed.
     public internal(set) var trimmed = 0
     /// Mentions and relations that the label map passes over.
     public internal(set) var mappedAway = 0
-    /// Documents whose two files have the same name once composed, once decomposed.
+    /// Documents whose two files have the same name, once with composed and once with decomposed letters.
     public internal(set) var mixedNames = 0
-    /// Files that are no part of the corpus, by reason.
+    /// Files that do not belong to the corpus, by reason.
     public internal(set) var passedOver: [PassedOver] = []
     /// How many faults there are, by code.
     public internal(set) var faults: [String: Int] = [:]
@@ -63,7 +64,7 @@ public struct CorpusTally: Sendable, Equatable {
         links[relation]?.isName = true
     }
 
-    /// Labels that may be shown by name; the others together, last.
+    /// Labels that may be shown, by name; the others together, last.
     static func sorted(_ labels: [String: Label]) -> [(label: String, count: Int)] {
         var hidden = 0
         var shown: [(label: String, count: Int)] = []
@@ -82,12 +83,12 @@ public struct CorpusTally: Sendable, Equatable {
     }
 }
 
-/// Labels of other guidelines as they may be shown: they come from a file that may hold anything.
+/// Labels of other guidelines in a form that may be shown: they come from a file that may hold anything.
 public enum LabelName {
-    /// What stands for a label that looks like text of a note.
+    /// What is shown in place of a label that looks like text of a note.
     public static let hidden = "(not shown)"
 
-    /// The label in backticks, or that it is not shown.
+    /// The label in backticks, or the words that it is not shown.
     public static func quoted(_ label: String) -> String { isFit(label) ? "`\(label)`" : hidden }
 
     /// Letters and digits of any script and a few signs, at most 48 of them in at most five words.

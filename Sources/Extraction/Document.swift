@@ -1,4 +1,4 @@
-// Document, Entity, Relation: an annotated note, with every offset counted in Unicode code points; reading one is left to CorpusReader.
+// Document, Entity, Relation: an annotated note, with every offset counted in Unicode code points; CorpusReader reads them.
 
 /// A clinical note with its annotation.
 public struct Document: Sendable, Equatable {
@@ -10,7 +10,7 @@ public struct Document: Sendable, Equatable {
     public var entities: [Entity]
     /// The relations, in the order of the source.
     public var relations: [Relation]
-    /// The attributes of mentions and relations, in the order of the source: read and written, and of no part in a record.
+    /// The attributes of mentions and relations, in the order of the source: they are read and written, but not used in records.
     public var attributes: [Attribute] = []
 
     /// Makes a document.
@@ -67,7 +67,7 @@ public struct Relation: Sendable, Hashable {
 public struct Attribute: Sendable, Hashable {
     /// The name.
     public var name: String
-    /// The id of the annotation that bears it.
+    /// The id of the annotation that has it.
     public var target: String
     /// The value, nil where there is none.
     public var value: String?
@@ -80,7 +80,7 @@ public struct Attribute: Sendable, Hashable {
     }
 }
 
-/// The names of the types: four kinds of entity and the 16 kinds of modifier they may bear.
+/// The names of the types: four kinds of entity and the 16 kinds of modifier that entities may have.
 public enum AnnotationType {
     /// What named entity recognition marks.
     public static let entities = ["problem", "treatment", "test", "drug"]

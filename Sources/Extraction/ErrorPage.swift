@@ -1,12 +1,12 @@
-// ErrorPage: what a model missed, made up or got half right, sentence by sentence, as one HTML page that needs nothing else.
+// ErrorPage: what a model missed, invented or got half right, sentence by sentence, as one HTML page that needs no other file.
 
 import Federation
 
-/// Writes an HTML page of errors. It holds text of the notes: it belongs beside them, never in a ledger.
+/// Writes an HTML page of errors. It holds text of the notes: keep it beside them, never in a ledger.
 public enum ErrorPage {
     /// The page: counts by type first, then every sentence with an error, by document. Sentences without one are counted only.
     ///
-    /// `note` says in a sentence what was scored, such as the run, its round and the cohort.
+    /// `note` says in one sentence what was scored, for example the run, its round and the cohort.
     public static func html(_ records: [MentionErrors], title: String, note: String) -> String {
         var page = """
             <!DOCTYPE html>
@@ -51,7 +51,7 @@ public enum ErrorPage {
         return page + (open == nil ? "" : "</section>\n") + "</main>\n</body>\n</html>\n"
     }
 
-    /// What each kind of finding is called.
+    /// The name of each kind of finding on the page.
     private static func name(_ kind: MentionErrors.Kind) -> String {
         switch kind {
         case .right: "right"
@@ -62,12 +62,12 @@ public enum ErrorPage {
         }
     }
 
-    /// Counts by type, the annotated one where there is one.
+    /// Counts by type; the annotated type where there is one.
     private static func counts(_ records: [MentionErrors]) -> String {
         var rows: [String: [MentionErrors.Kind: Int]] = [:]
         for finding in records.lazy.flatMap(\.findings) {
             let type = finding.gold?.type ?? finding.predicted?.type ?? ""
-            // A class that the model made up is no type; its name may be anything.
+            // A class that the model invented is not a type; its name may be anything.
             rows[AnnotationType.all.contains(type) ? type : "other", default: [:]][finding.kind, default: 0] += 1
         }
         let kinds = MentionErrors.Kind.allCases
@@ -136,7 +136,7 @@ public enum ErrorPage {
         return "<q>\(AnnotationPage.escaped(String(scalars: text)))</q>"
     }
 
-    /// The sentence with its mentions marked; of two that cross, the longer.
+    /// The sentence with its mentions marked; where two cross, only the longer one is marked.
     private static func marked(_ record: MentionErrors) -> String {
         var kinds: [MarkedSpan: MentionErrors.Kind] = [:]
         var spans: [MarkedSpan] = []

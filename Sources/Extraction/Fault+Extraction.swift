@@ -17,7 +17,7 @@ extension Fault {
         let others = tally.passedOver.map { "\($0.count) \($0.count == 1 ? "file" : "files") (\($0.reason))" }
         return Fault(
             .data, "data.no-documents",
-            "no .ann, .txt or .bio file stands here"
+            "there is no .ann, .txt or .bio file here"
                 + (others.isEmpty ? "" : "; passed over: \(others.joined(separator: ", "))"),
             at: Place(file: path),
             mend: "Name the folder that holds the notes themselves (such as its train folder), or a .jsonl file.")
@@ -27,7 +27,7 @@ extension Fault {
         Fault(
             .data, "data.no-documents",
             "none of the \(refused) \(refused == 1 ? "document" : "documents") can be read, for the faults above",
-            at: Place(file: path), mend: "Mend the faults above; medrounds data inspect counts them all by code.")
+            at: Place(file: path), mend: "Correct the faults above; medrounds data inspect counts them all by code.")
     }
 
     static func splits(_ path: String, names: [String]) -> Fault {
@@ -47,7 +47,7 @@ extension Fault {
             .data, "data.pair",
             "the document has no .ann file, but .a1 or .a2 of a BioNLP shared task",
             at: Place(file: path, document: document),
-            mend: "Join them in a copy of the folder, for every note: cat ID.a1 ID.a2 > ID.ann (a missing one aside).")
+            mend: "Join them in a copy of the folder, for every note: cat ID.a1 ID.a2 > ID.ann (skip a missing one).")
     }
 
     static func mixedForms(_ path: String) -> Fault {
@@ -102,14 +102,14 @@ extension Fault {
 
     static func offset(_ start: Int, _ end: Int, length: Int, at place: Place) -> Fault {
         Fault(
-            .data, "data.offset", "span \(start) to \(end) is no part of a text of \(length) code points", at: place,
+            .data, "data.offset", "span \(start) to \(end) is outside a text of \(length) code points", at: place,
             mend: "Count offsets in Unicode code points, end exclusive, CRLF as two.")
     }
 
     static func blankSpan(_ start: Int, _ end: Int, at place: Place) -> Fault {
         Fault(
-            .data, "data.offset", "span \(start) to \(end) covers white space alone", at: place,
-            mend: "Remove the annotation, or let it cover what it means.")
+            .data, "data.offset", "span \(start) to \(end) covers only white space", at: place,
+            mend: "Remove the annotation, or correct its offsets.")
     }
 
     static func fragments(at place: Place) -> Fault {
@@ -130,7 +130,7 @@ extension Fault {
         return Fault(
             .data, "data.surface", "the annotation's surface text is not the text at its offsets\(found)", at: place,
             mend: isNear == nil
-                ? "Count offsets in Unicode code points of the very file, and do not change its line ends or encoding."
+                ? "Count offsets in Unicode code points of this exact file, and do not change its line ends or encoding."
                 : "Correct the offsets of this annotation: no other way of counting explains them.")
     }
 
@@ -168,7 +168,7 @@ extension Fault {
             at: place, mend: mapping(["\(LabelName.isFit(label) ? label : "LABEL")"], target: "problem"))
     }
 
-    /// All labels of a corpus that are no types, told at the place of the first.
+    /// All labels of a corpus that are not types, in one fault at the place of the first.
     static func unknownTypes(_ labels: [String: CorpusTally.Label], at place: Place) -> Fault {
         let shown = CorpusTally.sorted(labels)
         let total = labels.values.reduce(0) { $0 + $1.count }
@@ -187,7 +187,7 @@ extension Fault {
             mend: mapping([type].filter(LabelName.isFit), target: Relation.hasAttr))
     }
 
-    /// All relation labels of a corpus that are not ours, told at the place of the first.
+    /// All relation labels of a corpus that are not ours, in one fault at the place of the first.
     static func relationTypes(_ labels: [String: CorpusTally.Label], at place: Place) -> Fault {
         let shown = CorpusTally.sorted(labels)
         let total = labels.values.reduce(0) { $0 + $1.count }
@@ -202,7 +202,7 @@ extension Fault {
         return labels.count > 40 ? "\(shown), and \(labels.count - 40) more" : shown
     }
 
-    /// How labels of another guideline are mapped: with labels of this very corpus, quoted where YAML or a shell asks for it.
+    /// How labels of another guideline are mapped: with labels of this corpus, quoted where YAML or a shell needs quotes.
     private static func mapping(_ labels: [String], target: String?) -> String {
         let (first, other) = (labels.first ?? "LABEL", labels.count > 1 ? labels[1] : nil)
         func quoted(_ label: String) -> String { plain(label) ? label : "\"\(label)\"" }
@@ -213,7 +213,7 @@ extension Fault {
             options.append("--label \(quoted("\(other)="))")
         }
         return
-            "Say what each label stands for, or null to pass over it: labels: {\(yaml.joined(separator: ", "))} in the workflow, "
+            "Map each label to a type, or to null to pass over it: labels: {\(yaml.joined(separator: ", "))} in the workflow, "
             + "\(options.joined(separator: " ")) for medrounds data."
     }
 
@@ -243,14 +243,14 @@ extension Fault {
         return Fault(
             .data, "data.more-faults",
             "\(total) more \(total == 1 ? "fault is" : "faults are") not listed: \(codes.joined(separator: ", "))",
-            at: Place(file: path), mend: "Mend those listed and read the corpus again.")
+            at: Place(file: path), mend: "Correct those listed and read the corpus again.")
     }
 
     static func template(_ code: String, _ what: String, file: String, mend: String) -> Fault {
         Fault(.workflow, "template.\(code)", what, at: Place(file: file), mend: mend)
     }
 
-    /// An annotation id as it may be shown: a capital letter and digits.
+    /// An annotation id in a form that may be shown: a capital letter and digits.
     static func annotation(_ id: String) -> String {
         let digits = id.utf8.dropFirst()
         let fit =

@@ -1,6 +1,6 @@
-// JSONSlices: where the parts of a JSON text are, found without reading them, so that a part that is broken is refused alone.
+// JSONSlices: where the parts of a JSON text are, found without parsing them, so that a broken part is refused alone.
 
-/// Finds the bytes of elements and members. It knows strings and brackets only: whether a part is JSON is for the parser to say.
+/// Finds the bytes of elements and members. It knows only strings and brackets: the parser decides whether a part is JSON.
 struct JSONSlices {
     private let bytes: [UInt8]
 
@@ -8,14 +8,14 @@ struct JSONSlices {
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 }
 
-    /// The first byte from `start` on that is no white space.
+    /// The first byte from `start` on that is not white space.
     func first(from start: Int = 0) -> Int? {
         var index = start
         while index < bytes.count, Self.isSpace(bytes[index]) { index += 1 }
         return index < bytes.count ? index : nil
     }
 
-    /// An array or object: its elements or members, one past its last byte, and whether its end was found.
+    /// An array or object: its elements or members, the position after its last byte, and whether its end was found.
     struct Group {
         var isObject: Bool
         var parts: [Range<Int>] = []
@@ -23,7 +23,7 @@ struct JSONSlices {
         var isClosed = false
     }
 
-    /// The array or object that begins at the place; nil where none does.
+    /// The array or object that begins at the place; nil where there is none.
     func group(at place: Int) -> Group? {
         guard place < bytes.count, bytes[place] == 0x5b || bytes[place] == 0x7b else { return nil }
         var group = Group(isObject: bytes[place] == 0x7b, end: bytes.count)
@@ -59,7 +59,7 @@ struct JSONSlices {
         return group
     }
 
-    /// The name of a member and where its value begins; nil where the part is no member, or its name is written with escapes.
+    /// The name of a member and where its value begins; nil where the part is not a member, or its name is written with escapes.
     func member(_ part: Range<Int>) -> (name: String, value: Int)? {
         guard bytes[part.lowerBound] == 0x22 else { return nil }
         let end = endOfString(at: part.lowerBound)
@@ -70,7 +70,7 @@ struct JSONSlices {
         return (name, value)
     }
 
-    /// The number of line ends before each of the places, which must be ascending, and one: their lines.
+    /// The line number of each of the places, which must be ascending.
     func lines(of places: [Int]) -> [Int] {
         var line = 1
         var index = 0
@@ -83,7 +83,7 @@ struct JSONSlices {
         }
     }
 
-    /// One past the closing quote of the string that begins at the place.
+    /// The position after the closing quote of the string that begins at the place.
     private func endOfString(at place: Int) -> Int {
         var index = place + 1
         while index < bytes.count {

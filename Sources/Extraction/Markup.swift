@@ -1,4 +1,4 @@
-// Markup: the nested <span class="..."> form in which the model is shown and writes mentions; the writer and its escape rule.
+// Markup: the nested <span class="..."> form in which mentions are shown to the model and written by it; the writer and its escape rule.
 
 /// A mention within a piece of text: code points counted from the start of that piece.
 public struct MarkedSpan: Sendable, Hashable {
@@ -16,19 +16,19 @@ public struct MarkedSpan: Sendable, Hashable {
 
 /// Writes text with marked mentions.
 ///
-/// Text stands as it is. Only where it holds `<`, any number of backslashes and then `span class="` or `/span>` is one more backslash put behind
-/// the `<`, which the parser takes away again: what was written reads back exactly.
+/// Text is written unchanged, with one exception: where it holds `<`, any number of backslashes and then `span class="` or `/span>`, one
+/// more backslash is put after the `<`. The parser removes it again, so that what was written is read back exactly.
 public enum Markup {
     static let openingHead = Array("span class=\"".unicodeScalars)
     static let openingTail = Array("\">".unicodeScalars)
     static let closing = Array("/span>".unicodeScalars)
 
-    /// The text without marks, escaped where it must be.
+    /// The text without marks, escaped where necessary.
     public static func plain(_ text: some Sequence<Unicode.Scalar>) -> String { marked(Array(text), spans: []) }
 
-    /// The text with its spans marked; where two spans share a boundary the longer stands outside, and of two equal ones the first.
+    /// The text with its spans marked; where two spans share a boundary, the longer is outside, and of two equal spans the first.
     ///
-    /// Spans must lie within the text, be not empty and not cross: see `nested`.
+    /// Spans must be within the text, not empty, and must not cross: see `nested`.
     public static func marked(_ text: [Unicode.Scalar], spans: [MarkedSpan]) -> String {
         var out = String.UnicodeScalarView()
         var open: [Int] = []
@@ -62,7 +62,8 @@ public enum Markup {
         return String(out)
     }
 
-    /// The spans that nested marks can express, in writing order: equal ones are kept once, and of two that cross the longer (then the earlier) is kept.
+    /// The spans that nested marks can express, in writing order: equal spans are kept once, and of two that cross the longer (then the
+    /// earlier) is kept.
     public static func nested(_ spans: [MarkedSpan]) -> (kept: [MarkedSpan], crossing: Int) {
         var kept: [MarkedSpan] = []
         var crossing = 0

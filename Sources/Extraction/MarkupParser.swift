@@ -1,29 +1,30 @@
-// MarkupParser: reads what a model generated. It never fails: whatever is wrong with the marks is counted and read as well as it can be.
+// MarkupParser: reads what a model generated. It never fails: whatever is wrong with the marks is counted, and the text is read as well as
+// possible.
 
 import Federation
 
-/// What was wrong with generated marks, by kind; adds up over records.
+/// What was wrong with generated marks, by kind; counts can be added over records.
 public struct MarkupFaults: Sendable, Equatable {
-    /// Spans left open: read as reaching to the end of the text.
+    /// Spans left open: read as if they reached to the end of the text.
     public var unclosed = 0
-    /// Closing tags without an open span: passed over.
+    /// Closing tags without an open span: ignored.
     public var strayClose = 0
-    /// Spans of a class that is no type at all: kept, and false positives.
+    /// Spans of a class that is not a type at all: kept, and false positives.
     public var unknownType = 0
-    /// Tags that begin as `<span class="` and go on otherwise: read as text.
+    /// Tags that begin as `<span class="` but continue differently: read as text.
     public var malformedTag = 0
-    /// Texts that end within a tag, as a cut generation does: the piece of tag is read as text.
+    /// Texts that end within a tag, for example where generation was cut: the piece of the tag is read as text.
     public var truncatedTag = 0
-    /// Spans around nothing or white space alone: kept, and false positives that stand nowhere.
+    /// Spans around nothing or only white space: kept, and false positives without a place.
     public var empty = 0
 
     /// No faults.
     public init() {}
 
-    /// All of them together.
+    /// The sum of all counts.
     public var total: Int { unclosed + strayClose + unknownType + malformedTag + truncatedTag + empty }
 
-    /// Adds those of another record.
+    /// Adds the counts of another record.
     public static func += (sum: inout MarkupFaults, other: MarkupFaults) {
         sum.unclosed += other.unclosed
         sum.strayClose += other.strayClose
@@ -43,7 +44,7 @@ public struct MarkupFaults: Sendable, Equatable {
     }
 }
 
-/// Generated text with its marks taken out.
+/// Generated text without its marks.
 public struct ParsedMarkup: Sendable, Equatable {
     /// The text without marks and without surrounding white space.
     public var text: [Unicode.Scalar]
@@ -55,9 +56,10 @@ public struct ParsedMarkup: Sendable, Equatable {
 
 /// Reads marked text.
 public enum MarkupParser {
-    /// Reads any text whatever; only exact `<span class="NAME">` (NAME of 1 to 32 letters, digits, `_`, `-`) and `</span>` are marks.
+    /// Reads any text; only exact `<span class="NAME">` (NAME of 1 to 32 letters, digits, `_`, `-`) and `</span>` are marks.
     ///
-    /// `known` are the classes that are types; spans of another class are kept under the name the model wrote and counted as `unknownType`.
+    /// `known` are the classes that are types; spans of another class are kept under the name that the model wrote and counted as
+    /// `unknownType`.
     public static func parse(generated: String, known: [String] = AnnotationType.all) -> ParsedMarkup {
         let input = Array(generated.unicodeScalars)
         var text: [Unicode.Scalar] = []
@@ -116,7 +118,7 @@ public enum MarkupParser {
         return end - start <= 32 ? end : nil
     }
 
-    /// Whether the text ends before a tag that begins here is whole; a lone `<` is text.
+    /// Whether the text ends inside a tag that begins here; a single `<` is text.
     private static func endsWithin(_ input: [Unicode.Scalar], from start: Int) -> Bool {
         let rest = input[(start + 1)...]
         guard !rest.isEmpty else { return false }
@@ -128,7 +130,7 @@ public enum MarkupParser {
         return end == input.count || (end == input.count - 1 && input[end] == "\"")
     }
 
-    /// Whether backslashes that stand here were put before a mark's words by the writer.
+    /// Whether the backslashes here were added by the writer to escape a mark.
     private static func isEscape(_ input: [Unicode.Scalar], from start: Int) -> Bool {
         var word = start
         while word < input.count && input[word] == "\\" { word += 1 }

@@ -2,10 +2,11 @@
 
 /// Moves the boundaries of predictions by rule.
 ///
-/// A model copies text and sets its marks between tokens, so a mark may cut a word or take in the full stop behind it. No guideline that we know annotates
-/// half a word or ends a mention in a full stop, so the rule only repairs what is never right. It knows neither gold nor types.
+/// A model copies text and sets its marks between tokens, so a mark may cut a word or include the full stop after it. No guideline that we
+/// know annotates half a word or ends a mention with a full stop, so the rule only corrects what is never right. It uses neither gold nor
+/// types.
 public enum MentionBoundaries {
-    /// What the rule is called where its outcome is recorded; a change of the rule is another name.
+    /// The name of the rule, recorded beside its results; a changed rule gets another name.
     public static let rule = "whole-words/1"
 
     /// Whose boundaries are used.
@@ -16,14 +17,14 @@ public enum MentionBoundaries {
         case asMarked
     }
 
-    /// What the rule moved, so that it can be recorded beside its outcome.
+    /// What the rule moved, so that it can be recorded beside the results.
     public struct Moved: Sendable {
         private var marked: [Prediction: Range<Int>] = [:]
 
-        /// Nothing yet.
+        /// No moves yet.
         public init() {}
 
-        /// Predictions with the boundaries of the choice; what the rule moves is kept in mind.
+        /// Predictions with the boundaries of the choice; the moves of the rule are kept.
         public mutating func applied(_ choice: Choice, to predictions: [Prediction], in text: [Unicode.Scalar])
             -> [Prediction]
         {
@@ -31,13 +32,13 @@ public enum MentionBoundaries {
             for prediction in predictions {
                 guard let range = prediction.range else { continue }
                 let moved = Prediction(type: prediction.type, range: MentionBoundaries.snapped(range, in: text))
-                // Where another answer marked it so itself, nothing was moved.
+                // If another answer had these same boundaries by itself, nothing was moved.
                 if moved == prediction { marked[moved] = range } else if marked[moved] == nil { marked[moved] = range }
             }
             return MentionBoundaries.snapped(predictions, in: text)
         }
 
-        /// The range that the model marked, by id, of each mention that was moved.
+        /// By id, the range that the model marked, for each mention that was moved.
         public func ranges(of entities: [Entity]) -> [String: Range<Int>] {
             var ranges: [String: Range<Int>] = [:]
             for entity in entities {
@@ -48,7 +49,7 @@ public enum MentionBoundaries {
         }
     }
 
-    /// Predictions with their boundaries moved; those that become equal are one. Those that stand nowhere are kept as they are.
+    /// Predictions with their boundaries moved; those that become equal are merged. Predictions without a place are unchanged.
     public static func snapped(_ predictions: [Prediction], in text: [Unicode.Scalar]) -> [Prediction] {
         var seen: Set<Prediction> = []
         var out: [Prediction] = []
@@ -70,20 +71,20 @@ public enum MentionBoundaries {
         return start < end && text[start..<end].contains { !$0.isSpace } ? start..<end : range
     }
 
-    /// Whether a boundary here runs through a word or a number.
+    /// Whether a boundary here would cut a word or a number.
     private static func cuts(_ place: Int, _ text: [Unicode.Scalar]) -> Bool {
         let (before, after) = (text[place - 1], text[place])
         if after.isAccent { return true }
-        // "5mg" and "T2N0" hold boundaries that guidelines do set: letters and digits are words of their own.
+        // Guidelines do set boundaries inside "5mg" and "T2N0": letters and digits are separate words.
         return (before.isLetter || before.isAccent) && after.isLetter || before.isDigit && after.isDigit
     }
 
-    /// Whether the last code point is no part of a mention.
+    /// Whether the last code point does not belong to a mention.
     private static func isDropped(_ last: Int, from start: Int, _ text: [Unicode.Scalar]) -> Bool {
         switch text[last] {
         case ",", ";", ":", "!", "?": return true
         case ".":
-            // The dot of an abbreviation with dots within (p.r.n.) or of one letter belongs to it.
+            // The dot of an abbreviation with inner dots (p.r.n.) or of a single letter belongs to it.
             var head = last
             while head > start && !text[head - 1].isSpace { head -= 1 }
             let word = text[head..<last]

@@ -1,10 +1,10 @@
-// MentionErrors: which mentions of a sentence a model missed, made up or got half right, pair by pair.
+// MentionErrors: which mentions of a sentence a model missed, invented or got half right, pair by pair.
 
 import Federation
 
 /// What a model got right and wrong in one record.
 public struct MentionErrors: Sendable {
-    /// How a mention and a prediction stand to each other.
+    /// The relation between a mention and a prediction.
     public enum Kind: String, Sendable, CaseIterable {
         /// Same type, same boundaries.
         case right
@@ -12,19 +12,19 @@ public struct MentionErrors: Sendable {
         case boundaries
         /// Another type at the same place, or one that overlaps it.
         case type
-        /// Annotated, and nothing of the model is there.
+        /// Annotated, but the model found nothing there.
         case missed
-        /// Of the model, and nothing is annotated there.
+        /// Found by the model, but nothing is annotated there.
         case invented
     }
 
     /// One mention, one prediction, or a pair of both.
     public struct Finding: Sendable {
-        /// How they stand to each other.
+        /// The relation between the two.
         public var kind: Kind
-        /// What is annotated; nil where the model made it up.
+        /// The annotated mention; nil where the model invented one.
         public var gold: Entity?
-        /// What the model found; nil where it missed.
+        /// The predicted mention; nil where the model missed it.
         public var predicted: Prediction?
     }
 
@@ -39,8 +39,8 @@ public struct MentionErrors: Sendable {
     /// The findings, in the order of the text.
     public var findings: [Finding]
 
-    /// Pairs mentions with predictions one to one: first those that are right, then those of one type, then any that overlap; of several, the one with more
-    /// code points in common.
+    /// Pairs mentions with predictions one to one: first those that are right, then those of the same type, then any that overlap; among
+    /// several, the one with more code points in common.
     public init(_ record: Record, predictions: [Prediction]) {
         document = record.document
         range = record.range
@@ -81,7 +81,7 @@ public struct MentionErrors: Sendable {
         }
     }
 
-    /// Where a finding begins; those that stand nowhere come last.
+    /// Where a finding begins; findings without a place come last.
     private static func start(_ finding: Finding) -> Int {
         finding.gold?.hull.lowerBound ?? finding.predicted?.range?.lowerBound ?? Int.max
     }

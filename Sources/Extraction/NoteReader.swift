@@ -1,4 +1,4 @@
-// NoteReader: notes without annotation for extraction, from files, folders or standard input, with ids that come from their places.
+// NoteReader: notes without annotation for extraction, from files, folders or standard input; their ids come from their paths.
 
 import Faults
 import Federation
@@ -9,15 +9,16 @@ import Federation
     import Foundation
 #endif
 
-/// Reads notes that are to be annotated.
+/// Reads the notes to annotate.
 public enum NoteReader {
-    /// Notes that one command takes, at most.
+    /// The most notes that one command takes.
     private static let most = 100_000
 
     /// The notes at the paths: files, folders with .txt files in them or below, or `-` for standard input, whose id is `stdin`.
     ///
-    /// An id is the path below what all paths have in common, without `.txt`: `patient-1/note` and `patient-2/note`, but `note` where one file is named.
-    /// Codes: `data.missing`, `data.no-documents`, `data.unreadable`, `data.too-large`, `data.utf8`, `data.document-id`, `data.duplicate-document`.
+    /// An id is the path without the part that all paths have in common and without `.txt`: `patient-1/note` and `patient-2/note`, but
+    /// `note` where one file is named. Codes: `data.missing`, `data.no-documents`, `data.unreadable`, `data.too-large`, `data.utf8`,
+    /// `data.document-id`, `data.duplicate-document`.
     public static func notes(at paths: [String], standardInput: () -> [UInt8]? = { nil }) throws(Fault) -> [Document] {
         var files: [(shown: String, parts: [String])] = []
         var bases: [[String]] = []

@@ -1,4 +1,4 @@
-// OffsetCounting: the ways in which offsets are counted by other tools, and which of them explains surfaces that are not at their offsets.
+// OffsetCounting: the ways in which other tools count offsets, and which of them explains surfaces that are not at their offsets.
 
 /// A way to count offsets that is not ours.
 struct OffsetCounting: Equatable {
@@ -10,11 +10,11 @@ struct OffsetCounting: Equatable {
     }
     enum Shift: Equatable {
         case none
-        /// The file begins with a byte order mark that the offsets do not count, or they count one that the file lacks.
+        /// The file begins with a byte order mark that the offsets do not count, or the offsets count one that the file does not have.
         case markNotCounted, markCounted
         /// The end is the last code point itself; counting may also begin at 1.
         case inclusive, inclusiveFromOne
-        /// All offsets are so many code points too small.
+        /// All offsets are this many code points too small.
         case constant(Int)
     }
 
@@ -22,7 +22,7 @@ struct OffsetCounting: Equatable {
     var lineEnds = LineEnds.asTheyAre
     var shift = Shift.none
 
-    /// "if offsets ...": what the counting is.
+    /// Completes "if offsets ...": how they are counted.
     var description: String {
         var parts: [String] = []
         switch unit {
@@ -40,25 +40,25 @@ struct OffsetCounting: Equatable {
         case .none: break
         case .markNotCounted: parts.append("leave out the byte order mark")
         case .markCounted: parts.append("count a byte order mark (or begin at 1)")
-        case .inclusive: parts.append("take in the last character")
-        case .inclusiveFromOne: parts.append("begin at 1 and take in the last character")
+        case .inclusive: parts.append("include the last character")
+        case .inclusiveFromOne: parts.append("begin at 1 and include the last character")
         case .constant(let distance):
             parts.append("are \(distance.magnitude) too \(distance > 0 ? "small" : "large") throughout")
         }
         return parts.joined(separator: " and ")
     }
 
-    /// What to do about it, one sentence.
+    /// What to do about it, in one sentence.
     func mend(mixedLineEnds: Bool) -> String {
         if lineEnds != .asTheyAre && mixedLineEnds {
             return
-                "The text has line ends of both kinds, as after a careless conversion: bring back the file that was annotated."
+                "The text has line ends of both kinds, as after a careless conversion: restore the file that was annotated."
         }
         switch unit {
         case .utf16:
             return "Convert the offsets: count a character beyond U+FFFF, such as an emoji, as one and not as two."
         case .utf8: return "Convert the offsets: count characters of the decoded text, not bytes."
-        case .composed: return "Bring back the text in composed form (NFC), as it was annotated."
+        case .composed: return "Restore the text in composed form (NFC), as it was annotated."
         case .codePoints: break
         }
         switch lineEnds {
@@ -72,11 +72,12 @@ struct OffsetCounting: Equatable {
         case .inclusive: return "Add one to every end: ends are exclusive."
         case .inclusiveFromOne: return "Subtract one from every start: offsets begin at 0 and ends are exclusive."
         case .constant, .none:
-            return "Bring back the text that was annotated: something was added or removed before it."
+            return "Restore the text that was annotated: something was added or removed before it."
         }
     }
 
-    /// A stretch of the text with the offset that the corpus gives its first code point. BRAT has one, BioC one a passage.
+    /// A segment of the text with the offset that the corpus gives to its first code point. BRAT has one segment, BioC one for each
+    /// passage.
     struct Segment {
         var stated: Int
         var range: Range<Int>
@@ -89,7 +90,8 @@ struct OffsetCounting: Equatable {
         var surface: [Unicode.Scalar]
     }
 
-    /// The counting under which most surfaces are at their offsets; nil where none explains more than ours and half of those that are wrong.
+    /// The counting under which most surfaces are at their offsets; nil unless it explains more than ours and at least half of the wrong
+    /// ones.
     static func explaining(
         _ witnesses: [Witness], wrong: Int, shifts: [Int], text: [Unicode.Scalar], segments: [Segment]
     ) -> (counting: OffsetCounting, explained: Int)? {
@@ -154,7 +156,7 @@ struct OffsetCounting: Equatable {
         }
     }
 
-    /// The offset that this counting gives every code point of a segment, and the place behind it.
+    /// The offset that this counting gives to every code point of a segment, and to the position after it.
     private func starts(_ segment: Segment, _ text: [Unicode.Scalar]) -> [Int] {
         var starts: [Int] = []
         starts.reserveCapacity(segment.range.count + 1)
@@ -181,7 +183,7 @@ struct OffsetCounting: Equatable {
         let (first, last): (Int, Int) =
             switch shift {
             case .none: (0, 0)
-            // A mark at the head of the text is counted by its own width, as everything else is.
+            // A mark at the start of the text is counted by its own width, like everything else.
             case .markNotCounted: (markWidth, markWidth)
             case .markCounted: (-markWidth, -markWidth)
             case .inclusive: (0, 1)
@@ -194,7 +196,7 @@ struct OffsetCounting: Equatable {
 
     private var markWidth: Int { unit == .utf8 ? 3 : 1 }
 
-    /// The last code point with that offset: accents that count nothing belong to the letter before them.
+    /// The last code point with that offset: accents that are not counted belong to the letter before them.
     private static func index(of offset: Int, in starts: [Int]) -> Int? {
         var (low, high) = (0, starts.count)
         while low < high {

@@ -1,10 +1,10 @@
-// Prediction: a generated mention at its place in the document, and the way there from generated text.
+// Prediction: a generated mention at its place in the document, and how the place is found from generated text.
 
 /// A mention that the model marked.
 public struct Prediction: Sendable, Hashable {
     /// The class as the model wrote it.
     public var type: String
-    /// Code points of the document, end exclusive; nil where the mention stands nowhere in the source: always a false positive.
+    /// Code points of the document, end exclusive; nil where the mention is not found in the source: always a false positive.
     public var range: Range<Int>?
 
     /// Makes a prediction.
@@ -21,7 +21,7 @@ public struct RecordPrediction: Sendable, Equatable {
     /// What was wrong with the marks.
     public var faults: MarkupFaults
 
-    /// Makes an answer of what is known already.
+    /// Makes an answer from values that are already known.
     public init(predictions: [Prediction], faults: MarkupFaults) {
         self.predictions = predictions
         self.faults = faults
@@ -29,8 +29,9 @@ public struct RecordPrediction: Sendable, Equatable {
 
     /// Reads generated text: parses its marks and maps each span to offsets of the record's document.
     ///
-    /// A span keeps the stretch of the source from the first to the last of its code points that the alignment found. It stands nowhere where
-    /// less than half of its own code points were found, or they are less than half of that stretch (white space aside on both sides).
+    /// A span gets the range of the source from the first to the last of its code points that the alignment found. It has no place where
+    /// less than half of its own code points were found, or where they are less than half of that range (without white space on both
+    /// sides).
     public init(generated: String, for record: Record) {
         let parsed = MarkupParser.parse(generated: generated)
         let alignment = Alignment(of: parsed.text, to: record.text)
@@ -42,7 +43,7 @@ public struct RecordPrediction: Sendable, Equatable {
             guard var first = places.first, var last = places.last, 2 * found >= inked.count,
                 2 * found >= record.text[first...last].count(where: { !$0.isSpace }), !inked.isEmpty
             else { return Prediction(type: span.type, range: nil) }
-            // White space is an edge only where the model marked it as one.
+            // White space at an edge is kept only where the model marked it.
             if span.range.first == inked.first { while record.text[first].isSpace { first += 1 } }
             if span.range.last == inked.last { while record.text[last].isSpace { last -= 1 } }
             let start = record.range.lowerBound

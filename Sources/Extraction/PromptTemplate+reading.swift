@@ -38,7 +38,7 @@ extension PromptTemplate {
     }
 }
 
-/// A template being read.
+/// A template while it is read.
 private struct TemplateReading {
     let file: String
     var faults: [Fault] = []
@@ -47,19 +47,19 @@ private struct TemplateReading {
         faults.append(.template(code, what, file: file, mend: mend))
     }
 
-    /// The members of an object, with faults for those missing and those unknown.
+    /// The members of an object, with faults for missing and unknown ones.
     mutating func members(
         _ value: JSONValue, _ path: String, required: [String], optional: [String] = []
     ) -> [String: JSONValue] {
         let lead = path.isEmpty ? "" : "\(path)."
         guard let members = value.members else {
-            fault("wrong-type", "\(path.isEmpty ? "the template" : path) is no mapping", mend: "Write keys and values.")
+            fault("wrong-type", "\(path.isEmpty ? "the template" : path) is not a mapping", mend: "Write a mapping.")
             return [:]
         }
         let known = required + optional
         for key in members.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) where !known.contains(key) {
             fault(
-                "unknown-key", "\(lead)\(key) is no key of a template", mend: "Use: \(known.joined(separator: ", ")).")
+                "unknown-key", "\(lead)\(key) is not a template key", mend: "Use: \(known.joined(separator: ", ")).")
         }
         for key in required where members[key] == nil {
             fault("missing-key", "\(lead)\(key) is missing", mend: "Add it.")
@@ -67,11 +67,11 @@ private struct TemplateReading {
         return members
     }
 
-    /// A text that is not empty; nil values were reported as missing already.
+    /// A text that is not empty; a nil value was already reported as missing.
     mutating func text(_ value: JSONValue?, _ path: String) -> String {
         guard let value else { return "" }
         guard let text = value.text else {
-            fault("wrong-type", "\(path) is no text", mend: "Write text; quote what looks like a number.")
+            fault("wrong-type", "\(path) is not text", mend: "Write text; quote a number.")
             return ""
         }
         if text.unicodeScalars.allSatisfy(\.isSpace) { fault("empty", "\(path) is empty", mend: "Write its text.") }
@@ -87,7 +87,7 @@ private struct TemplateReading {
         var types: [PromptTemplate.TypeDefinition] = []
         guard let list = members["types"] else { return .init(instruction: instruction, types: []) }
         guard let elements = list.elements, !elements.isEmpty else {
-            fault("wrong-type", "\(path).types is no list of types", mend: "List at least one type.")
+            fault("wrong-type", "\(path).types is not a list of types", mend: "List at least one type.")
             return .init(instruction: instruction, types: [])
         }
         for (index, element) in elements.enumerated() {
@@ -96,11 +96,11 @@ private struct TemplateReading {
             let name = text(members["name"], "\(here).name")
             if !name.isEmpty && !names.contains(name) {
                 fault(
-                    "unknown-type", "\(here).name is no such type",
+                    "unknown-type", "\(here).name is not a known type",
                     mend: "Use one of: \(names.joined(separator: ", ")).")
             }
             if !name.isEmpty && types.contains(where: { $0.name == name }) {
-                fault("duplicate-type", "\(here).name stands twice in its task", mend: "Define each type once.")
+                fault("duplicate-type", "\(here).name occurs twice in its task", mend: "Define each type once.")
             }
             let definition = text(members["definition"], "\(here).definition")
             if definition.unicodeScalars.contains("\n") {
@@ -120,7 +120,7 @@ private struct TemplateReading {
         guard !heads.isEmpty, heads.count == value.elements?.count, heads.allSatisfy(AnnotationType.entities.contains)
         else {
             fault(
-                "unknown-type", "\(path) is no list of entity types",
+                "unknown-type", "\(path) is not a list of entity types",
                 mend: "List some of: \(AnnotationType.entities.joined(separator: ", ")).")
             return []
         }
@@ -145,7 +145,7 @@ private struct TemplateReading {
                 rest = rest.dropFirst(name.count)
             } else {
                 fault(
-                    "placeholder", "layout holds a brace that begins no placeholder",
+                    "placeholder", "layout holds a brace that does not begin a placeholder",
                     mend: "Use {task}, {types} and {input} only.")
                 literal += "{"
                 rest = rest.dropFirst()
@@ -157,7 +157,7 @@ private struct TemplateReading {
         if !text.isEmpty && (order.count != 3 || order.last != .input || order[0] == order[1]) {
             fault(
                 "placeholder", "layout does not hold {task}, {types} and {input} once each with {input} last",
-                mend: "Put the instruction first, so that all records share it, and the input behind it.")
+                mend: "Put the instruction first, so that all records share it, and the input after it.")
         }
         return pieces
     }

@@ -3,7 +3,7 @@
 import Faults
 import Federation
 
-/// How a record is put to the model: one layout for all tasks, the instruction first and the input after it.
+/// How a record is shown to the model: one layout for all tasks, the instruction first and the input after it.
 public struct PromptTemplate: Sendable, Equatable {
     /// A type that a task marks.
     public struct TypeDefinition: Sendable, Equatable {
@@ -31,8 +31,9 @@ public struct PromptTemplate: Sendable, Equatable {
 
     /// The template's name, kebab-case.
     public let name: String
-    /// The text of the tokenizer's special token that follows a completion; it is no part of `completion` and must be encoded as that one token.
-    /// nil where the file says `chat: model`: a prompt is then the user's message of the model's own chat template, which also says what ends an answer.
+    /// The text of the tokenizer's special token that follows a completion; it is not part of `completion` and must be encoded as that one
+    /// token. nil where the file says `chat: model`: a prompt is then the user's message in the model's own chat template, which also says
+    /// what ends an answer.
     public let end: String?
     /// The wording of named entity recognition.
     public let ner: TaskWording
@@ -56,7 +57,7 @@ public struct PromptTemplate: Sendable, Equatable {
             if let unknown = chosen.first(where: { !names.contains($0) }) {
                 throw Fault(
                     .workflow, "template.no-type",
-                    "template \(name) names no \(task.rawValue) type \(LabelName.quoted(unknown))",
+                    "template \(name) has no \(task.rawValue) type \(LabelName.quoted(unknown))",
                     mend: "Use some of: \(names.joined(separator: ", ")).")
             }
             return names.filter { chosen.contains($0) }
@@ -78,7 +79,7 @@ public struct PromptTemplate: Sendable, Equatable {
         render(pieces[...], task: task, types: types, input: input)
     }
 
-    /// What the model is to write behind the prompt, up to the end marker: the text with its mentions marked.
+    /// What the model should write after the prompt, up to the end marker: the text with its mentions marked.
     public func completion(_ text: [Unicode.Scalar], spans: [MarkedSpan]) -> String {
         Markup.marked(text, spans: spans)
     }

@@ -1,20 +1,22 @@
-// PublishedCounting: how the published evaluation counts, faults included, so that a figure can be set beside the paper's. Never a score of ours.
+// PublishedCounting: how the published evaluation counts, faults included, so that a figure can be compared with the paper's. It is never
+// our own score.
 
 import Federation
 
 /// Right and wrong mentions as the published evaluation of Fed-MedLoRA counts them.
 ///
-/// What it does, and ours does not: all types are one class, so that a mention of the wrong type is right; predictions of classes that the gold of the
-/// cohort does not have are dropped; text is cut into words and single marks (1.5 is three tokens); a mention is found in the text by comparing the sets
-/// of characters of its tokens (10 is 100, was is saw), at its first occurrence; a modifier counts whichever head it was given to.
+/// What it does and ours does not: all types are one class, so that a mention of the wrong type is right; predictions of classes that do
+/// not occur in the gold of the cohort are dropped; text is cut into words and single marks (1.5 is three tokens); a mention is found in
+/// the text by comparing the sets of characters of its tokens (10 equals 100, was equals saw), at its first occurrence; a modifier counts
+/// whichever head it was given to.
 public struct PublishedCounting: Sendable, Equatable {
     /// Same tokens.
     public private(set) var strict = MatchCounts(truePositives: 0, falsePositives: 0, falseNegatives: 0)
-    /// A token in common; each gold mention once, taken in order.
+    /// At least one token in common; each gold mention once, taken in order.
     public private(set) var lenient = MatchCounts(truePositives: 0, falsePositives: 0, falseNegatives: 0)
     private let goldTypes: Set<String>
 
-    /// Nothing counted; `goldTypes` are the classes that occur in the gold of the cohort.
+    /// An empty count; `goldTypes` are the classes that occur in the gold of the cohort.
     public init(goldTypes: Set<String>) { self.goldTypes = goldTypes }
 
     /// Counts one answer.
@@ -52,7 +54,7 @@ public struct PublishedCounting: Sendable, Equatable {
         counts.falseNegatives += free.count
     }
 
-    /// Words of letters and digits; every other character but white space on its own.
+    /// Words of letters and digits; every other character except white space on its own.
     static func tokens(_ text: some Sequence<Unicode.Scalar>) -> [Set<Unicode.Scalar>] {
         var tokens: [Set<Unicode.Scalar>] = []
         var inWord = false

@@ -1,8 +1,9 @@
-// Record: one prompt and its completion, a sentence or one head of it, with the gold it is scored against; building them is left to RecordBuilder.
+// Record: one prompt and its completion, for a sentence or one head in it, with the gold that it is scored against; RecordBuilder builds
+// them.
 
 import Federation
 
-/// One prompt and completion, made of one sentence of a document.
+/// One prompt and completion, made from one sentence of a document.
 public struct Record: Sendable, Equatable {
     /// The document.
     public var document: String
@@ -18,10 +19,10 @@ public struct Record: Sendable, Equatable {
     public var prompt: String
     /// The text with its mentions marked, without the template's end marker.
     public var completion: String
-    /// The mentions of the prompt's types that begin in this sentence, or the head's modifiers; with offsets of the document, and all of them, also what
-    /// marks cannot express.
+    /// The mentions of the prompt's types that begin in this sentence, or the head's modifiers; with offsets of the document, and complete:
+    /// also those that marks cannot express.
     public var gold: [Entity]
-    /// For relation extraction the head, else nil.
+    /// The head for relation extraction, otherwise nil.
     public var head: Entity?
 
     /// Makes a record; `text` is as long as `range`.
@@ -43,15 +44,15 @@ public struct Record: Sendable, Equatable {
     }
 }
 
-/// What records are for.
+/// What records are used for.
 public enum RecordPurpose: Sendable, Hashable {
-    /// To learn from, or to take a loss on: sentences that a mention runs across are joined.
+    /// For training, or for computing a loss: sentences that a mention crosses are joined.
     case training
-    /// To be extracted from and scored: sentences are cut as they are in a note without annotation.
+    /// For extraction and scoring: sentences are cut as in a note without annotation.
     case evaluation
 }
 
-/// What building records came upon; sums over documents.
+/// What was found while records were built; counts can be added over documents.
 public struct RecordCounts: Sendable, Equatable {
     /// Documents read.
     public var documents = 0
@@ -61,9 +62,9 @@ public struct RecordCounts: Sendable, Equatable {
     public var withoutMentions = 0
     /// Mentions of the chosen types.
     public var mentions = 0
-    /// Mentions whose very boundaries stand in the completion.
+    /// Mentions whose exact boundaries are in the completion.
     public var expressed = 0
-    /// Cuts between sentences taken back for a mention that runs across.
+    /// Cuts between sentences that were removed, because a mention crosses them.
     public var joined = 0
     /// Discontinuous mentions marked from their first fragment to their last.
     public var covered = 0

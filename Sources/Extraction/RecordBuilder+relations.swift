@@ -1,4 +1,4 @@
-// Records of relation extraction: one a head, its mention marked in the input by offset, its modifiers marked in the completion.
+// Records of relation extraction: one for each head; the head is marked in the input by offset, its modifiers in the completion.
 
 extension RecordBuilder {
     /// A head with the modifiers that relations give it.
@@ -7,7 +7,7 @@ extension RecordBuilder {
         var modifiers: [Entity]
     }
 
-    /// One record a head, in the order of the documents and of the heads' first offsets; heads without modifiers are records too.
+    /// One record for each head, in the order of the documents and of the heads' first offsets; heads without modifiers give records too.
     ///
     /// A head is a mention of an entity type to which, by the template, at least one of `types` may belong.
     static func relationRecords(
@@ -35,8 +35,8 @@ extension RecordBuilder {
         return records
     }
 
-    /// The record that asks for the modifiers of a head in the sentence of another record, with no gold of its own; nil where no type that is asked
-    /// for may belong to the head, or the head does not stand in the sentence.
+    /// The record that asks for the modifiers of a head in the sentence of another record, without gold; nil where none of the types may
+    /// belong to the head, or the head is not in the sentence.
     public static func relationRecord(
         in sentence: Record, head: Entity, types: [String], template: PromptTemplate
     ) -> Record? {
@@ -110,7 +110,7 @@ extension RecordBuilder {
         let kept = head.hull.clamped(to: record.range)
         let mention = kept.lowerBound - record.range.lowerBound..<kept.upperBound - record.range.lowerBound
         let spare = max(0, count - mention.count)
-        // What one side does not need goes to the other.
+        // What one side does not need is given to the other.
         let after = min(record.text.count - mention.upperBound, max(spare / 2, spare - mention.lowerBound))
         var start = max(0, mention.lowerBound - (spare - after))
         var end = min(record.text.count, mention.upperBound + after)

@@ -1,4 +1,5 @@
-// RecordBuilder: documents in, records and counts out; deterministic, without random numbers of its own. Records of heads are in +relations.
+// RecordBuilder: makes records and counts from documents; deterministic, without random numbers of its own. Records of heads are in
+// +relations.
 
 import Faults
 import Federation
@@ -7,8 +8,9 @@ import Federation
 public enum RecordBuilder {
     /// The records of every task that the selection has: those of named entity recognition first, then those of relation extraction.
     ///
-    /// Of the first one a sentence, in the order of the documents and of their text; sentences without mentions are records too. Of the second
-    /// one a head. Counts are those of both. Throws `template.no-task` and `template.no-type`.
+    /// Named entity recognition has one record for each sentence, in the order of the documents and of their text; sentences without
+    /// mentions give records too. Relation extraction has one for each head. The counts cover both. Throws `template.no-task` and
+    /// `template.no-type`.
     public static func records(
         from documents: [Document], tasks: TaskSelection, template: PromptTemplate, purpose: RecordPurpose
     ) throws(Fault) -> (records: [Record], counts: RecordCounts) {
@@ -41,7 +43,7 @@ public enum RecordBuilder {
             counts.mentions += entities.count
             var gold = [[Entity]](repeating: [], count: sentences.count)
             for entity in entities {
-                // A mention begins in a sentence, but for odd offsets in white space: then it counts for the sentence before.
+                // A mention begins in a sentence, unless its offsets are in white space: then it counts for the sentence before.
                 if !gold.isEmpty { gold[sentence(of: entity.hull.lowerBound, in: sentences)].append(entity) }
             }
             for (index, (range, gold)) in zip(sentences, gold).enumerated() {
@@ -57,16 +59,17 @@ public enum RecordBuilder {
         return records
     }
 
-    /// The records that the first `limit` numbers of a permutation choose, in record order; all of them where `limit` is nil or no less.
+    /// The records that the first `limit` numbers of a permutation choose, in record order; all records where `limit` is nil or at least
+    /// their number.
     public static func draw(_ records: [Record], limit: Int?, by permutation: [Int]) -> [Record] {
         guard let limit, limit < records.count else { return records }
         precondition(permutation.count == records.count, "the permutation has as many numbers as there are records")
         return permutation.prefix(limit).sorted().map { records[$0] }
     }
 
-    /// The record with its text cut to at most `count` code points, before the last word that would be torn. Gold stays whole.
+    /// The record with its text cut to at most `count` code points, at the end of a word. Gold is not cut.
     ///
-    /// A record of a head is cut on both sides, so that the head stays.
+    /// A record of a head is cut on both sides, so that the head stays in it.
     public static func cut(_ record: Record, to count: Int, template: PromptTemplate) -> Record {
         guard count < record.text.count else { return record }
         if let head = record.head { return cut(record, around: head, to: count, template: template) }
@@ -92,10 +95,10 @@ public enum RecordBuilder {
             completion: template.completion(text, spans: spans), gold: gold, head: nil)
     }
 
-    /// The marks of a sentence, relative to it: what of the gold nested marks can express.
+    /// The marks of a sentence, relative to it: the part of the gold that nested marks can express.
     ///
-    /// Up to `next`, where the next sentence begins, only white space hangs over: the mark leaves it out.
-    /// A discontinuous mention is marked as one span over all its fragments: each fragment alone would teach mentions that are none.
+    /// Between the sentence and `next`, where the next sentence begins, there is only white space: the mark leaves it out. A discontinuous
+    /// mention is marked as one span over all its fragments: a mark for each fragment would teach mentions that do not exist.
     static func marks(for gold: [Entity], in range: Range<Int>, next: Int, counts: inout RecordCounts) -> [MarkedSpan] {
         var spans: [MarkedSpan] = []
         var exact: Set<MarkedSpan> = []
@@ -129,7 +132,7 @@ public enum RecordBuilder {
         return nested.kept
     }
 
-    /// Joins neighbours that a fragment of a mention runs across, whatever its type.
+    /// Joins neighbouring sentences that a fragment of a mention crosses, whatever its type.
     static func join(_ sentences: [Range<Int>], across entities: [Entity], counts: inout RecordCounts) -> [Range<Int>] {
         guard !sentences.isEmpty else { return [] }
         var joins = [Bool](repeating: false, count: sentences.count)
@@ -150,7 +153,7 @@ public enum RecordBuilder {
         return joined
     }
 
-    /// The last sentence that begins at or before the offset, else the first.
+    /// The last sentence that begins at or before the offset, otherwise the first.
     static func sentence(of offset: Int, in sentences: [Range<Int>]) -> Int {
         var low = 0
         var high = sentences.count

@@ -18,7 +18,7 @@ public struct HeadAnswer: Sendable {
 
 /// Counts over the documents of a cohort.
 public struct RelationCard: Sendable, Equatable {
-    /// Pairs: right where the head and its modifier are. A modifier of two heads is two pairs.
+    /// Pairs: right where both the head and its modifier are right. A modifier of two heads is two pairs.
     public private(set) var pairs: ScoreCard
     /// Modifiers alone: each mention once in its document, whichever head it belongs to.
     public private(set) var modifiers: ScoreCard
@@ -29,7 +29,7 @@ public struct RelationCard: Sendable, Equatable {
         modifiers = ScoreCard(task: .re, types: types)
     }
 
-    /// Scores the answers about one document against its gold records, those of the heads that were to be asked about.
+    /// Scores the answers about one document against its gold records, which cover the heads that had to be asked about.
     public mutating func add(document answers: [HeadAnswer], gold: [Record]) {
         var faults = MarkupFaults()
         for answer in answers { faults += answer.prediction.faults }

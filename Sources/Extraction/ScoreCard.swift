@@ -38,18 +38,18 @@ public struct MatchCounts: Sendable, Equatable {
     private static func ratio(_ part: Int, _ whole: Int) -> Double { whole == 0 ? 0 : Double(part) / Double(whole) }
 }
 
-/// When a prediction is right. A pair of head and modifier is right where both are.
+/// When a prediction is right. A pair of head and modifier is right where both are right.
 public enum MatchMeasure: String, Sendable, CaseIterable {
     /// Same type and same boundaries.
     case strict
-    /// Same boundaries, whatever the type.
+    /// Same boundaries, any type.
     case exact
     /// Same type and a code point in common; one to one, by a maximum matching.
     case lenient
-    /// A code point in common, whatever the type; one to one, by a maximum matching.
+    /// A code point in common, any type; one to one, by a maximum matching.
     case overlap
 
-    /// The measures that look at types, and so are counted by type.
+    /// The measures that use types and are therefore counted by type.
     public static let typed: [MatchMeasure] = [.strict, .lenient]
 }
 
@@ -67,7 +67,7 @@ public struct TypeTally: Sendable, Equatable {
     /// Nothing counted.
     public init() {}
 
-    /// The tally as right and wrong mentions under one of the measures that look at types.
+    /// The tally as right and wrong mentions under one of the measures that use types.
     public func counts(_ measure: MatchMeasure) -> MatchCounts {
         precondition(MatchMeasure.typed.contains(measure), "\(measure) is not counted by type")
         let right = measure == .strict ? strict : lenient
@@ -89,19 +89,19 @@ public struct ScoreCard: Sendable, Equatable {
     public let types: [String]
     /// The task.
     public let task: ExtractionTask
-    /// The tallies, one a type, in the order of `types`.
+    /// The tallies, one for each type, in the order of `types`.
     public private(set) var tallies: [TypeTally]
     /// Records scored.
     public private(set) var records = 0
-    /// Predictions with the boundaries of a mention of whatever type.
+    /// Predictions with the boundaries of a mention of any type.
     public private(set) var exact = 0
-    /// Predictions that overlap a mention of whatever type.
+    /// Predictions that overlap a mention of any type.
     public private(set) var overlapping = 0
-    /// Predictions of a class that is no type of the task: false positives of the micro average, of no type.
+    /// Predictions of a class that is not a type of the task: false positives in the micro average, but of no type.
     public private(set) var foreign = 0
     /// Predictions of a type of the task that the cohort does not annotate: neither right nor wrong, left out of every score.
     public private(set) var notAnnotated = 0
-    /// Predictions that stand nowhere in the source: false positives of their type.
+    /// Predictions that were not found in the source: false positives of their type.
     public private(set) var nowhere = 0
     /// What was wrong with the generated marks.
     public private(set) var faults = MarkupFaults()
@@ -118,8 +118,8 @@ public struct ScoreCard: Sendable, Equatable {
         add(predictions: prediction.predictions, gold: record.gold, faults: prediction.faults)
     }
 
-    /// Scores predictions against gold in the same document. Gold mentions with the same type and spans count once; repeated predictions count
-    /// as often as they were made.
+    /// Scores predictions against gold in the same document. Gold mentions with the same type and spans count once; repeated predictions
+    /// count as often as they were made.
     public mutating func add(predictions: [Prediction], gold: [Entity], faults: MarkupFaults = MarkupFaults()) {
         add(
             made: predictions.map { Bond(type: $0.type, spans: $0.range.map { [$0] } ?? [], head: nil) },
@@ -139,7 +139,7 @@ public struct ScoreCard: Sendable, Equatable {
             records: records, faults: faults)
     }
 
-    /// A mention with the head it belongs to, if it belongs to one; no spans where it stands nowhere.
+    /// A mention with the head that it belongs to, if any; without spans where it was not found in the source.
     private struct Bond {
         var type: String
         var spans: [Range<Int>]
@@ -147,7 +147,7 @@ public struct ScoreCard: Sendable, Equatable {
 
         func isHeadEqual(_ other: Bond) -> Bool { head?.type == other.head?.type && head?.spans == other.head?.spans }
 
-        /// Whether the heads overlap, and are of one type where that matters.
+        /// Whether the heads overlap, and have the same type where that matters.
         func isHeadNear(_ other: Bond, typed: Bool) -> Bool {
             guard let a = head, let b = other.head else { return head == nil && other.head == nil }
             return (!typed || a.type == b.type) && Bond.overlap(a.spans, b.spans)
@@ -230,7 +230,7 @@ public struct ScoreCard: Sendable, Equatable {
         return sum.counts(.strict)
     }
 
-    /// What the micro averages follow from, as a row for resampling.
+    /// The counts that the micro averages are computed from, as a row for resampling.
     public var row: DocumentCounts {
         let strict = micro(.strict)
         return DocumentCounts(
@@ -239,13 +239,13 @@ public struct ScoreCard: Sendable, Equatable {
             strict: strict.truePositives, lenient: micro(.lenient).truePositives)
     }
 
-    /// The mean F1 of the types that occur in gold or predictions, 0 where none does; for a measure that looks at types.
+    /// The mean F1 of the types that occur in gold or predictions, 0 where none does; for a measure that uses types.
     public func macroF1(_ measure: MatchMeasure) -> Double {
         let present = tallies.filter { $0.gold + $0.predicted > 0 }
         return present.isEmpty ? 0 : present.reduce(0) { $0 + $1.counts(measure).f1 } / Double(present.count)
     }
 
-    /// Counts and scores for a record of the ledger; no text and no class that a model made up.
+    /// Counts and scores for a record of the ledger; no text and no class name that a model invented.
     public var json: JSONValue {
         func both(_ value: (MatchMeasure) -> JSONValue) -> JSONValue {
             .object(["strict": value(.strict), "lenient": value(.lenient)])

@@ -1,6 +1,6 @@
-// SentenceSplitter: cuts a clinical note into sentences, at most one line each; it knows nothing of annotations.
+// SentenceSplitter: cuts a clinical note into sentences, at most one line each; it does not know annotations.
 
-/// Cuts notes into sentences: by line first, then by closing marks, with clinical abbreviations and list numbers kept together.
+/// Cuts notes into sentences: first by line, then by closing marks; clinical abbreviations and list numbers are not cut.
 public enum SentenceSplitter {
     /// A sentence of more words than this is cut at semicolons or commas.
     public static let longestSentence = 60
@@ -38,7 +38,7 @@ public enum SentenceSplitter {
         return start < end ? start..<end : nil
     }
 
-    /// Cuts a line behind `.`, `!` or `?` where a sentence ends there.
+    /// Cuts a line after `.`, `!` or `?` where a sentence ends there.
     private static func cut(_ line: Range<Int>, of text: [Unicode.Scalar]) -> [Range<Int>] {
         var sentences: [Range<Int>] = []
         var start = line.lowerBound
@@ -69,12 +69,12 @@ public enum SentenceSplitter {
         return sentences
     }
 
-    /// Abbreviations that something follows: a name, a number, the other side of a comparison.
+    /// Abbreviations that are followed by something: a name, a number, the other side of a comparison.
     private static let leading: Set<String> = [
         "dr", "mr", "mrs", "ms", "prof", "st", "vs", "fig", "figs", "approx", "e.g", "i.e", "cf", "al", "sgt", "capt",
         "rev", "ca",
     ]
-    /// Abbreviations that may close a sentence: only a capital letter after them begins a new one.
+    /// Abbreviations that may end a sentence: only a capital letter after them begins a new one.
     private static let trailing: Set<String> = [
         "mg", "mcg", "ml", "cc", "kg", "lb", "lbs", "oz", "mm", "cm", "hr", "hrs", "min", "mins", "sec", "wk", "wks",
         "mo", "mos",
@@ -85,7 +85,7 @@ public enum SentenceSplitter {
         "inc", "est", "max", "inf", "sup", "ant", "post", "lat", "med", "meds", "diff", "vol", "ref", "no", "nos",
         "gtt", "units", "rt", "lt", "ft",
     ]
-    /// Abbreviations with dots inside that may close a sentence; other capitals with dots inside are the initials of a name.
+    /// Abbreviations with inner dots that may end a sentence; other capitals with inner dots are the initials of a name.
     private static let dotted: Set<String> = [
         "p.o", "i.v", "i.m", "s.c", "s.q", "s.l", "b.i.d", "t.i.d", "q.i.d", "q.d", "q.h", "q.h.s", "q.o.d", "q.a.m",
         "q.p.m", "p.r.n",
@@ -93,17 +93,17 @@ public enum SentenceSplitter {
         "c.c", "o.d",
         "o.s", "o.u",
     ]
-    /// Words whose letter is no initial: hepatitis C, vitamin D.
+    /// Words after which a single letter is not an initial: hepatitis C, vitamin D.
     private static let lettered: Set<String> = [
         "hepatitis", "vitamin", "type", "grade", "stage", "class", "group", "influenza",
     ]
 
-    /// Words that a person's initial may follow: seen by J. Smith.
+    /// Words that may precede a person's initial: seen by J. Smith.
     private static let naming: Set<String> = ["by", "with", "from", "to", "for", "and", "of", "saw", "see"]
 
-    /// Whether the dot ends the sentence that began at `start`, given the first code point behind it.
+    /// Whether the dot ends the sentence that began at `start`, given the first code point after it.
     private static func endsSentence(dot: Int, start: Int, next: Int, of text: [Unicode.Scalar]) -> Bool {
-        // Tokenised notes put a blank before the dot: `3 . Dementia`.
+        // Tokenised notes have a blank before the dot: `3 . Dementia`.
         guard let spoken = trimmed(start..<dot, of: text) else { return true }
         let token = word(before: spoken.upperBound, from: start, of: text)
         if token.isEmpty { return true }
@@ -148,7 +148,8 @@ public enum SentenceSplitter {
         return first..<end
     }
 
-    /// Cuts a sentence of too many words behind its last semicolon, else its last comma, within the limit; leaves it where there is neither.
+    /// Cuts a sentence of too many words after its last semicolon, otherwise its last comma, within the limit; does not cut it where there
+    /// is neither.
     private static func shorten(_ sentence: Range<Int>, of text: [Unicode.Scalar], into sentences: inout [Range<Int>]) {
         var start = sentence.lowerBound
         var words = 0

@@ -1,21 +1,21 @@
-// SurfaceWitness: whether the surface text that a corpus writes beside a mention speaks for its offsets or against them.
+// SurfaceWitness: whether the surface text that a corpus writes beside a mention confirms or contradicts its offsets.
 
 import Foundation
 
 /// Compares a surface with the text at a mention's offsets. Offsets decide what a mention is; the surface is a witness only.
 enum SurfaceWitness {
     enum Verdict: Equatable {
-        /// The same code points, white space aside.
+        /// The same code points, except for white space.
         case same
         /// Another way to write the text: hyphens, Greek letters, case, accents, marks between fragments, more or fewer words.
         case differing
-        /// The surface is in the text so many code points further on (or back) than the offsets say.
+        /// The surface is in the text, this many code points after (or before) the offsets.
         case elsewhere(Int)
-        /// The surface and the text at the offsets share nothing.
+        /// The surface and the text at the offsets have nothing in common.
         case unlike
     }
 
-    /// How far around the offsets a surface is looked for, in code points.
+    /// How far around the offsets a surface is searched for, in code points.
     private static let reach = 32
 
     static func verdict(
@@ -31,7 +31,8 @@ enum SurfaceWitness {
         return resemble(there, said) ? .differing : .unlike
     }
 
-    /// Whether the fragments, joined by a blank, read as the surface, white space aside: BRAT writes a line end within a mention as a blank.
+    /// Whether the fragments, joined by a blank, equal the surface, except for white space: BRAT writes a line end within a mention as a
+    /// blank.
     static func reads(_ surface: [Unicode.Scalar], at spans: [Range<Int>], of text: [Unicode.Scalar]) -> Bool {
         var index = 0
         func skipSpace() { while index < surface.count && surface[index].isSpace { index += 1 } }
@@ -62,7 +63,8 @@ enum SurfaceWitness {
 
     // MARK: Other ways to write a text
 
-    /// The code points at the spans, a blank between fragments; no more than `limit`, so that a span over a whole note costs no more than its surface.
+    /// The code points at the spans, with a blank between fragments; at most `limit`, so that a span over a whole note costs no more than
+    /// its surface.
     private static func excerpt(_ spans: [Range<Int>], of text: [Unicode.Scalar], limit: Int) -> [Unicode.Scalar] {
         var out: [Unicode.Scalar] = []
         for span in spans where out.count < limit {
@@ -72,7 +74,7 @@ enum SurfaceWitness {
         return out
     }
 
-    /// Letters and digits in words: compatibility forms taken apart, accents dropped, Greek letters spelled out, small letters.
+    /// Letters and digits as words: compatibility forms decomposed, accents removed, Greek letters spelled out, in lower case.
     static func words(_ scalars: [Unicode.Scalar]) -> [[Unicode.Scalar]] {
         var words: [[Unicode.Scalar]] = [[]]
         for scalar in String(scalars: scalars).decomposedStringWithCompatibilityMapping.unicodeScalars {
@@ -99,22 +101,22 @@ enum SurfaceWitness {
         "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
     ]
 
-    /// Whether the words of the second are a run of words of the first. A surface is short, and so is the excerpt beside it.
+    /// Whether the words of the second are consecutive words of the first. A surface is short, and so is the excerpt beside it.
     private static func contains(_ words: [[Unicode.Scalar]], _ part: [[Unicode.Scalar]]) -> Bool {
         guard let first = part.first, part.count <= words.count else { return false }
-        // A run that goes wrong late, again and again, would be quadratic in a surface of a megabyte.
+        // Runs that fail late, many times, would take quadratic time in a surface of a megabyte.
         guard words.count <= 4096 else { return words.starts(with: part) }
         return (0...(words.count - part.count)).contains { start in
             words[start] == first && words[start..<start + part.count].elementsEqual(part)
         }
     }
 
-    /// Whether a word, or a good part of the pairs of letters, is common to both.
+    /// Whether both have a word, or many pairs of letters, in common.
     private static func resemble(_ left: [[Unicode.Scalar]], _ right: [[Unicode.Scalar]]) -> Bool {
         let known = Set(left)
         let common = right.filter(known.contains).reduce(0) { $0 + $1.count }
         let least = min(left.reduce(0) { $0 + $1.count }, right.reduce(0) { $0 + $1.count })
-        // Texts of signs alone, such as + and (+), say nothing about offsets.
+        // Texts that consist only of signs, such as + and (+), say nothing about offsets.
         guard least > 0 else { return left.isEmpty && right.isEmpty }
         if 4 * common >= least && common > 0 { return true }
         var pairs: [UInt64: Int] = [:]
@@ -139,7 +141,7 @@ enum SurfaceWitness {
 
     // MARK: A surface beside its offsets
 
-    /// How far from its offsets the surface is in the text as whole words, the least way first; nil where it is not near.
+    /// How far from its offsets the surface is in the text as whole words, the nearest place first; nil where it is not near.
     private static func shift(_ surface: [Unicode.Scalar], from spans: [Range<Int>], of text: [Unicode.Scalar]) -> Int?
     {
         guard let start = spans.first?.lowerBound, let end = spans.last?.upperBound else { return nil }
@@ -160,7 +162,7 @@ enum SurfaceWitness {
         return nil
     }
 
-    /// The end of the surface where it begins at a place of the text, white space aside.
+    /// The end of the surface if it begins at a place of the text, except for white space.
     private static func occurrence(of surface: [Unicode.Scalar], at start: Int, of text: [Unicode.Scalar]) -> Int? {
         guard start >= 0, start < text.count, !text[start].isSpace else { return nil }
         var (position, index) = (start, 0)
@@ -181,7 +183,7 @@ enum SurfaceWitness {
         return position > start ? position : nil
     }
 
-    /// Whether no word runs across the place.
+    /// Whether the place is not inside a word.
     private static func isEdge(_ place: Int, of text: [Unicode.Scalar]) -> Bool {
         guard place > 0, place < text.count else { return true }
         return !(text[place - 1].isWordPart && text[place].isWordPart)

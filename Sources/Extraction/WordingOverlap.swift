@@ -1,10 +1,10 @@
-// WordingOverlap: which documents of a corpus share their wording with another corpus, or with documents of their own.
+// WordingOverlap: which documents of a corpus share wording with another corpus, or with other documents of the same corpus.
 
 import Federation
 
 /// Wording that documents share.
 public enum WordingOverlap {
-    /// Words of a stretch that is compared.
+    /// How many words a compared stretch has.
     public static let length = 8
 
     /// A corpus as the hashes of its stretches of eight words, computed once.
@@ -19,14 +19,14 @@ public enum WordingOverlap {
         }
     }
 
-    /// The documents of which at least `share` of the stretches of eight words stand in the other corpus, with that share, most first.
+    /// The documents whose stretches of eight words occur in the other corpus by at least `share`, with that share, the largest first.
     public static func documents(of corpus: [Document], in other: [Document], share: Double) -> [(
         document: String, share: Double
     )] {
         documents(of: Wording(corpus), in: Wording(other), share: share)
     }
 
-    /// The same, of wordings that were computed before.
+    /// The same, for wordings that were computed before.
     public static func documents(of corpus: Wording, in other: Wording, share: Double) -> [(
         document: String, share: Double
     )] {
@@ -36,7 +36,7 @@ public enum WordingOverlap {
             }, share)
     }
 
-    /// The documents of which at least `share` of the stretches stand in an earlier document of the same corpus.
+    /// The documents whose stretches occur in an earlier document of the same corpus by at least `share`.
     public static func repeats(in corpus: Wording, share: Double) -> [(document: String, share: Double)] {
         var seen: Set<UInt64> = []
         var parts: [(String, Int, Int)] = []
@@ -55,7 +55,7 @@ public enum WordingOverlap {
             .sorted { ($1.share, $0.document) < ($0.share, $1.document) }
     }
 
-    /// Hashes (FNV-1a) of the stretches; two of 2^64 being equal by chance would only list a document too much.
+    /// Hashes (FNV-1a) of the stretches; if two of 2^64 are equal by chance, one document too many is listed.
     fileprivate static func stretches(_ document: Document) -> [UInt64] {
         let words = document.text.split(whereSeparator: \.isSpace).map { word -> UInt64 in
             var hash: UInt64 = 0xcbf2_9ce4_8422_2325

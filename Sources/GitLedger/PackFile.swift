@@ -83,7 +83,7 @@ final class PackFile {
         let offset = Self.word(index, 1032 + 24 * count + 4 * number)
         guard offset & 0x8000_0000 != 0 else { return offset }
         let place = 1032 + 28 * count + 8 * (offset & 0x7fff_ffff)
-        guard place + 8 <= index.count - 40, index[place] < 0x80 else { throw .damaged("its index gives no offset for an object") }
+        guard place + 8 <= index.count - 40, index[place] < 0x80 else { throw .damaged("its index lacks an offset") }
         return Self.word(index, place) << 32 | Self.word(index, place + 4)
     }
 

@@ -66,7 +66,7 @@ final class RefStore {
                 let ref = "\(below)/\(name)"
                 if Files.isFolder("\(folder)/\(ref)") {
                     guard depth < Self.deepest else {
-                        throw .ledgerCorrupt("folders of refs are nested more than \(Self.deepest) deep", at: Place(file: ref))
+                        throw .ledgerCorrupt("folders of refs are more than \(Self.deepest) deep", at: Place(file: ref))
                     }
                     pending.append((ref, depth + 1))
                 } else if name.unicodeScalars.contains("\u{fffd}") {

@@ -1,4 +1,4 @@
-// Generated text back to its source: each mention to its own occurrence, numbers whole, and nothing where nothing fits.
+// Generated text aligned to its source: each mention to its own occurrence, numbers whole, and nothing where nothing fits.
 
 import Extraction
 import Testing
@@ -61,7 +61,7 @@ import Testing
             let (generated, source) = (text(), text())
             let alignment = Alignment(of: generated, to: source).source
             let pairs = alignment.enumerated().filter { $0.element >= 0 }
-            // Between aligned pairs the cheapest edit has the length of the longer side; the sum must be the edit distance.
+            // Between aligned pairs, the cheapest edit costs the length of the longer side; the sum must be the edit distance.
             var cost = 0
             var before = (-1, -1)
             for pair in pairs.map({ ($0.offset, $0.element) }) + [(generated.count, source.count)] {

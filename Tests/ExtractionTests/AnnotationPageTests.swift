@@ -1,4 +1,4 @@
-// The HTML page: every mention marked and nothing of a note read as markup.
+// The HTML page: every mention is marked, and no text of a note is read as markup.
 
 import Extraction
 import Testing
@@ -20,7 +20,7 @@ import Testing
                 "<mark class=\"problem\" title=\"T1 problem\">&quot;pain&quot; in "
                     + "<mark class=\"bodyloc\" title=\"T2 bodyloc of T1\">arm</mark></mark>"))
         #expect(page.contains("\u{fffd}é") && !page.contains("\u{1}"))
-        // The crossing mention is in the table all the same.
+        // The crossing mention is in the table nevertheless.
         #expect(page.contains("<td class=\"id\">T4</td>"))
         #expect(page.components("<mark") == page.components("</mark>"))
     }

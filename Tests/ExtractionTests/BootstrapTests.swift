@@ -1,4 +1,4 @@
-// Intervals and paired differences: what they are of, and that they follow from their words.
+// Intervals and paired differences: what they are computed of, and that only their random words decide them.
 
 import Extraction
 import Testing
@@ -31,7 +31,7 @@ import Testing
         }
         let difference = Bootstrap.difference(rows, better, .strict, words: words)
         #expect(abs(difference.observed - 2 * 20.0 / 360) < 1e-12)
-        // Every document gains one: the paired difference has no spread at all, as unpaired intervals would.
+        // Every document improves by one: the paired difference has no spread at all; unpaired intervals would have.
         #expect(abs(difference.interval.high - difference.interval.low) < 1e-12)
         #expect(difference.noBetter == 0)
         #expect(Bootstrap.difference(rows, rows, .strict, words: words).noBetter == 1)

@@ -1,4 +1,4 @@
-// Boundaries moved to whole words: what is repaired, what stays, and what the rule would do to annotated mentions.
+// Boundaries moved to whole words: what is corrected, what stays, and what the rule would do to annotated mentions.
 
 import Extraction
 import Faults
@@ -8,7 +8,7 @@ import Testing
 @Suite struct BoundaryTests {
     /// The text between the two bars, after the rule.
     private func snapped(_ marked: String) -> String {
-        // By scalars: a bar and a combining mark behind it are one character.
+        // By scalars: a bar and a combining mark after it are one character.
         let pieces = scalars(marked).split(separator: "|" as Unicode.Scalar, omittingEmptySubsequences: false).map(
             Array.init)
         let text = pieces[0] + pieces[1] + pieces[2]
@@ -70,7 +70,7 @@ import Testing
             let moved = MentionBoundaries.snapped(range, in: text)
             let isWithin =
                 moved == range || (0...text.count).contains(moved.upperBound) && moved.lowerBound >= 0 && !moved.isEmpty
-            // Moved once, it is where it stays.
+            // Moved once, it does not move again.
             if !isWithin || MentionBoundaries.snapped(moved, in: text) != moved {
                 Issue.record("\(text) \(range) \(moved)")
             }
@@ -88,7 +88,7 @@ import Testing
                 }
             }
         }
-        // 103 of 27,000, nearly all of them slips of annotators such as "Arava." for Arava.
+        // 103 of 27,000, nearly all of them mistakes of annotators such as "Arava." for Arava.
         #expect(moved * 200 < all, "\(moved) of \(all)")
     }
 }

@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    /// A note of 20 MB is refused wherever it stands, before anything is made of it, and alone where bad documents are skipped.
+    /// A note of 20 MB is refused in every form, before it is processed; and it alone, where bad documents are skipped.
     @Test func rejectsANoteThatIsTooLarge() throws {
         let large = String(repeating: "pain\n", count: 4_000_000)
         let small = "T1\tproblem 0 4\tpain"

@@ -1,4 +1,4 @@
-// Labels of other guidelines, documents that are passed over, and what BRAT and BioC know beyond mentions.
+// Labels of other guidelines, documents that are skipped, and what BRAT and BioC hold besides mentions.
 
 import Extraction
 import Faults
@@ -38,7 +38,7 @@ import Testing
             """
         let document = try read(["n.txt": "aspirin 5 mg for pain 60", "n.ann": annotation])[0]
         #expect(document.entities.map(\.type) == ["drug", "dosage", "problem"])
-        // Their relation runs from the modifier; ours from the head. One between two entities is no relation of ours.
+        // Their relation goes from the modifier; ours from the head. A relation between two entities is not one of ours.
         #expect(document.relations == [Relation(head: "T1", modifier: "T2")])
         #expect(
             document.attributes == [
@@ -90,7 +90,7 @@ import Testing
             #expect(corpus.documents.map(\.id) == ["a"])
             #expect(corpus.skipped.map(\.document) == ["b", "line 3"])
         }
-        // Nothing left is a fault, whatever was asked.
+        // A corpus with nothing left is a fault, whatever was asked for.
         try withFolder(["n.jsonl": Array("none\n".utf8)]) { folder in
             #expect(throws: FaultReport.self) {
                 try CorpusReader.corpus(path: "\(folder)/n.jsonl", labels: LabelMap(), badDocuments: .skip)

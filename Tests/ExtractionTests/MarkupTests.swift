@@ -1,4 +1,4 @@
-// Marks: what is written reads back, and whatever a model writes is read without failing.
+// Marks: what is written is read back, and everything that a model writes is read without failing.
 
 import Extraction
 import Testing

@@ -1,5 +1,5 @@
-// What corpora from elsewhere bring: odd members, wrappers, marks at the head of a file, labels and names of their own. Each is read, or refused for
-// the true reason.
+// What corpora from elsewhere contain: unusual members, wrappers, marks at the start of a file, other labels and names. Each is read, or
+// refused for the true reason.
 
 import Extraction
 import Faults
@@ -15,7 +15,7 @@ import Testing
         }
     }
 
-    // MARK: Causes are told before what follows from them
+    // MARK: Causes are listed before their consequences
 
     @Test func wherEveryDocumentIsRefusedTheFaultsAreTold() throws {
         let files = [
@@ -75,7 +75,7 @@ import Testing
         #expect(mapped.corpus.tally.mappedAway == 3)
     }
 
-    /// A label that is the mention's own text may be a note in the wrong column; so may one with signs no label has, or of many words.
+    /// A label that equals the mention's own text may be a note in the wrong column; so may one with unusual signs, or with many words.
     @Test func labelsThatMayBeTextOfTheNoteAreNotShown() throws {
         for label in ["Zebediah", "Mr Zebediah Smith of the third floor", "Zebediah\u{1b}[31m", "Zebediah\u{202e}"] {
             let found = try survey(["a.txt": "Zebediah has pain", "a.ann": "T1\t\(label) 0 8\tZebediah\n"])
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    // MARK: What a mapping passes over is not judged
+    // MARK: What a label map passes over is not judged
 
     @Test func whatIsPassedOverIsNotJudged() throws {
         let annotation = """
@@ -112,12 +112,12 @@ import Testing
         #expect(document.attributes == [Attribute(name: "Negation", target: "T1", value: "not seen at all")])
         let again = try survey(["a.txt": "Moulds grow in cheese.", "a.ann": AnnotationWriter.brat(document)])
         #expect(again.corpus.documents == [document])
-        // Without the mapping, the relation's type is what is wrong, not its roles.
+        // Without the mapping, the fault is the relation's type, not its roles.
         let plain = try survey([
             "a.txt": "Moulds grow", "a.ann": "T1\tproblem 0 6\tMoulds\nR1\tLives_In Microorganism:T1 Location:T1\n",
         ])
         #expect(plain.report?.faults.first?.code == "data.relation-type")
-        // Mapped to ours, roles of any name will do.
+        // Mapped to our type, roles of any name are accepted.
         let ours = try survey(
             [
                 "a.txt": "left arm pain",
@@ -182,7 +182,7 @@ import Testing
             #expect(found.corpus.skipped.map(\.fault.code) == [code], "\(bad)")
             #expect(found.corpus.skipped.first?.fault.place?.line == (bad == "7" ? 2 : 2), "\(bad)")
         }
-        // What is behind a document that never ends cannot be known; those before it are read.
+        // What follows a document that never ends cannot be known; the documents before it are read.
         let cut = try survey(["n.json": #"{"documents":[\#(good),{"id":"b","passages":[{"#], "n.json")
         #expect(cut.corpus.documents.map(\.id) == ["good"])
         #expect(cut.corpus.skipped.map(\.fault.what) == ["the file ends within document 2"])
@@ -197,7 +197,7 @@ import Testing
         #expect(found.corpus.documents.first?.entities.map(\.spans) == [[12..<17], [6..<10]])
     }
 
-    /// Full texts of PubTator begin the ids of annotations anew in every passage.
+    /// In full texts of PubTator, the ids of annotations start again in every passage.
     @Test func idsMayBeginAnewInEveryPassage() throws {
         func passage(_ offset: Int, _ relation: String) -> String {
             #"{"offset":\#(offset),"text":"left arm","annotations":[{"id":"1","infons":{"type":"problem"},"locations":[{"offset":\#(offset + 5),"length":3}]},{"id":"2","infons":{"type":"bodyloc"},"locations":[{"offset":\#(offset),"length":4}]}],"relations":[\#(relation)]}"#

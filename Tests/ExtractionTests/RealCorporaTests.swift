@@ -1,4 +1,5 @@
-// The development corpora as a whole: every document reads, every sentence's completion reads back, every count is as its README says.
+// The development corpora as a whole: every document can be read, every sentence's completion is read back, every count is as the README
+// says.
 
 import Extraction
 import Federation

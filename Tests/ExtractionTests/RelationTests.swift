@@ -5,7 +5,7 @@ import Federation
 import Testing
 
 @Suite struct RelationTests {
-    /// Two equal words, of which the second is a head; a modifier of two heads; one beyond the sentence.
+    /// Two equal words, of which the second is a head; a modifier of two heads; a modifier beyond the sentence.
     private let document = Document(
         id: "d", text: scalars("pain, later severe pain in the arm and aspirin 5 mg.\nNo arm."),
         entities: [
@@ -46,7 +46,7 @@ import Testing
                 "pain, later severe pain in the arm and aspirin <span class=\"dosage\">5 mg</span>.",
             ])
         #expect(counts.mentions == 4 && counts.expressed == 3 && counts.beyond == 1)
-        // bodyloc of a drug: the template knows no such pair.
+        // bodyloc of a drug: the template has no such pair.
         #expect(counts.notApplicable == 1)
         #expect(records[1].gold.map(\.id) == ["T3", "T6"])
     }
@@ -89,7 +89,7 @@ import Testing
                 HeadAnswer(head: $0.head ?? $0.gold[0], prediction: RecordPrediction(generated: $0.completion, for: $0))
             }, gold: records)
         #expect(card.pairs.micro(.strict) == MatchCounts(truePositives: 3, falsePositives: 0, falseNegatives: 1))
-        // arm belongs to two heads: two pairs, one modifier.
+        // "arm" belongs to two heads: two pairs, one modifier.
         #expect(card.modifiers.micro(.strict) == MatchCounts(truePositives: 2, falsePositives: 0, falseNegatives: 1))
     }
 
@@ -149,7 +149,7 @@ import Testing
     }
 
     @Test func thePublishedCountingHasItsFaultsAndOursDoesNot() throws {
-        // The wrong type throughout; 10 for 100; the second of two equal mentions.
+        // Every type is wrong; 10 for 100; the second of two equal mentions.
         let text = "fever, was 100 and fever"
         let record = Record(
             document: "d", task: .ner, types: ["problem", "drug"], range: 0..<24, text: scalars(text), prompt: "",

@@ -1,4 +1,4 @@
-// Scores: definitions on small cases, and everything against a brute-force reference on random ones.
+// Scores: definitions on small cases, and everything against a brute-force reference on random cases.
 
 import Extraction
 import Federation
@@ -39,7 +39,7 @@ import Testing
         #expect(card.micro(.exact) == MatchCounts(truePositives: 1, falsePositives: 3, falseNegatives: 3))
         #expect(card.micro(.overlap) == card.micro(.lenient))
         #expect(card.row == DocumentCounts(gold: 4, predicted: 4, strict: 1, lenient: 2))
-        // problem 2*2/(4+1+0) = 0.8, drug 0, test 0 (gold alone counts), treatment absent on both sides.
+        // problem 2*2/(4+1+0) = 0.8, drug 0, test 0 (it occurs in gold only), treatment absent on both sides.
         #expect(card.macroF1(.lenient) == 0.8 / 3)
         #expect(card.json["types"]?["problem"]?["strict"]?["true_positives"] == 1)
         #expect(card.json["micro"]?["lenient"]?["f1"] == .number(0.5))
@@ -55,7 +55,7 @@ import Testing
         // The first prediction overlaps both mentions, the second only the first: greedy in order would match one.
         let card = card([("problem", 0..<20), ("problem", 2..<4)], [("problem", 0..<5), ("problem", 15..<18)])
         #expect(card.micro(.lenient).truePositives == 2)
-        // One to one: two predictions within one mention are one hit.
+        // One to one: two predictions within one mention are one match.
         #expect(self.card([("drug", 0..<2), ("drug", 3..<5)], [("drug", 0..<5)]).micro(.lenient).truePositives == 1)
     }
 
@@ -74,7 +74,7 @@ import Testing
                 Entity(id: "T2", type: "problem", spans: [11..<12, 14..<15]),
             ])
         #expect(card.micro(.strict).truePositives == 0)
-        // The second prediction lies in the gap of the second mention.
+        // The second prediction is in the gap of the second mention.
         #expect(card.micro(.lenient).truePositives == 1)
     }
 
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    /// The largest matching by trying everything.
+    /// The largest matching, by trying everything.
     private func bruteForce(_ made: [Range<Int>], _ there: [Range<Int>], _ fits: (Range<Int>, Range<Int>) -> Bool)
         -> Int
     {

@@ -22,7 +22,7 @@ enum Shared {
 func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
 func string(_ scalars: some Sequence<Unicode.Scalar>) -> String { String(scalars: scalars) }
 
-/// A folder that is gone when the closure returns.
+/// A temporary folder that is removed when the closure returns.
 func withFolder<T>(_ files: [String: [UInt8]], _ body: (String) throws -> T) throws -> T {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("extraction-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -35,7 +35,7 @@ func withFolder<T>(_ files: [String: [UInt8]], _ body: (String) throws -> T) thr
     return try body(folder.path)
 }
 
-/// The codes of the faults that reading these files raises, with the documents they name; empty where there are none.
+/// The codes of the faults found when these files are read, with the documents they name; empty where there are none.
 func faults(_ files: [String: String], jsonl: Bool = false) throws -> [String] {
     try withFolder(files.mapValues { Array($0.utf8) }) { folder in
         do {

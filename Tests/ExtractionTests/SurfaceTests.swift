@@ -107,7 +107,7 @@ import Testing
         let marked = "\u{feff}" + plain
         let mark = try refusal(marked, annotation(marked) { one, _ in one == "\u{feff}" ? 0 : 1 })
         #expect(mark?.mend == "Take the byte order mark out of the text file.")
-        // Without the emoji, which UTF-16 would count as two: then that would explain as much.
+        // Without the emoji, which UTF-16 counts as two: otherwise that way of counting would explain as many surfaces.
         let short = String(plain.unicodeScalars.dropFirst(2))
         let fromOne = try refusal(short, annotation(short, start: 1, end: 1) { _, _ in 1 })
         #expect(fromOne?.mend.contains("Subtract one from every offset") == true)
@@ -117,7 +117,7 @@ import Testing
         #expect(headless?.what.contains("9 too large throughout") == true)
     }
 
-    /// One wrong annotation among right ones is told itself, and says where its text is.
+    /// One wrong annotation among right ones gets its own fault, which says where its text is.
     @Test func aSingleSlipIsNoOtherCounting() throws {
         let text = "pain here, rash there, fever now"
         let found = try survey(text, "T1\tproblem 0 4\tpain\nT2\tproblem 16 20\trash\nT3\tproblem 23 28\tfever\n")
