@@ -1,15 +1,15 @@
-// ChatTemplate: a model's chat template, written out for a conversation. It reads the part of Jinja that the templates of instruct
-// models are written in; TemplateLexer, TemplateParser and TemplateRendering hold it, TemplateBudget bounds all three.
+// ChatTemplate: renders a conversation by a model's chat template. It supports the part of Jinja that the templates of instruct models use:
+// TemplateLexer, TemplateParser and TemplateRendering implement it, TemplateBudget limits all three.
 
 import Faults
 
-/// A chat template as tokenizer_config.json or a GGUF file brings it.
+/// A chat template as tokenizer_config.json or a GGUF file holds it.
 public struct ChatTemplate: Sendable {
     /// One turn of a conversation.
     public struct Message: Sendable, Equatable {
         /// `system`, `user` or `assistant`.
         public var role: String
-        /// What is said.
+        /// The text of the turn.
         public var content: String
 
         /// Makes a message.
@@ -22,11 +22,11 @@ public struct ChatTemplate: Sendable {
     private let nodes: [TemplateNode]
     private let beginning: String?
     private let end: String?
-    /// What reading the template has spent: every rendering goes on from there.
+    /// What reading the template has cost: every rendering counts on from there.
     private let budget: TemplateBudget
 
-    /// Reads a template; `beginning` and `end` are what it calls bos_token and eos_token, nil where the model has none. The place is
-    /// for faults. Throws `tokenizer.chat-template`, naming the construct that is not read.
+    /// Reads a template; `beginning` and `end` are its bos_token and eos_token, nil where the model has none. The place is for faults.
+    /// Throws `tokenizer.chat-template` with the name of a construct that is not supported.
     public init(_ source: String, beginning: String?, end: String?, at place: Place? = nil) throws(Fault) {
         var budget = TemplateBudget(place: place)
         let parts = try TemplateLexer.parts(of: source, &budget)
@@ -36,11 +36,11 @@ public struct ChatTemplate: Sendable {
         self.budget = budget
     }
 
-    /// The conversation as text, with the opening of the assistant's turn where that is asked for.
+    /// The conversation as text, with the beginning of the assistant's turn if that is asked for.
     ///
-    /// A template sees messages, add_generation_prompt, bos_token, eos_token and enable_thinking, which is false: what the
-    /// model is to write holds no reasoning. It sees no tools, no documents and no clock. Throws `tokenizer.chat-template` where the
-    /// template refuses the conversation, asks for what is not supported or costs more than a template may.
+    /// A template sees messages, add_generation_prompt, bos_token, eos_token and enable_thinking, which is false: the model should write no
+    /// reasoning. It sees no tools, no documents and no clock. Throws `tokenizer.chat-template` where the template refuses the
+    /// conversation, needs something that is not supported, or costs more than a template may.
     public func text(of messages: [Message], addsGenerationPrompt: Bool) throws(Fault) -> String {
         var globals: [String: TemplateValue] = [
             "add_generation_prompt": .bool(addsGenerationPrompt), "enable_thinking": .bool(false),

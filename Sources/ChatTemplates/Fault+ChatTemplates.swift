@@ -1,9 +1,9 @@
-// The one fault of chat templates, worded here and nowhere else.
+// The only fault of chat templates, worded here and nowhere else.
 
 import Faults
 
 extension Fault {
-    /// `tokenizer.chat-template`: a chat template with a construct that is not read, or one that refuses a conversation.
+    /// `tokenizer.chat-template`: a chat template with a construct that is not supported, or one that refuses a conversation.
     static func chatTemplate(_ what: String, place: Place?) -> Fault {
         Fault(
             .model, "tokenizer.chat-template", "the model's chat template \(what)", at: place,
@@ -12,7 +12,8 @@ extension Fault {
         )
     }
 
-    /// Text of a template fit for a message: at most 40 scalars, in quotes, whatever no terminal should get written as a question mark.
+    /// Text of a template in a form for a message: at most 40 scalars, in quotes, with a question mark for every scalar that is not safe
+    /// for a terminal.
     static func shown(_ text: some StringProtocol, limit: Int = 40) -> String {
         var out = String.UnicodeScalarView()
         for scalar in text.unicodeScalars.prefix(limit) {

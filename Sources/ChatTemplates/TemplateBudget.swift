@@ -1,16 +1,16 @@
-// TemplateBudget: what a template may cost, counted from its first character to the last one it writes, so that no template of a
-// model file can hang, exhaust the stack or fill the memory.
+// TemplateBudget: what a template may cost, counted from its first character to the last one that it writes, so that no template of a model
+// file can hang, exhaust the stack or fill the memory.
 
 import Faults
 
-/// What lexer, parser and rendering of one template have spent together, and how deep they stand.
+/// What the lexer, parser and rendering of one template have cost together, and how deep they are now.
 ///
-/// A rendering begins with what reading the template has spent. Every loop over something of the template's making pays before it
-/// runs, every text before it is made.
+/// A rendering starts with the cost of reading the template. Every loop over something that the template made pays before it runs, and
+/// every text before it is made.
 struct TemplateBudget: Sendable {
-    /// How deep expressions, blocks and lists may nest: far beyond what a person writes, far below what the stack holds.
+    /// How deep expressions, blocks and lists may be nested: far deeper than a person writes, far less than the stack holds.
     static let depthLimit = 64
-    /// Tokens, nodes, steps of a rendering and elements of lists that are made or compared: a conversation of ten turns takes some
+    /// Tokens, nodes, steps of a rendering and elements of lists that are made or compared: a conversation of ten turns takes a few
     /// thousand.
     static let stepLimit = 200_000
     /// Bytes of text that are compared, searched, made or written.
@@ -27,7 +27,7 @@ struct TemplateBudget: Sendable {
     /// A fault of this template.
     func refused(_ what: String) -> Fault { .chatTemplate(what, place: place) }
 
-    /// One level further in; the caller leaves it again with `leave`. Throws `tokenizer.chat-template`.
+    /// Goes one level deeper; the caller returns with `leave`. Throws `tokenizer.chat-template`.
     mutating func enter() throws(Fault) {
         depth += 1
         try check(depth: depth)
@@ -35,7 +35,7 @@ struct TemplateBudget: Sendable {
 
     mutating func leave() { depth -= 1 }
 
-    /// Throws `tokenizer.chat-template` where something nests deeper than it may.
+    /// Throws `tokenizer.chat-template` where something is nested deeper than it may be.
     func check(depth: Int) throws(Fault) {
         guard depth <= Self.depthLimit else { throw refused("nests deeper than \(Self.depthLimit)") }
     }

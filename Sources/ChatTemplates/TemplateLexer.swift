@@ -1,5 +1,5 @@
-// TemplateLexer: a template cut into text, outputs and statements, with Jinja's rules for white space (trim_blocks and
-// lstrip_blocks set, as transformers sets them).
+// TemplateLexer: cuts a template into text, outputs and statements, with Jinja's rules for white space (trim_blocks and lstrip_blocks are
+// set, as transformers sets them).
 
 import Faults
 
@@ -25,9 +25,9 @@ struct TemplateLexer {
 
     /// The longest template that is read, in bytes: those of models have at most some ten thousand.
     private static let limit = 1 << 20
-    /// The longest name: so that looking one up costs little.
+    /// The longest name, so that a look-up costs little.
     private static let nameLimit = 128
-    /// Longer symbols before their beginnings.
+    /// Longer symbols come before the symbols that they begin with.
     private static let symbols: [(text: String, scalars: [Unicode.Scalar])] = [
         "==", "!=", "<=", ">=", "//", "**", "(", ")", "[", "]", "{", "}", ".", ",", ":", "|", "~", "+", "-", "*", "/",
         "%", "<", ">", "=",
@@ -96,14 +96,14 @@ struct TemplateLexer {
         String(String.UnicodeScalarView(scalars))
     }
 
-    /// Takes these scalars where they come next.
+    /// Takes these scalars if they come next.
     private mutating func take(_ wanted: Unicode.Scalar...) -> Bool {
         guard scalars[index...].starts(with: wanted) else { return false }
         index += wanted.count
         return true
     }
 
-    /// Takes the end of a tag and the white space that goes with it.
+    /// Takes the end of a tag and the white space that belongs to it.
     private mutating func takeEnd(_ mark: Unicode.Scalar) -> Bool {
         guard index < scalars.count, "-+}%#".unicodeScalars.contains(scalars[index]) else { return false }
         if take("-", mark, "}") {

@@ -1,4 +1,5 @@
-// Expressions of templates, by Jinja's precedence. A chain of one precedence becomes one list, so that only brackets recurse.
+// Expressions of templates, by Jinja's precedence. A chain of operators of one precedence becomes one list, so that only brackets need
+// recursion.
 
 import Faults
 
@@ -20,16 +21,16 @@ extension TemplateParser {
     }
 
     private mutating func expect(_ symbol: String) throws(Fault) {
-        guard take(symbol) else { throw refused("has no \(symbol) where one is due") }
+        guard take(symbol) else { throw refused("has no \(symbol) where one is expected") }
     }
 
     mutating func name() throws(Fault) -> String {
-        guard case .name(let name)? = next else { throw refused("has no name where one is due") }
+        guard case .name(let name)? = next else { throw refused("has no name where one is expected") }
         index += 1
         return name
     }
 
-    /// How many of the token come next. Throws where there are more than anybody writes.
+    /// How many times the token comes next. Throws where it is more than anybody writes.
     private mutating func count(of take: (inout TemplateParser) -> Bool) throws(Fault) -> Int {
         var count = 0
         while take(&self) { count += 1 }
@@ -116,7 +117,7 @@ extension TemplateParser {
         return rest.isEmpty ? first : .arithmetic(first, rest)
     }
 
-    /// A value with its minus signs, then filters and tests, which apply to the number that the signs make.
+    /// A value with its minus signs, then filters and tests, which apply to the negated number.
     private mutating func unary() throws(Fault) -> TemplateExpression {
         let signs = try count { $0.take("-") }
         let base = try primary()
@@ -190,7 +191,7 @@ extension TemplateParser {
                 }
             }
             return .list(elements)
-        case .symbol(let symbol): throw refused("has \(Fault.shown(symbol)) where a value is due")
+        case .symbol(let symbol): throw refused("has \(Fault.shown(symbol)) where a value is expected")
         }
     }
 
@@ -222,7 +223,7 @@ extension TemplateParser {
                 bounds.append(nil)
                 guard bounds.count <= 3 else { throw refused("has a slice of more than three parts") }
             } else {
-                guard bounds[bounds.count - 1] == nil else { throw refused("has no ] where one is due") }
+                guard bounds[bounds.count - 1] == nil else { throw refused("has no ] where one is expected") }
                 bounds[bounds.count - 1] = try expression()
             }
         }

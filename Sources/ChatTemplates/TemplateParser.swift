@@ -1,5 +1,6 @@
-// TemplateParser: the pieces of a template as a tree, by Jinja's grammar. Statements are read here, expressions in
-// TemplateParser+expressions. What the templates of instruct models do not use (macros, imports, raw blocks) is refused by name.
+// TemplateParser: the pieces of a template as a tree, by Jinja's grammar. Statements are parsed here, expressions in
+// TemplateParser+expressions. Constructs that the templates of instruct models do not use (macros, imports, raw blocks) are refused by
+// name.
 
 import Faults
 
@@ -7,7 +8,7 @@ import Faults
 struct TemplateParser {
     private let parts: [TemplatePart]
     private var part = 0
-    /// The tokens of the tag at hand, and the next of them.
+    /// The tokens of the current tag; `index` is the next of them.
     var tokens: [TemplateToken] = []
     var index = 0
     var budget: TemplateBudget
@@ -38,7 +39,7 @@ struct TemplateParser {
         return name
     }
 
-    /// The nodes up to one of these statements, which is not taken.
+    /// The nodes up to one of these statements, which is not consumed.
     private mutating func body(until ends: [String]) throws(Fault) -> [TemplateNode] {
         try budget.enter()
         defer { budget.leave() }
@@ -61,7 +62,7 @@ struct TemplateParser {
                 case "for": nodes.append(try loop(tokens))
                 case "set": nodes.append(try assignment(tokens))
                 case "generation":
-                    // It marks what the assistant said, for trainers; what is written is the same without it.
+                    // It marks the assistant's words for trainers; the output is the same without it.
                     try take(end: name)
                     nodes.append(.scope(try body(until: ["endgeneration"])))
                     try take(end: "endgeneration")
@@ -83,7 +84,7 @@ struct TemplateParser {
         guard index == tokens.count else { throw refused("has a tag with more in it than was understood") }
     }
 
-    /// Takes a statement that is its name alone.
+    /// Takes a statement that consists only of its name.
     private mutating func take(end name: String) throws(Fault) {
         guard statementName == name, case .statement(let tokens) = parts[part], tokens.count == 1 else {
             throw refused("has a block without \(name)")

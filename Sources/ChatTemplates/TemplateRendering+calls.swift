@@ -21,7 +21,7 @@ extension TemplateRendering {
             namespaces.append(members)
             return .namespace(namespaces.count - 1)
         case "raise_exception":
-            // A reason that is put together while rendering may hold text of the conversation.
+            // A reason that is built while rendering may hold text of the conversation.
             guard case .literal(.string(let reason))? = arguments.plain.first else {
                 throw refused("refuses the conversation")
             }
@@ -34,7 +34,7 @@ extension TemplateRendering {
     private mutating func range(_ bounds: [TemplateValue]) throws(Fault) -> TemplateValue {
         var numbers: [Int] = []
         for bound in bounds {
-            guard case .integer(let number) = bound else { throw refused("calls range with what is no number") }
+            guard case .integer(let number) = bound else { throw refused("calls range with a bound that is no number") }
             numbers.append(number)
         }
         guard (1...2).contains(numbers.count), let last = numbers.last else {
@@ -70,7 +70,7 @@ extension TemplateRendering {
         var texts: [String] = []
         for value in given {
             guard case .string(let text) = value else {
-                throw refused("calls \(Fault.shown(method)) with what is no text")
+                throw refused("calls \(Fault.shown(method)) with a value that is not text")
             }
             try budget.text(text.utf8.count)
             texts.append(text)
@@ -147,7 +147,7 @@ extension TemplateRendering {
 
     private mutating func joined(_ elements: [TemplateValue], _ given: [TemplateValue]) throws(Fault) -> TemplateValue {
         guard case .string(let separator) = given.first ?? .string("") else {
-            throw refused("joins with what is no text")
+            throw refused("joins with a value that is not text")
         }
         try budget.step(elements.count)
         try budget.text(elements.count, times: separator.utf8.count)

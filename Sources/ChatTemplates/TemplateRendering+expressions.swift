@@ -1,4 +1,4 @@
-// Expressions of templates evaluated: operators, comparisons, items and slices. Every loop over elements or text pays first.
+// Evaluates expressions of templates: operators, comparisons, items and slices. Every loop over elements or text pays first.
 
 import Faults
 
@@ -15,7 +15,7 @@ extension TemplateRendering {
         case .linked(let base, let links): return try linked(base, links)
         case .truth(let base, let isNegated): return .bool(try value(of: base).isTrue != isNegated)
         case .negative(let base, let count):
-            guard case .integer(let number) = try value(of: base) else { throw refused("negates what is no number") }
+            guard case .integer(let number) = try value(of: base) else { throw refused("negates a non-number") }
             guard number != .min else { throw refused("calculates beyond 64 bits") }
             return .integer(count % 2 == 1 ? -number : number)
         case .all(let operands):
@@ -58,7 +58,7 @@ extension TemplateRendering {
         }
     }
 
-    /// A list made here. Throws where it is too long or nests too deep.
+    /// A list made here. Throws where it is too long or nested too deeply.
     mutating func list(_ elements: [TemplateValue]) throws(Fault) -> TemplateValue {
         try budget.step(elements.count)
         let list = TemplateList(elements)
@@ -83,7 +83,7 @@ extension TemplateRendering {
             case .slice(let from, let to, let by):
                 result = try slice(result, try bound(from), try bound(to), try bound(by))
             case .method(let name, let arguments): result = try call(method: name, of: result, arguments)
-            case .call: throw refused("calls what is no function")
+            case .call: throw refused("calls a value that is not a function")
             case .filter(let name, let arguments): result = try filtered(result, name, arguments)
             case .test(let name, let arguments, let isNegated):
                 result = .bool(try holds(result, name, arguments) != isNegated)
@@ -107,7 +107,7 @@ extension TemplateRendering {
         switch (left, right) {
         case (.string(let a), .string(let b)):
             try budget.text(min(a.utf8.count, b.utf8.count))
-            // The order of UTF-8 is that of scalars.
+            // The order of UTF-8 is the order of scalars.
             switch sign {
             case "<": return a.utf8.lexicographicallyPrecedes(b.utf8)
             case ">": return b.utf8.lexicographicallyPrecedes(a.utf8)
@@ -125,8 +125,8 @@ extension TemplateRendering {
         }
     }
 
-    /// Python's ==. Every pair of elements and every byte that is looked at costs: lists may share their parts, so that a list of
-    /// few steps can have very many elements.
+    /// Python's ==. Every pair of elements and every byte that is compared costs: lists may share their parts, so that a list made in few
+    /// steps can have very many elements.
     mutating func areEqual(_ left: TemplateValue, _ right: TemplateValue) throws(Fault) -> Bool {
         try budget.step()
         switch (left, right) {
@@ -145,7 +145,7 @@ extension TemplateRendering {
             return true
         case (.mapping(let a), .mapping(let b)):
             guard a.count == b.count else { return false }
-            // Mappings here are turns of the conversation or a loop's state: their keys stand in one order.
+            // Mappings here are turns of the conversation or a loop's state: their keys are always in the same order.
             for (one, other) in zip(a, b) {
                 guard one.key == other.key, try areEqual(one.value, other.value) else { return false }
             }
@@ -164,7 +164,7 @@ extension TemplateRendering {
             for element in list.elements where try areEqual(element, value) { return true }
             return false
         case (.mapping(let members), .string(let key)): return members.contains { $0.key.isSame(key) }
-        default: throw refused("looks for a value in what holds none")
+        default: throw refused("looks for a value in something that holds none")
         }
     }
 
@@ -179,7 +179,7 @@ extension TemplateRendering {
             try budget.text(b.utf8.count)
             return .string(a + b)
         case (.list(let a), .list(let b)) where sign == "+":
-            // Paid before it is made.
+            // The cost is paid before the list is made.
             try budget.step(a.elements.count)
             try budget.step(b.elements.count)
             return .list(TemplateList(a.elements + b.elements))
@@ -197,8 +197,8 @@ extension TemplateRendering {
         default:
             guard b != 0, !(a == .min && b == -1) else { throw refused("divides by \(b)") }
             let (quotient, remainder) = a.quotientAndRemainder(dividingBy: b)
-            // Python rounds towards minus infinity. Neither sum can overflow: the remainder is nearer to 0 than b, and the
-            // quotient is the least number only where b is 1 and nothing remains.
+            // Python rounds towards minus infinity. Neither sum can overflow: the remainder is nearer to 0 than b, and the quotient is the
+            // smallest number only where b is 1 and the remainder is 0.
             let turns = remainder != 0 && (remainder < 0) != (b < 0)
             return sign == "%" ? (turns ? remainder + b : remainder) : (turns ? quotient - 1 : quotient)
         }
@@ -208,7 +208,7 @@ extension TemplateRendering {
 
     // MARK: Items and slices
 
-    /// A member, an element or a character; what is not there is undefined.
+    /// A member, an element or a character; one that does not exist is undefined.
     mutating func item(_ base: TemplateValue, _ key: TemplateValue) throws(Fault) -> TemplateValue {
         switch (base, key) {
         case (.mapping(let members), .string(let name)):
@@ -228,7 +228,7 @@ extension TemplateRendering {
                 index < scalars.endIndex
             else { return .undefined }
             return .string(String(Character(scalars[index])))
-        case (.undefined, _): throw refused("asks for a part of what is not defined")
+        case (.undefined, _): throw refused("asks for a part of an undefined value")
         default: return .undefined
         }
     }
@@ -238,7 +238,7 @@ extension TemplateRendering {
         switch try value(of: expression) {
         case .integer(let number): return number
         case .none: return nil
-        default: throw refused("slices by what is no number")
+        default: throw refused("slices by a value that is not a number")
         }
     }
 
@@ -247,7 +247,7 @@ extension TemplateRendering {
     ) throws(Fault) -> TemplateValue {
         let step = by ?? 1
         guard step == 1 || step == -1 else { throw refused("slices by steps of \(step)") }
-        /// The part from one bound to the other, backwards where the step says so.
+        /// The part from one bound to the other, in reverse where the step says so.
         func part<Element>(_ all: [Element]) -> [Element] {
             let count = all.count
             func clamped(_ bound: Int, _ low: Int, _ high: Int) -> Int {
@@ -269,7 +269,7 @@ extension TemplateRendering {
         case .string(let text):
             try budget.text(text.utf8.count)
             return .string(String(String.UnicodeScalarView(part(Array(text.unicodeScalars)))))
-        default: throw refused("slices what is neither a list nor a text")
+        default: throw refused("slices a value that is neither a list nor text")
         }
     }
 }

@@ -1,5 +1,5 @@
-// TemplateRendering: a template's tree evaluated, with Python's meaning of operators, strings and slices. Nodes are written here,
-// values are computed in TemplateRendering+expressions, functions, methods, filters and tests in TemplateRendering+calls.
+// TemplateRendering: evaluates a template's tree, with Python's meaning of operators, strings and slices. Nodes are rendered here, values
+// are computed in TemplateRendering+expressions, functions, methods, filters and tests in TemplateRendering+calls.
 
 import Faults
 
@@ -10,7 +10,7 @@ struct TemplateRendering {
     private var scopes: [[String: TemplateValue]]
     private var out = ""
 
-    /// Begins with what reading the template has spent.
+    /// Starts with the cost of reading the template.
     init(_ budget: TemplateBudget, globals: [String: TemplateValue]) {
         self.budget = budget
         scopes = [globals]
@@ -41,7 +41,7 @@ struct TemplateRendering {
                     continue
                 }
                 guard case .namespace(let index) = lookUp(name) else {
-                    throw refused("sets a member of \(Fault.shown(name)), which is no namespace")
+                    throw refused("sets a member of \(Fault.shown(name)), which is not a namespace")
                 }
                 namespaces[index][member] = value
             case .condition(let branches, let otherwise):
@@ -73,7 +73,7 @@ struct TemplateRendering {
                 scope[names[0]] = element
             } else {
                 guard case .list(let parts) = element, parts.elements.count == names.count else {
-                    throw refused("takes apart what has not \(names.count) parts")
+                    throw refused("unpacks a value that does not have \(names.count) parts")
                 }
                 for (name, part) in zip(names, parts.elements) { scope[name] = part }
             }
@@ -107,11 +107,11 @@ struct TemplateRendering {
             return list.elements
         case .mapping(let members): return members.map { .string($0.key) }
         case .undefined: return []
-        default: throw refused("loops over what is no list")
+        default: throw refused("loops over a value that is not a list")
         }
     }
 
-    /// What a name stands for, from the innermost block outwards.
+    /// The value of a name, looked up from the innermost block outwards.
     func lookUp(_ name: String) -> TemplateValue {
         for scope in scopes.reversed() {
             if let value = scope[name] { return value }

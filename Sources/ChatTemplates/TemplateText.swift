@@ -1,14 +1,14 @@
-// What templates do with text, scalar by scalar as Python does, each in time linear in the texts.
+// The text functions of templates, scalar by scalar as in Python, each in time linear in the texts.
 
 extension String {
-    /// Whether both have the same scalars. Swift's own == also calls differently composed texts equal.
+    /// Whether both have the same scalars. Swift's own == also treats differently composed texts as equal.
     func isSame(_ other: String) -> Bool { utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8) }
 
     /// Without the scalars of `set` (white space where nil) at its ends, as Python's strip.
     func stripped(of set: String?, start: Bool, end: Bool) -> String {
         let marks = set.map { Set($0.unicodeScalars) }
         func goes(_ scalar: Unicode.Scalar) -> Bool {
-            // Python takes the four separators U+001C to U+001F for white space as well.
+            // Python also treats the four separators U+001C to U+001F as white space.
             marks.map { $0.contains(scalar) }
                 ?? (scalar.properties.isWhitespace || (0x1c...0x1f).contains(scalar.value))
         }
@@ -21,7 +21,7 @@ extension String {
     /// Where a text that is not empty occurs, from left to right and without overlap, in bytes (Knuth, Morris and Pratt 1977).
     private func places(of part: String, most: Int) -> [Int] {
         let mark = Array(part.utf8)
-        // The longest proper beginning of mark[...i] that is an end of it too.
+        // The longest proper beginning of mark[...i] that is also an end of it.
         var borders = [Int](repeating: 0, count: mark.count)
         var length = 0
         for index in mark.indices.dropFirst() {

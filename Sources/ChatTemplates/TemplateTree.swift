@@ -1,5 +1,5 @@
-// The tree of a template: nodes, expressions and what follows a value. Chains of operators are lists, not nested pairs, so that the
-// tree is no deeper than brackets and blocks nest.
+// The tree of a template: nodes, expressions and what follows a value. Chains of operators are lists, not nested pairs, so that the tree is
+// only as deep as brackets and blocks are nested.
 
 /// A piece of a template.
 indirect enum TemplateNode: Sendable {
@@ -11,7 +11,7 @@ indirect enum TemplateNode: Sendable {
     case loop(
         names: [String], over: TemplateExpression, where: TemplateExpression?, body: [TemplateNode],
         otherwise: [TemplateNode])
-    /// What stands between `generation` and `endgeneration`: names that are set there end there.
+    /// The nodes between `generation` and `endgeneration`: names that are set there end there.
     case scope([TemplateNode])
 }
 
@@ -22,21 +22,21 @@ indirect enum TemplateExpression: Sendable {
     case list([TemplateExpression])
     /// A value and what follows it: parts, calls, filters and tests, from left to right.
     case linked(TemplateExpression, [TemplateLink])
-    /// The truth of a value, turned round where `isNegated`.
+    /// The truth of a value, negated where `isNegated`.
     case truth(TemplateExpression, isNegated: Bool)
     /// A number with that many minus signs before it.
     case negative(TemplateExpression, count: Int)
-    /// Operands that `and` joins: the first that is false, else the last.
+    /// Operands that `and` joins: the first that is false, otherwise the last.
     case all([TemplateExpression])
-    /// Operands that `or` joins: the first that is true, else the last.
+    /// Operands that `or` joins: the first that is true, otherwise the last.
     case any([TemplateExpression])
-    /// Comparisons that hold all, each of two neighbours, as in Python.
+    /// Comparisons that must all hold, each of two neighbours, as in Python.
     case comparison(TemplateExpression, [(sign: String, operand: TemplateExpression)])
     /// `+` and `-`, or `*`, `//` and `%`, from left to right.
     case arithmetic(TemplateExpression, [(sign: String, operand: TemplateExpression)])
     /// Texts that `~` joins.
     case joined([TemplateExpression])
-    /// `then if test else ...`, from left to right; `otherwise` is nil where no `else` ends it.
+    /// `then if test else ...`, from left to right; `otherwise` is nil where there is no final `else`.
     case conditional([(test: TemplateExpression, then: TemplateExpression)], otherwise: TemplateExpression?)
 }
 
@@ -50,7 +50,7 @@ enum TemplateLink: Sendable {
     case test(String, TemplateArguments, isNegated: Bool)
 }
 
-/// What stands in the parentheses of a call.
+/// What is in the parentheses of a call.
 struct TemplateArguments: Sendable {
     var plain: [TemplateExpression] = []
     var named: [(key: String, value: TemplateExpression)] = []

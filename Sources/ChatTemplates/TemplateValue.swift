@@ -1,8 +1,8 @@
-// TemplateValue: what an expression of a template is worth, with Python's meaning of truth and printing.
+// TemplateValue: the value of an expression of a template, with Python's meaning of truth and printing.
 
 /// A value of a template.
 enum TemplateValue: Sendable {
-    /// A name that nothing was said of: prints as nothing and is false.
+    /// A name without a value: it prints as nothing and is false.
     case undefined
     case none
     case bool(Bool)
@@ -10,10 +10,10 @@ enum TemplateValue: Sendable {
     case string(String)
     case list(TemplateList)
     case mapping([TemplateMember])
-    /// What `namespace()` gives: its place in the rendering. A namespace that holds itself is a number here, no cycle.
+    /// The result of `namespace()`: its index in the rendering. A namespace that holds itself is a number here, so there is no cycle.
     case namespace(Int)
 
-    /// What Python calls its truth.
+    /// What Python calls its truth value.
     var isTrue: Bool {
         switch self {
         case .undefined, .none: false
@@ -26,7 +26,7 @@ enum TemplateValue: Sendable {
         }
     }
 
-    /// How deep lists and mappings nest in it; 0 for all else.
+    /// How deep lists and mappings are nested in it; 0 for everything else.
     var depth: Int {
         switch self {
         case .list(let list): list.depth
@@ -39,7 +39,7 @@ enum TemplateValue: Sendable {
     static func texts(_ texts: [String]) -> TemplateValue { .list(TemplateList(texts.map { .string($0) })) }
 }
 
-/// A list that knows how deep it nests, so that nobody has to walk it to find out.
+/// A list that knows how deep it is nested, so that nobody has to walk through it to find out.
 struct TemplateList: Sendable {
     let elements: [TemplateValue]
     let depth: Int

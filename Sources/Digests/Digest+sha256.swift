@@ -1,4 +1,4 @@
-// SHA-256 and HMAC-SHA-256 over swift-crypto. The only target that links it, so that a clean build waits for it once.
+// SHA-256 and HMAC-SHA-256 over swift-crypto. Digests is the only target that links it, so that a clean build waits for it only once.
 
 import Crypto
 import Federation
@@ -40,7 +40,7 @@ extension Federation.Digest {
     }
 }
 
-/// An incremental SHA-256, for what does not fit in memory at once.
+/// An incremental SHA-256, for data that does not fit in memory at once.
 public struct DigestBuilder: Sendable {
     private var hasher = SHA256()
 

@@ -1,4 +1,4 @@
-// SigningKey: Ed25519 (RFC 8032) and SHA-512 over swift-crypto. The SSH formats around them are left to Rounds.
+// SigningKey: Ed25519 (RFC 8032) and SHA-512 over swift-crypto. Identities holds the SSH formats around them.
 
 import Crypto
 
@@ -12,7 +12,7 @@ import Crypto
 public struct SigningKey: Sendable {
     private let key: Curve25519.Signing.PrivateKey
 
-    /// Makes a new key from the system's random numbers: nobody may guess it.
+    /// Makes a new key from the system's random numbers, so that nobody can guess it.
     public init() { key = Curve25519.Signing.PrivateKey() }
 
     /// Takes the 32 bytes of a stored key; nil for any other count.
@@ -37,6 +37,6 @@ public struct SigningKey: Sendable {
         return key.isValidSignature(signature, for: message)
     }
 
-    /// The 64 bytes of the message's SHA-512, which SSH signatures cover in its place.
+    /// The 64 bytes of the message's SHA-512; SSH signatures cover this digest, not the message itself.
     public static func sha512(_ message: [UInt8]) -> [UInt8] { Array(SHA512.hash(data: message)) }
 }

@@ -1,8 +1,8 @@
-// How a fault reads in plain text: one generator words all of them.
+// How a fault is printed in plain text: one generator words all of them.
 
 extension Fault: CustomStringConvertible {
-    /// The fault as a person reads it: place, fact, code, the line with a caret, and the mend. Nothing that it quotes from a file
-    /// can act on a terminal: see `Printable`.
+    /// The fault as a person reads it: place, fact, code, the line with a caret, and the mend. Nothing that it quotes from a file can
+    /// control a terminal: see `Printable`.
     public var description: String {
         var lines: [String] = []
         let lead = place.map { $0.description.isEmpty ? "" : "\($0): " } ?? ""

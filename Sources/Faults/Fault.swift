@@ -1,6 +1,6 @@
-// Fault: the one error type of MedRounds. What went wrong, where, and how to mend it; printing is left to the command line.
+// Fault: the only error type of MedRounds. It says what went wrong, where, and how to mend it; the command line prints it.
 
-/// Something a person, a file or a machine did that MedRounds cannot go on with.
+/// Something that a person, a file or a machine did, after which MedRounds cannot continue.
 ///
 /// A fault never carries text of a clinical note: a document is named by its id and offsets.
 public struct Fault: Error, Sendable, Equatable {
@@ -9,7 +9,7 @@ public struct Fault: Error, Sendable, Equatable {
         case failed, usage, workflow, data, model, ledger, mismatch, interrupted, bug
     }
 
-    /// What a caller can act on, where a fault is not the end: a code is for people and tools, and decides nothing.
+    /// What a caller can act on, where a fault need not end the program: a code is for people and tools, and decides nothing.
     public enum Cause: Sendable, CaseIterable {
         /// The content was pruned from the ledger.
         case pruned
@@ -19,9 +19,9 @@ public struct Fault: Error, Sendable, Equatable {
         case notWritable
         /// A site has not approved the plan.
         case notApproved
-        /// An object of the ledger has more bytes than may stand there.
+        /// An object of the ledger has more bytes than it may have.
         case tooLarge
-        /// A record is not what the step table says.
+        /// A record is not as the step table requires.
         case badRecord
     }
 
@@ -31,14 +31,14 @@ public struct Fault: Error, Sendable, Equatable {
     public var code: String
     /// The fact, with both values: "rank 5000 exceeds 2048".
     public var what: String
-    /// Where it was found, where that is known.
+    /// Where it was found, if that is known.
     public var place: Place?
-    /// One imperative sentence that tells what to do, or empty where nothing can be done.
+    /// One imperative sentence that says what to do, or empty where nothing can be done.
     public var mend: String
     /// What a caller can act on; nil for most faults.
     public var cause: Cause?
 
-    /// Makes a fault. Targets add static factories in an extension so that the wording of a code stands in one place.
+    /// Makes a fault. Targets add static factories in an extension, so that the wording of a code is in one place.
     public init(
         _ kind: Kind, _ code: String, _ what: String, at place: Place? = nil, mend: String, cause: Cause? = nil
     ) {

@@ -33,7 +33,7 @@ public struct Place: Sendable, Equatable {
 }
 
 extension Place: CustomStringConvertible {
-    /// `file:line:column`, then whatever else is known, separated by commas; made harmless for a terminal.
+    /// `file:line:column`, then the other parts that are known, separated by commas; made harmless for a terminal.
     public var description: String {
         var parts: [String] = []
         if let file {
@@ -46,7 +46,7 @@ extension Place: CustomStringConvertible {
         return parts.joined(separator: ", ")
     }
 
-    /// A name of a file or the like with everything written out that a terminal would obey or not show: controls, line breaks,
-    /// marks of direction and characters without a shape become `\u{1b}`.
+    /// A file name or similar, with everything escaped that a terminal would obey or not show: control characters, line breaks, direction
+    /// marks and invisible characters are written as `\u{1b}`.
     public static func printable(_ name: String) -> String { Printable.text(name) }
 }

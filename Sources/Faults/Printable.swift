@@ -1,13 +1,13 @@
-// Printable: text of a file, made harmless for a terminal. Whatever a fault quotes goes through here.
+// Printable: text from a file, made harmless for a terminal. Everything that a fault quotes goes through it.
 
 /// Makes text of unknown origin safe to show.
 public enum Printable {
     /// How many characters of one quoted text are shown at most.
     public static let longest = 4_000
 
-    /// The text without anything that a terminal acts on or that changes the order of what is read: control characters, characters
-    /// that are not seen (direction marks, zero-width ones, tags, unassigned ones) and line and paragraph separators are shown by code point,
-    /// `\u{1b}`. Text beyond `longest` characters is cut, and its length is said.
+    /// The text without anything that a terminal acts on or that changes the order of what is read: control characters, invisible
+    /// characters (direction marks, zero-width characters, tags, unassigned ones) and line and paragraph separators are shown by code
+    /// point, `\u{1b}`. Text longer than `longest` characters is cut, and its length is given.
     public static func text(_ text: String) -> String {
         if text.utf8.count <= longest, text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text }
         var shown = ""

@@ -1,4 +1,4 @@
-// LocalFile: whole files of this machine read, and written so that a reader meets the old or the new one.
+// LocalFile: reads and writes whole files of this machine; a reader of a written file sees either the old or the new one.
 
 import Faults
 import Foundation
@@ -10,7 +10,7 @@ package enum LocalFile {
         FileManager.default.contents(atPath: path).map { Array($0) }
     }
 
-    /// The bytes of a file. Throws the code with the path as given.
+    /// The bytes of a file. Throws a fault with that code and the path as given.
     package static func read(_ path: String, kind: Fault.Kind, code: String, mend: String) throws(Fault) -> [UInt8] {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -22,12 +22,12 @@ package enum LocalFile {
         return Array(data)
     }
 
-    /// The bytes of a file, or nil where there is none.
+    /// The size of a file in bytes, or nil where there is none.
     package static func size(_ path: String) -> Int? {
         (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
     }
 
-    /// Removes a file or folder, if it is there.
+    /// Removes a file or folder, if it exists.
     package static func remove(_ path: String) {
         do { try FileManager.default.removeItem(atPath: path) } catch { return }
     }

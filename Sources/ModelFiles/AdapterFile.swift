@@ -1,4 +1,4 @@
-// AdapterFile: adapters as safetensors bytes under PEFT's names, in float32 or bfloat16, and back with every check.
+// AdapterFile: adapters as safetensors bytes under PEFT's names, in float32 or bfloat16, and read back with every check.
 
 import Faults
 import Federation
@@ -7,7 +7,7 @@ import Federation
 public enum AdapterFile {
     /// The adapter as the bytes of a safetensors file; the same adapter always gives the same bytes.
     ///
-    /// bfloat16 is rounded to nearest even. Values are not looked at: see `checkFinite`.
+    /// bfloat16 is rounded to nearest even. Values are not checked: see `checkFinite`.
     public static func bytes(of adapter: Adapter, precision: UploadPrecision) -> [UInt8] {
         Safetensors.write(
             adapter.tensors.map { tensor in
@@ -105,7 +105,7 @@ public enum AdapterFile {
     }
 
     static func checkFinite(_ values: [Float], _ name: String, _ path: String) throws(Fault) {
-        // Exponent bits all set mean NaN or infinity.
+        // Exponent bits that are all set mean NaN or infinity.
         var worst: UInt32 = 0
         for value in values { worst = max(worst, value.bitPattern & 0x7f80_0000) }
         guard worst == 0x7f80_0000 else { return }

@@ -5,8 +5,8 @@ import Federation
 
 /// Reads and writes adapters as PEFT folders.
 public enum AdapterFolder {
-    /// Writes the two files, making the folder where its parent is there. `baseModel` is a name; of a path only its last
-    /// part is written, so that no file tells of this machine. Throws `file.write`.
+    /// Writes the two files; makes the folder if its parent exists. `baseModel` is a name; only the last part of a path is written, so that
+    /// no file names a path of this machine. Throws `file.write`.
     public static func write(
         _ adapter: Adapter, to folder: String, baseModel: String, precision: UploadPrecision = .f32
     ) throws(Fault) {
@@ -17,7 +17,7 @@ public enum AdapterFolder {
             configurationBytes(adapter.configuration, baseModel: baseModel), at: "\(folder)/adapter_config.json")
     }
 
-    /// Reads a PEFT folder for a model of those sizes. Throws `adapter.not-found` and the like where something else is at the path,
+    /// Reads a PEFT folder for a model of those sizes. Throws `adapter.not-found` and similar where something else is at the path,
     /// `adapter.configuration`, `adapter.beyond-lora`, the faults of `AdapterFile.read` and those of unreadable files.
     public static func read(_ folder: String, sizes: BackboneSizes) throws(Fault) -> Adapter {
         try checkPlace(folder)
@@ -32,7 +32,7 @@ public enum AdapterFolder {
     private static let configurationName = "adapter_config.json"
     private static let weightsName = "adapter_model.safetensors"
 
-    /// Throws where the path is no folder with both files, naming what is there instead.
+    /// Throws where the path is not a folder with both files, and names what is there instead.
     private static func checkPlace(_ folder: String) throws(Fault) {
         guard Storage.exists(folder) else { throw Fault.adapterNotFound(folder, "no such file or folder") }
         guard try Storage.isFolder(folder) else { throw try notAFolder(folder) }

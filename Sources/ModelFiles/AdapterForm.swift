@@ -1,5 +1,5 @@
-// AdapterForm: the one form that an adapter's file has at a precision. The header follows from names, shapes and precision, and the
-// values stand behind it without gaps, so that nothing else can lie in the file.
+// AdapterForm: the only form that an adapter's file may have at a precision. The header follows from names, shapes and precision, and the
+// values follow it without gaps, so that the file can hold nothing else.
 
 import Faults
 import Federation
@@ -8,7 +8,7 @@ import Federation
 public struct AdapterForm: Sendable {
     /// The tensors in the order of the file: A [rank, in], B [out, rank], sorted by the bytes of their names.
     public let tensors: [(name: String, shape: [Int])]
-    /// What the files are adapters of: rank, scale and targets.
+    /// The configuration of these adapters: rank, scale and targets.
     public let configuration: LoRAConfiguration
     /// How each number is written.
     public let precision: UploadPrecision
@@ -31,12 +31,12 @@ public struct AdapterForm: Sendable {
     /// How many bytes a file has.
     public var byteCount: Int { header.count + valueCount * precision.bytesPerNumber }
 
-    /// Whether a file has this form: header and length. Values are not looked at: any bytes are some number.
+    /// Whether a file has this form: header and length. Values are not checked: any bytes are some number.
     public func holds(_ bytes: [UInt8]) -> Bool {
         bytes.count == byteCount && bytes.starts(with: header)
     }
 
-    /// The adapter in a file that has this form, as float32; nil for another file, whose faults `AdapterFile.read` tells. The path is for
+    /// The adapter in a file that has this form, as float32; nil for any other file, whose faults `AdapterFile.read` gives. The path is for
     /// faults.
     ///
     /// Throws `adapter.not-finite`.

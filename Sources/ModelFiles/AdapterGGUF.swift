@@ -11,7 +11,7 @@ public enum AdapterGGUF {
         .down: "ffn_down",
     ]
 
-    /// The architecture's name in GGUF, and whether q and k have their rotary pairs side by side there.
+    /// The architecture's name in GGUF, and whether the rotary pairs of q and k are side by side there.
     private static func form(_ architecture: String) -> (name: String, turnsRows: Bool) {
         architecture == "llama" || architecture == "mistral" ? ("llama", true) : (architecture, false)
     }
@@ -60,7 +60,7 @@ public enum AdapterGGUF {
                     path, "this GGUF file is a model, not an adapter",
                     "Name it as the model, and give a GGUF adapter or a PEFT folder as the adapter.")
             }
-            throw Fault.adapterConfiguration(path, "the file is no LoRA adapter")
+            throw Fault.adapterConfiguration(path, "the file is not a LoRA adapter")
         }
         let found = try file.text("general.architecture") ?? ""
         guard found == architecture else {
@@ -103,7 +103,7 @@ public enum AdapterGGUF {
         guard let rank else { throw Fault.adapterConfiguration(path, "the file holds no tensor") }
         let configuration = LoRAConfiguration(
             rank: rank, alpha: alpha, dropout: 0, targets: LinearMap.allCases.filter { targets.contains($0) })
-        // The checks of names, shapes and values are those of safetensors files.
+        // Names, shapes and values are checked as for safetensors files.
         return try AdapterFile.adapter(tensors, sizes: shape.sizes, configuration: configuration, path: path)
     }
 
@@ -152,7 +152,7 @@ public enum AdapterGGUF {
 }
 
 extension Safetensors.ElementType {
-    /// The type of plain floats; nil for blocks.
+    /// The type of plain floats; nil for block types.
     init?(stored: StoredType) {
         switch stored {
         case .f32: self = .f32

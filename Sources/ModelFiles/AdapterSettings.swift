@@ -1,24 +1,24 @@
-// AdapterSettings: adapter_config.json with one rank and one scale a map, and how such an adapter becomes one of a single rank
+// AdapterSettings: adapter_config.json with a rank and a scale for each map, and how such an adapter is turned into one with a single rank
 // and a single scale without changing what it computes.
 
 import Faults
 import Federation
 
-/// What adapter_config.json says of each map.
+/// What adapter_config.json says about each map.
 struct AdapterSettings {
-    /// The rank where no pattern says otherwise.
+    /// The rank where no pattern gives another one.
     let rank: Int
-    /// The file's own alpha, where no pattern says otherwise.
+    /// The file's own alpha, where no pattern gives another one.
     let alpha: Double
     let dropout: Double
     /// Whether the scale is alpha / sqrt(rank) (Kalajdzievski 2023).
     let isRankStabilised: Bool
-    /// What the file says to have adapted.
+    /// The maps that the file says are adapted.
     let targets: AdapterTargets
     private var ranks: [String: Int] = [:]
     private var alphas: [String: Double] = [:]
 
-    /// The largest alpha that is read: far beyond any that trains, and its products stay finite.
+    /// The largest alpha that is accepted: far larger than any useful one, and its products stay finite.
     private static let alphaLimit = 1e9
 
     /// Reads the bytes of adapter_config.json; the path is for faults. Throws `adapter.configuration`.
@@ -33,7 +33,7 @@ struct AdapterSettings {
             throw Fault.adapterConfiguration(path, "the file is not a JSON object")
         }
         guard let type = json["peft_type"]?.text else {
-            throw Fault.adapterConfiguration(path, "peft_type is missing or no text")
+            throw Fault.adapterConfiguration(path, "peft_type is missing or not text")
         }
         guard type == "LORA" else { throw Fault.adapterBeyondLoRA(path, "peft_type is \(Fault.shown(type))") }
         try PEFTSettings.check(members, path)
@@ -92,8 +92,8 @@ struct AdapterSettings {
         }
     }
 
-    /// The one entry whose key is the module's name or its end. Throws where several are and differ: PEFT takes the first of
-    /// the file, and JSON objects have no order.
+    /// The one entry whose key is the module's name or the end of it. Throws where several match and differ: PEFT takes the first one in
+    /// the file, but JSON objects have no order.
     private func entry<T: Equatable>(_ entries: [String: T], _ module: String, _ path: String) throws(Fault) -> T? {
         let found = entries.filter { module == $0.key || module.hasSuffix("." + $0.key) }.map(\.value)
         guard let first = found.first, found.allSatisfy({ $0 == first }) else {
@@ -111,18 +111,18 @@ struct AdapterSettings {
         return (rank, isRankStabilised ? alpha / Double(rank).squareRoot() : alpha / Double(rank))
     }
 
-    /// A map of a layer that the file has tensors of.
+    /// A map of a layer for which the file has tensors.
     private struct Place: Hashable {
         let layer: Int
         let map: LinearMap
     }
 
-    /// The adapter of these tensors for a model of those sizes, with one rank, the largest, and one scale.
+    /// The adapter of these tensors for a model of those sizes, with one rank (the largest) and one scale.
     ///
-    /// Rows of zeros fill A, columns of zeros B, and B takes the ratio of the scales; a map that is adapted in some layers has zeros in
-    /// the others. It computes what the file's adapter does; where the ratio is a power of two, with the same bits. Where nothing needs
-    /// filling the tensors stay as they are. Throws `adapter.configuration` where tensors and settings disagree, and as
-    /// `AdapterFile.read`.
+    /// A is filled with rows of zeros, B with columns of zeros, and B takes the ratio of the scales; a map that is adapted only in some
+    /// layers gets zeros in the others. The result computes what the file's adapter computes, with the same bits where the ratio is a power
+    /// of two. Where nothing needs to be filled, the tensors are unchanged. Throws `adapter.configuration` where tensors and settings
+    /// disagree, and as `AdapterFile.read`.
     func adapter(_ entries: [Safetensors.Entry], sizes: BackboneSizes, path: String) throws(Fault) -> Adapter {
         var known: [String: (place: Place, matrix: Adapter.Matrix)] = [:]
         for layer in 0..<sizes.layers {
@@ -160,7 +160,7 @@ struct AdapterSettings {
         }
         let largest = found.values.map(\.rank).max() ?? rank
         let scale = found.values.map(\.scale).max() ?? 1
-        // Alpha as the file has it where one rank and one scale are in force: a quotient times the rank may be another number.
+        // Alpha as in the file, if there is only one rank and one scale: a quotient times the rank could give another number.
         let isOne = isWhole && !hasPatterns
         let one = LoRAConfiguration(
             rank: largest,
@@ -186,7 +186,7 @@ struct AdapterSettings {
         return try AdapterFile.adapter(tensors, sizes: sizes, configuration: one, path: path)
     }
 
-    /// A tensor of the file's rank and scale, filled and scaled to those of the whole adapter.
+    /// A tensor with the file's rank and scale, filled and scaled to those of the whole adapter.
     private func filled(
         _ entry: Safetensors.Entry, _ matrix: Adapter.Matrix, _ place: Place, _ own: (rank: Int, scale: Double),
         to one: LoRAConfiguration, sizes: BackboneSizes, path: String

@@ -1,24 +1,24 @@
-// AdapterTargets: which maps adapter_config.json says to have adapted, in every form that PEFT knows. The tensors of the file decide;
-// what is said here is only compared with them.
+// AdapterTargets: which maps adapter_config.json says are adapted, in every form that PEFT knows. The tensors of the file decide; these
+// settings are only compared with them.
 
 import Faults
 import Federation
 
-/// The wish of `target_modules`, `exclude_modules`, `layers_to_transform` and `layers_pattern`.
+/// The meaning of `target_modules`, `exclude_modules`, `layers_to_transform` and `layers_pattern`.
 struct AdapterTargets {
-    /// What a list, a word or an expression says of a map.
+    /// What a list, a word or an expression says about a map.
     private enum Wish {
         /// `all-linear`.
         case everything
         /// Names of modules or their ends.
         case named(Set<String>)
-        /// A regular expression, or nothing at all. Expressions of strangers are not run: some take time without end.
+        /// A regular expression, or nothing at all. Expressions from strangers are not run: some run for ever.
         case open
     }
 
     private let wish: Wish
     private let excluded: Wish
-    /// The layers, where the file names some and counts them as we do.
+    /// The layers, if the file names some and numbers them as we do.
     private let layers: Set<Int>?
     private let isOpen: Bool
 
@@ -41,7 +41,7 @@ struct AdapterTargets {
             var found: Set<Int> = []
             for element in elements {
                 guard let layer = element.int else {
-                    throw Fault.adapterConfiguration(path, "layers_to_transform holds an entry that is no number")
+                    throw Fault.adapterConfiguration(path, "layers_to_transform holds an entry that is not a number")
                 }
                 found.insert(layer)
             }
@@ -64,7 +64,7 @@ struct AdapterTargets {
             var names: Set<String> = []
             for element in elements {
                 guard let name = element.text else {
-                    throw Fault.adapterConfiguration(path, "\(key) holds an entry that is no text")
+                    throw Fault.adapterConfiguration(path, "\(key) holds an entry that is not text")
                 }
                 names.insert(name)
             }
@@ -73,7 +73,7 @@ struct AdapterTargets {
         }
     }
 
-    /// Whether the file says that the map is adapted; nil where that cannot be told.
+    /// Whether the file says that the map is adapted; nil where that is not known.
     func wants(layer: Int, map: LinearMap) -> Bool? {
         if isOpen { return nil }
         if let layers, !layers.contains(layer) { return false }
@@ -95,7 +95,7 @@ struct AdapterTargets {
         "model.layers.\(layer).\(map.block).\(map.rawValue)"
     }
 
-    /// A module's name and its ends at dots: what an entry may be to mean it.
+    /// A module's name and the ends of it that begin after a dot: an entry may be any of these.
     private static func names(of module: String) -> [String] {
         let parts = module.split(separator: ".")
         return parts.indices.map { parts[$0...].joined(separator: ".") }

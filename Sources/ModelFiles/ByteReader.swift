@@ -2,9 +2,9 @@
 
 import Faults
 
-/// A cursor over untrusted little-endian bytes. Whoever makes one keeps the bytes alive while it is used.
+/// A cursor over untrusted little-endian bytes. The owner must keep the bytes alive while it is used.
 struct ByteReader {
-    /// What is read.
+    /// The bytes that are read.
     let bytes: UnsafeRawBufferPointer
     /// The file's name for faults.
     let path: String
@@ -20,7 +20,7 @@ struct ByteReader {
     /// Bytes not read yet.
     var remaining: Int { bytes.count - offset }
 
-    /// The place of the next `count` bytes, passed over. Throws `model.truncated` where there are not so many.
+    /// The range of the next `count` bytes, which are skipped. Throws `model.truncated` where there are fewer.
     mutating func take(_ count: UInt64, _ what: String) throws(Fault) -> Range<Int> {
         guard count <= UInt64(remaining) else {
             let (end, overflow) = UInt64(offset).addingReportingOverflow(count)
@@ -37,7 +37,7 @@ struct ByteReader {
         return T(littleEndian: bytes.loadUnaligned(fromByteOffset: range.lowerBound, as: T.self))
     }
 
-    /// UTF-8 text behind its 64-bit length. Throws `model.truncated`, `model.malformed`.
+    /// UTF-8 text after its 64-bit length. Throws `model.truncated`, `model.malformed`.
     mutating func string(_ what: String) throws(Fault) -> String {
         let range = try take(try integer(UInt64.self, what), what)
         guard let text = String(validating: UnsafeRawBufferPointer(rebasing: bytes[range]), as: UTF8.self) else {
@@ -46,7 +46,7 @@ struct ByteReader {
         return text
     }
 
-    /// Passes over a string without looking at its text. Throws `model.truncated`.
+    /// Skips a string without checking its text. Throws `model.truncated`.
     mutating func skipString(_ what: String) throws(Fault) {
         _ = try take(try integer(UInt64.self, what), what)
     }

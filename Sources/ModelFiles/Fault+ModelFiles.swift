@@ -1,4 +1,4 @@
-// The faults of model and adapter files: every code is worded here and nowhere else.
+// The faults of model and adapter files: the wording of every code is here and nowhere else.
 
 import Faults
 
@@ -10,22 +10,22 @@ extension Fault {
             mend: "Give the path of a .gguf file or of a Hugging Face folder with config.json and model.safetensors.")
     }
 
-    /// `model.no-permission`: the file is there but may not be read.
+    /// `model.no-permission`: the file exists but may not be read.
     static func modelNotPermitted(_ path: String) -> Fault {
         Fault(
             .model, "model.no-permission", "permission to read is denied", at: Place(file: path),
             mend: "Let the account that runs MedRounds read the file.")
     }
 
-    /// `model.not-a-file`: a folder or device is where a file is expected.
+    /// `model.not-a-file`: there is a folder or device where a file is expected.
     static func modelNotAFile(_ path: String, isFolder: Bool = false) -> Fault {
         Fault(
             .model, "model.not-a-file",
-            isFolder ? "this is a folder where a file belongs" : "this is a device or the like, not a regular file",
+            isFolder ? "this is a folder where a file belongs" : "this is a device or similar, not a regular file",
             at: Place(file: path), mend: "Give the path of the file itself.")
     }
 
-    /// `model.git-lfs-pointer`: git has fetched the name of a large file, not the file.
+    /// `model.git-lfs-pointer`: git has fetched only the name of a large file, not the file itself.
     static func modelPointer(_ path: String) -> Fault {
         Fault(
             .model, "model.git-lfs-pointer", "this is a git-lfs pointer, a short text in place of the file itself",
@@ -33,7 +33,7 @@ extension Fault {
             mend: "Run git lfs pull in the repository that the file is from, or download the file itself.")
     }
 
-    /// `model.elsewhere`: another known thing is where a model belongs.
+    /// `model.elsewhere`: something else that is known is where a model should be.
     static func modelElsewhere(_ path: String, _ what: String, _ mend: String) -> Fault {
         Fault(.model, "model.elsewhere", what, at: Place(file: path), mend: mend)
     }
@@ -45,14 +45,14 @@ extension Fault {
             mend: "Check the disk and the path, then try again.")
     }
 
-    /// `model.empty`: a file without a byte.
+    /// `model.empty`: a file without any byte.
     static func modelEmpty(_ path: String) -> Fault {
         Fault(
             .model, "model.empty", "the file is empty", at: Place(file: path),
             mend: "Fetch the file again: an interrupted download may have left it empty.")
     }
 
-    /// `model.unknown-format`: the first bytes are of no format that is read here.
+    /// `model.unknown-format`: the first bytes are not those of a format that is read here.
     static func modelUnknownFormat(_ path: String, _ bytes: UnsafeRawBufferPointer) -> Fault {
         let known = KnownFile.name(of: bytes)
         return Fault(
@@ -75,7 +75,7 @@ extension Fault {
     static func modelMalformed(_ path: String, _ what: String, tensor: String? = nil) -> Fault {
         Fault(
             .model, "model.malformed", what, at: Place(file: path, tensor: tensor.map(shown)),
-            mend: "Fetch the file again or convert the model anew.")
+            mend: "Fetch the file again or convert the model again.")
     }
 
     /// `model.split`: the files of a split model do not belong together.
@@ -83,7 +83,7 @@ extension Fault {
         Fault(
             .model, "model.split", what, at: Place(file: path),
             mend:
-                "Put all files of the model into one folder and name the one that ends in -00001-of-, as \(ending) stands here."
+                "Put all files of the model into one folder, keep their names (one ends in \(ending)), and name the one with -00001-of-."
         )
     }
 
@@ -96,11 +96,11 @@ extension Fault {
                 ? "this is a big-endian GGUF file; little-endian ones are read"
                 : "GGUF version \(version) is not supported; 2 and 3 are", at: Place(file: path),
             mend: isBigEndian
-                ? "Fetch the little-endian file, or turn this one round with gguf-py's gguf-convert-endian."
+                ? "Fetch the little-endian file, or convert this one with gguf-py's gguf-convert-endian."
                 : "Convert the model with a current converter.")
     }
 
-    /// `model.unsupported-architecture`: a model of no supported family.
+    /// `model.unsupported-architecture`: a model of a family that is not supported.
     static func modelUnsupportedArchitecture(_ path: String, _ architecture: String) -> Fault {
         Fault(
             .model, "model.unsupported-architecture",
@@ -129,17 +129,17 @@ extension Fault {
     static func modelMissingSetting(_ path: String, _ key: String) -> Fault {
         Fault(
             .model, "model.missing-setting", "\(key) is missing or is of the wrong type", at: Place(file: path),
-            mend: "Convert the model anew or fetch it again.")
+            mend: "Convert the model again or fetch it again.")
     }
 
     /// `model.setting-range`: a setting with a value that no model can have.
     static func modelSettingRange(_ path: String, _ key: String, _ value: String, _ range: String) -> Fault {
         Fault(
             .model, "model.setting-range", "\(key) is \(shown(value)); it must be \(range)", at: Place(file: path),
-            mend: "Convert the model anew or fetch it again.")
+            mend: "Convert the model again or fetch it again.")
     }
 
-    /// `model.missing-tensor`: the model lacks a tensor that its settings promise.
+    /// `model.missing-tensor`: the model lacks a tensor that its settings require.
     static func modelMissingTensor(_ path: String, _ name: String) -> Fault {
         Fault(
             .model, "model.missing-tensor", "the tensor is missing", at: Place(file: path, tensor: name),
@@ -199,10 +199,10 @@ extension Fault {
             mend: "Give a plain LoRA adapter as PEFT saves it.")
     }
 
-    /// `adapter.beyond-lora`: settings under which the tensors compute something else than plain LoRA.
+    /// `adapter.beyond-lora`: settings under which the tensors compute something other than plain LoRA.
     static func adapterBeyondLoRA(_ path: String, _ what: String) -> Fault {
         Fault(
-            .model, "adapter.beyond-lora", "this is no plain LoRA adapter: \(what)", at: Place(file: path),
+            .model, "adapter.beyond-lora", "this is not a plain LoRA adapter: \(what)", at: Place(file: path),
             mend:
                 "Train it as plain LoRA, or let PEFT convert it: save_pretrained with path_initial_model_for_weight_conversion where it offers that, else merge_and_unload and use the merged model as the base."
         )
@@ -217,7 +217,7 @@ extension Fault {
         )
     }
 
-    /// `adapter.elsewhere`: another known thing is where an adapter belongs.
+    /// `adapter.elsewhere`: something else that is known is where an adapter should be.
     static func adapterElsewhere(_ path: String, _ what: String, _ mend: String) -> Fault {
         Fault(.model, "adapter.elsewhere", what, at: Place(file: path), mend: mend)
     }
@@ -229,7 +229,7 @@ extension Fault {
             mend: "Check that the folder exists, may be written to and has room.", cause: .notWritable)
     }
 
-    /// Untrusted text fit for a message: at most 80 scalars, none of which moves a terminal.
+    /// Untrusted text in a form for a message: at most 80 scalars, none of which can control a terminal.
     static func shown(_ text: String) -> String {
         var out = String.UnicodeScalarView()
         for (index, scalar) in text.unicodeScalars.enumerated() {

@@ -1,4 +1,4 @@
-// The families of the llama kind in GGUF: settings to ModelShape, ggml's tensor names and row order to those of Hugging Face.
+// The llama-like families in GGUF: turns settings into a ModelShape, and ggml's tensor names and row order into those of Hugging Face.
 
 import Faults
 import Federation
@@ -43,8 +43,8 @@ extension GGUF {
 
     // MARK: Shape
 
-    /// The shape that the settings tell. Throws `model.unsupported-architecture`, `model.unsupported-feature`,
-    /// `model.missing-setting`, `model.setting-range`.
+    /// The shape that the settings give. Throws `model.unsupported-architecture`, `model.unsupported-feature`, `model.missing-setting`,
+    /// `model.setting-range`.
     func llamaShape() throws(Fault) -> ModelShape {
         if try text("general.type") == "adapter" {
             throw Fault.modelElsewhere(
@@ -99,7 +99,7 @@ extension GGUF {
         return shape
     }
 
-    /// The maps that have a bias, told by the tensors of the first layer.
+    /// The maps that have a bias, found from the tensors of the first layer.
     private func biases() -> [LinearMap] {
         zip([LinearMap.q, .k, .v, .o], ["attn_q", "attn_k", "attn_v", "attn_output"]).compactMap { map, name in
             tensors.contains { $0.name == "blk.0.\(name).bias" } ? map : nil
@@ -121,7 +121,7 @@ extension GGUF {
         }
     }
 
-    /// GGUF keeps Llama 3's scaling as one factor a frequency; the released models use one of these two settings.
+    /// GGUF stores Llama 3's scaling as one factor for each frequency; the released models use one of these two settings.
     private func llama3Scaling(_ factors: GGUFTensor, theta: Double, headDimension: Int) throws(Fault) -> RopeScaling {
         guard factors.stored == .f32, factors.shape == [headDimension / 2] else {
             throw Fault.modelTensorShape(path, "rope_freqs.weight", factors.shape, [headDimension / 2])
@@ -182,8 +182,8 @@ extension GGUF {
         return stored
     }
 
-    /// The heads of a tensor whose rows stand in the other order; nil for all others. Only the llama architecture has rotary
-    /// pairs side by side; Qwen's stand half a head apart as in Hugging Face.
+    /// The heads of a tensor whose rows are in the other order; nil for all others. Only the llama architecture has rotary pairs side by
+    /// side; those of Qwen are half a head apart, as in Hugging Face.
     func headsOfTurnedRows(_ name: String, _ shape: ModelShape) -> Int? {
         let parts = name.split(separator: ".")
         guard parts.count == 4, shape.architecture == "llama" else { return nil }
@@ -221,13 +221,13 @@ extension GGUF {
 extension StoredTensor {
     /// The rows of q or k in Hugging Face order, as a copy.
     ///
-    /// Within a head of D rows, GGUF's row 2 j + s is Hugging Face's row s D/2 + j: rotary pairs stand side by side in the
-    /// one and half a head apart in the other. Whole rows move, so that quantised blocks stay as they are.
+    /// Within a head of D rows, GGUF's row 2 j + s is Hugging Face's row s D/2 + j: rotary pairs are side by side in the former and half a
+    /// head apart in the latter. Whole rows move, so that quantised blocks do not change.
     func withHalfSplitRows(heads: Int) -> StoredTensor {
         let rows = shape[0]
         let dimension = rows / heads
         let half = dimension / 2
-        let row = bytes.count / rows  // of a bias: one element
+        let row = bytes.count / rows  // for a bias: one element
         let source = bytes
         let copy = Storage(count: bytes.count) { target in
             for index in 0..<rows {

@@ -1,13 +1,13 @@
-// Models split over several GGUF files: NAME-00001-of-00003.gguf and its like, put together and counted.
+// Models split over several GGUF files, such as NAME-00001-of-00003.gguf: joined and counted.
 
 import Faults
 
 extension GGUF {
-    /// The setting that says over how many files a model is split.
+    /// The settings that say over how many files a model is split.
     static let splitKeys = ["split.no", "split.count", "split.tensors.count"]
 
-    /// A file with the tensors of all files of its model, and those files by name. The settings of the model stand in the
-    /// first file, which is the one to open; the others may hold the settings of splitting alone.
+    /// A file with the tensors of all files of its model, and those files by name. The settings of the model are in the first file, which
+    /// is the one to open; the others may hold only the settings of the split.
     ///
     /// Throws `model.split` where numbers, names or counts of tensors disagree, and the faults of broken files.
     static func whole(
@@ -46,7 +46,7 @@ extension GGUF {
         return (file, parts)
     }
 
-    /// How the name of a part ends, as llama.cpp writes it.
+    /// How the name of a part ends, in llama.cpp's form.
     private static func ending(_ number: Int, of count: Int) -> String {
         func padded(_ value: Int) -> String { String(repeating: "0", count: 5 - "\(value)".count) + "\(value)" }
         return "-\(padded(number))-of-\(padded(count)).gguf"

@@ -14,7 +14,7 @@ extension GGUF {
             throw Fault.modelMalformed(path, "\(types.count) token types for \(tokens.count) tokens")
         }
         let cutting = try text("tokenizer.ggml.pre") ?? ""
-        // Hugging Face's tokenizers of these families do so; the format has no setting for it.
+        // Hugging Face's tokenizers of these families do this; the format has no setting for it.
         let isQwen = cutting == "qwen2" || cutting == "deepseek-r1-qwen"
         let isLlama = ["llama-bpe", "llama3", "llama-v3"].contains(cutting)
         let beginning = try tokenID("tokenizer.ggml.bos_token_id", tokens.count)

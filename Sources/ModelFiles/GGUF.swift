@@ -1,4 +1,4 @@
-// GGUF: the container format of ggml, versions 2 and 3. What the settings and tensors mean is left to the llama reader.
+// GGUF: the container format of ggml, versions 2 and 3. The llama reader gives the settings and tensors their meaning.
 
 import Faults
 
@@ -10,11 +10,11 @@ enum GGUFValue: Sendable, Equatable {
     case number(Double)
     case bool(Bool)
     case text(String)
-    /// `count` elements of that type code from byte `start` of the file; their extent is checked, their text is not.
+    /// `count` elements of that type code from byte `start` of the file; their extent is checked, but their text is not.
     case array(type: UInt32, count: Int, start: Int)
 }
 
-/// One entry of the tensor table. Dimensions are turned to rows first.
+/// One entry of the tensor table. Dimensions are reversed, so that rows come first.
 struct GGUFTensor: Sendable {
     var name: String
     var shape: [Int]
@@ -24,7 +24,7 @@ struct GGUFTensor: Sendable {
     var start: Int
     /// How many bytes there are.
     var count: Int
-    /// The type as it is read here.
+    /// The same type as this program reads it.
     var stored: StoredType
     /// The file that holds the bytes.
     var storage: Storage
@@ -33,7 +33,7 @@ struct GGUFTensor: Sendable {
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage.bytes[start..<start + count]) }
 }
 
-/// A GGUF file whose every count, length and offset has been checked.
+/// A GGUF file in which every count, length and offset was checked.
 struct GGUF: Sendable {
     /// The file's bytes.
     let storage: Storage
@@ -43,7 +43,7 @@ struct GGUF: Sendable {
     private(set) var settings: [String: GGUFValue] = [:]
     /// The tensors in the order of the file.
     var tensors: [GGUFTensor] = []
-    /// Where each setting stands in the file, in its order.
+    /// Where each setting is in the file, in the file's order.
     private(set) var settingRanges: [(key: String, bytes: Range<Int>)] = []
 
     /// Reads the header. Throws `model.unknown-format`, `model.unsupported-version`, `model.truncated`, `model.malformed`,
@@ -61,12 +61,12 @@ struct GGUF: Sendable {
         guard (2...3).contains(version) else { throw Fault.modelUnsupportedVersion(path, version) }
         let tensorCount = try reader.integer(UInt64.self, "the tensor count")
         let settingCount = try reader.integer(UInt64.self, "the setting count")
-        // The shortest setting takes 13 bytes and the shortest tensor entry 32: counts beyond that cannot be true.
+        // The shortest setting takes 13 bytes and the shortest tensor entry 32: a larger count cannot be true.
         guard settingCount <= UInt64(reader.remaining / 13) else {
-            throw Fault.modelMalformed(path, "\(settingCount) settings cannot stand in \(reader.remaining) bytes")
+            throw Fault.modelMalformed(path, "\(settingCount) settings do not fit in \(reader.remaining) bytes")
         }
         guard tensorCount <= UInt64(reader.remaining / 32) else {
-            throw Fault.modelMalformed(path, "\(tensorCount) tensors cannot stand in \(reader.remaining) bytes")
+            throw Fault.modelMalformed(path, "\(tensorCount) tensors do not fit in \(reader.remaining) bytes")
         }
         for index in 0..<settingCount {
             let start = reader.offset
@@ -74,7 +74,7 @@ struct GGUF: Sendable {
             let type = try reader.integer(UInt32.self, "the type of setting \(index)")
             let value = try Self.value(&reader, type: type, key: key)
             guard settings.updateValue(value, forKey: key) == nil else {
-                throw Fault.modelMalformed(path, "setting \(Fault.shown(key)) stands twice")
+                throw Fault.modelMalformed(path, "setting \(Fault.shown(key)) occurs twice")
             }
             settingRanges.append((key, start..<reader.offset))
         }
@@ -106,7 +106,7 @@ struct GGUF: Sendable {
         case 7:
             let byte = try reader.integer(UInt8.self, what)
             guard byte <= 1 else {
-                throw Fault.modelMalformed(reader.path, "\(what) is a truth value of \(byte); 0 and 1 are")
+                throw Fault.modelMalformed(reader.path, "\(what) is the truth value \(byte), not 0 or 1")
             }
             return .bool(byte == 1)
         case 8: return .text(try reader.string(what))
@@ -183,7 +183,7 @@ struct GGUF: Sendable {
         for index in 0..<count {
             let name = try reader.string("the name of tensor \(index)")
             guard names.insert(name).inserted else {
-                throw Fault.modelMalformed(path, "the tensor stands twice", tensor: name)
+                throw Fault.modelMalformed(path, "the tensor occurs twice", tensor: name)
             }
             let dimensionCount = try reader.integer(UInt32.self, "the dimension count of tensor \(index)")
             guard (1...4).contains(dimensionCount) else {
@@ -213,7 +213,7 @@ struct GGUF: Sendable {
         try place(offsets, dataStart: (reader.offset + alignment - 1) / alignment * alignment, alignment: alignment)
     }
 
-    /// Turns offsets into places in the file: aligned, inside the file and apart from each other.
+    /// Turns offsets into ranges of the file: aligned, inside the file and without overlap.
     private mutating func place(_ offsets: [UInt64], dataStart: Int, alignment: Int) throws(Fault) {
         for (index, offset) in offsets.enumerated() {
             let name = tensors[index].name

@@ -3,14 +3,14 @@
 import Faults
 import Glibc
 
-/// A setting to be written.
+/// A setting to write.
 enum GGUFSetting {
     case text(String)
     case u32(UInt32)
     case f32(Float)
 }
 
-/// A tensor to be written; `bytes` is asked for once, in order.
+/// A tensor to write; `bytes` is called once, in order.
 struct GGUFItem {
     var name: String
     /// Rows first.
@@ -37,8 +37,8 @@ enum GGUFWriter {
         return out
     }
 
-    /// Writes a file in one step: a reader sees the old file or the new one. `pairs` holds `pairCount` key-value pairs as they
-    /// stand in a file. Throws `file.write` and what `bytes` throws.
+    /// Writes a file in one step: a reader sees either the old file or the new one. `pairs` holds `pairCount` key-value pairs in the form
+    /// that a file has. Throws `file.write` and what `bytes` throws.
     static func write(pairs: [UInt8], pairCount: Int, items: [GGUFItem], to path: String) throws(Fault) {
         var header = Array("GGUF".utf8) + little(UInt32(3)) + little(UInt64(items.count)) + little(UInt64(pairCount))
         header += pairs
@@ -77,7 +77,7 @@ enum GGUFWriter {
     }
 }
 
-/// A file that takes its place under its path when it is whole.
+/// A file that is renamed to its path when it is complete.
 final class OutputFile {
     private let path: String
     private let temporary: String
@@ -110,7 +110,7 @@ final class OutputFile {
         guard closed == 0, rename(temporary, path) == 0 else { throw Fault.fileWrite(path, "rename", errno) }
     }
 
-    /// Takes away what was written.
+    /// Removes what was written.
     func abandon() {
         if descriptor >= 0 { close(descriptor) }
         descriptor = -1

@@ -36,7 +36,7 @@ package enum HuggingFaceFolder {
     package static func tensors(weights: Storage, shape: ModelShape, path: String) throws(Fault) -> [StoredTensor] {
         var tensors: [StoredTensor] = []
         for entry in try Safetensors.read(weights, path: path) {
-            // A tied head is the embedding, whatever a file stores beside it; inverse frequencies are computed here.
+            // A tied head is the embedding, even if a file stores a separate one; inverse frequencies are computed here.
             if shape.tiedHead && entry.name == "lm_head.weight" { continue }
             if entry.name.hasSuffix(".rotary_emb.inv_freq") { continue }
             tensors.append(try entry.stored(path))
@@ -44,7 +44,7 @@ package enum HuggingFaceFolder {
         return tensors
     }
 
-    /// Throws where a folder without config.json is another known thing.
+    /// Throws where a folder without config.json is something else that is known.
     private static func nameOtherFolder(_ folder: String) throws(Fault) {
         let names = KnownFile.names(in: folder)
         if names.contains("adapter_config.json") {
@@ -68,7 +68,7 @@ package enum HuggingFaceFolder {
         }
     }
 
-    /// The chat template and the tokens it names, of tokenizer_config.json and chat_template.jinja where they stand there.
+    /// The chat template and the tokens it names, from tokenizer_config.json and chat_template.jinja if they hold them.
     private static func readChat(
         _ folder: String, into vocabulary: inout StoredVocabulary, _ parts: inout [(name: String, storage: Storage)]
     ) throws(Fault) {
@@ -103,7 +103,7 @@ package enum HuggingFaceFolder {
         }
     }
 
-    /// The shape that the bytes of a config.json tell. Throws faults of the family `model.`.
+    /// The shape that the bytes of a config.json give. Throws faults of the family `model.`.
     package static func shape(config bytes: [UInt8], path: String) throws(Fault) -> ModelShape {
         try Configuration(json: try json(bytes, path), path: path).shape()
     }
@@ -115,7 +115,7 @@ package enum HuggingFaceFolder {
     private static func json(_ bytes: [UInt8], _ path: String) throws(Fault) -> JSONValue {
         let value: JSONValue
         do {
-            // Python writes NaN into some of these files; where no setting of ours is, it harms nobody.
+            // Python writes NaN into some of these files; it does no harm where we read no setting.
             value = try JSONValue(parsing: bytes, limits: JSONLimits(allowsNonFinite: true))
         } catch {
             throw Fault.modelMalformed(path, "the file is not JSON: \(error.what)")
@@ -212,15 +212,15 @@ private struct Configuration {
         return shape
     }
 
-    /// Qwen2 has biases on q, k and v by definition; the others where `attention_bias` says so, on o too.
+    /// Qwen2 has biases on q, k and v by definition; the others have them where `attention_bias` says so, also on o.
     private func biases(_ architecture: String) throws(Fault) -> [LinearMap] {
         if architecture == "qwen2" { return [.q, .k, .v] }
         guard architecture != "mistral", try optional("attention_bias", { $0.bool }) == true else { return [] }
         return [.q, .k, .v, .o]
     }
 
-    /// Mistral's window is in force where it is given, Qwen's where `use_sliding_window` is set as well and then from layer
-    /// `max_window_layers` on. `layer_types` of transformers 5 may only say the same.
+    /// Mistral's window is used where it is given; Qwen's only where `use_sliding_window` is set too, and then from layer
+    /// `max_window_layers` on. `layer_types` of transformers 5 must agree with this.
     private func slidingWindow(
         _ architecture: String, layers: Int
     ) throws(Fault) -> (size: Int, firstLayer: Int)? {

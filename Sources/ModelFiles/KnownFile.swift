@@ -1,19 +1,19 @@
-// KnownFile: what a file or folder is that stands where another one belongs, and what to do with it. A person who gives the wrong
-// thing is told its name.
+// KnownFile: what a file or folder is that was given in place of another one, and what to do with it. A person who gives the wrong file is
+// told what it is.
 
 import Faults
 import Glibc
 
-/// Kinds of files, told by their first bytes and names.
+/// Kinds of files, recognised by their first bytes and names.
 enum KnownFile {
     private static let pointer = Array("version https://git-lfs.github.com/spec/v1".utf8)
 
-    /// Whether the bytes are a git-lfs pointer, a text of some hundred bytes that stands for a file kept elsewhere.
+    /// Whether the bytes are a git-lfs pointer: a text of a few hundred bytes in place of a file that is kept elsewhere.
     static func isPointer(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.count <= 1024 && bytes.starts(with: pointer)
     }
 
-    /// What the first bytes tell of a file that is not GGUF, with what to do; nil where they tell nothing.
+    /// What the first bytes say about a file that is not GGUF, and what to do; nil where they say nothing.
     static func name(of bytes: UnsafeRawBufferPointer) -> (what: String, mend: String)? {
         func starts(_ text: String) -> Bool { bytes.starts(with: Array(text.utf8)) }
         if bytes.starts(with: [0x50, 0x4b, 3, 4]) || (bytes.count > 2 && bytes[0] == 0x80 && (2...5).contains(bytes[1]))
@@ -25,7 +25,7 @@ enum KnownFile {
         }
         for magic in ["lmgg", "fmgg", "tjgg", "algg"] where starts(magic) {
             return (
-                "this is a GGML file of the time before GGUF", "Fetch the model as GGUF, or convert it anew."
+                "this is a GGML file, the format before GGUF", "Fetch the model as GGUF, or convert it to GGUF."
             )
         }
         if bytes.count > 9, bytes[8] == 0x7b, bytes[6] == 0, bytes[7] == 0 {
@@ -35,7 +35,7 @@ enum KnownFile {
         }
         if starts("<!") || starts("<html") || starts("<HTML") {
             return (
-                "this is a page of the web, not the file behind it", "Fetch the file itself from its download address."
+                "this is a web page, not the file itself", "Fetch the file itself from its download address."
             )
         }
         if starts("{") { return ("this is a JSON file", "Give the folder that holds it, or a GGUF file.") }
@@ -43,7 +43,7 @@ enum KnownFile {
         return nil
     }
 
-    /// The names in a folder, sorted; empty where it cannot be read. At most some thousand are looked at.
+    /// The names in a folder, sorted; empty where it cannot be read. At most a few thousand are read.
     static func names(in folder: String) -> [String] {
         guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }
@@ -57,7 +57,7 @@ enum KnownFile {
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    /// The newest folder that a trainer wrote below this one and that holds the file.
+    /// The newest folder that a trainer wrote in this one and that holds the file.
     static func checkpoint(in folder: String, with file: String) -> String? {
         let numbers = names(in: folder).compactMap { name in
             name.hasPrefix("checkpoint-") ? Int(name.dropFirst("checkpoint-".count)) : nil

@@ -5,9 +5,9 @@ import Federation
 
 /// Writes merged models.
 public enum MergedModel {
-    /// Copies the model with the values that `merged` gives for the adapted weights, by Hugging Face name, row-major; nil
-    /// leaves a weight as it is. Merged weights become float32; all others keep their bytes. Of the base's path nothing is
-    /// written. Throws `file.write` and what reading the base throws.
+    /// Copies the model with the values that `merged` gives for the adapted weights, by Hugging Face name, row-major; nil leaves a weight
+    /// unchanged. Merged weights become float32; all others keep their bytes. The base's path is not written. Throws `file.write` and what
+    /// reading the base throws.
     public static func write(
         _ file: ModelFile, to path: String, merged: @escaping (String) throws(Fault) -> [Float]?, adapted: Set<String>
     ) throws(Fault) {
@@ -70,7 +70,7 @@ public enum MergedModel {
                         return out.withUnsafeBytes { Array($0) }
                     }))
         }
-        // What was split becomes one file: the settings of splitting stay behind.
+        // A split model becomes one file: the settings of the split are left out.
         let pairs = base.settingRanges.filter { !GGUF.splitKeys.contains($0.key) }
         try GGUFWriter.write(
             pairs: pairs.flatMap { Array(storage.bytes[$0.bytes]) }, pairCount: pairs.count, items: items, to: path)

@@ -1,10 +1,10 @@
-// ModelFile: a model opened for reading, whatever its file format. Computing with it is left to the engine.
+// ModelFile: a model opened for reading, in any of the file formats. The engine computes with it.
 
 import Faults
 
 /// A llama model opened for reading: a GGUF file or a Hugging Face folder, under Hugging Face names.
 ///
-/// Every tensor that the shape promises is there with the right shape; opening fails otherwise.
+/// Every tensor that the shape requires exists with the right shape; otherwise opening fails.
 public final class ModelFile: Sendable {
     /// The sizes and constants of the model.
     public let shape: ModelShape
@@ -24,7 +24,7 @@ public final class ModelFile: Sendable {
         var tensors: [String: StoredTensor] = [:]
         for tensor in list {
             guard tensors.updateValue(tensor, forKey: tensor.name) == nil else {
-                throw Fault.modelMalformed(path, "the tensor stands twice", tensor: tensor.name)
+                throw Fault.modelMalformed(path, "the tensor occurs twice", tensor: tensor.name)
             }
         }
         func check(_ expected: [(name: String, shape: [Int])]) throws(Fault) {
@@ -58,7 +58,7 @@ public final class ModelFile: Sendable {
         return try open(gguf: try Storage(mapping: path), path: path)
     }
 
-    /// Reads a GGUF file that is in memory already; the path is for faults, and for the other files of a split model.
+    /// Reads a GGUF file that is already in memory; the path is for faults, and for the other files of a split model.
     package static func open(gguf storage: Storage, path: String) throws(Fault) -> ModelFile {
         let (file, parts) = try GGUF.whole(storage, path: path)
         let shape = try file.llamaShape()
@@ -75,7 +75,7 @@ public final class ModelFile: Sendable {
         tensors.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    /// The files of the model by name without folder, sorted, with their bytes: what a digest of the model covers.
+    /// The files of the model by name without folder, sorted, with their bytes: a digest of the model covers these.
     ///
     /// The bytes are valid while this object lives.
     public var files: [(name: String, bytes: UnsafeRawBufferPointer)] {

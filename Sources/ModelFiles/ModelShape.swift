@@ -1,4 +1,4 @@
-// ModelShape: the sizes and constants of a model of the llama kind, and which tensors of which shapes they promise.
+// ModelShape: the sizes and constants of a llama-like model, and which tensors of which shapes they require.
 
 import Faults
 import Federation
@@ -43,11 +43,11 @@ public struct ModelShape: Sendable, Equatable {
     public var tiedHead: Bool
     /// The maps that add a frozen bias to their product: q, k and v in Qwen2, those and o where `attention_bias` is set.
     public var biases: [LinearMap]
-    /// Whether q and k pass an RMSNorm over each head before they are turned (Qwen3).
+    /// Whether q and k pass through an RMSNorm over each head before they are rotated (Qwen3).
     public var headNorms: Bool
-    /// How many positions a windowed layer sees, its own the last; nil where all layers see everything before.
+    /// How many positions a layer with a window sees, its own the last; nil where all layers see all earlier positions.
     public var slidingWindow: Int?
-    /// The first layer with a window; the ones before it see everything (Qwen's `max_window_layers`).
+    /// The first layer with a window; the layers before it see all earlier positions (Qwen's `max_window_layers`).
     public var firstWindowedLayer: Int
 
     /// Makes a shape.
@@ -119,7 +119,7 @@ extension ModelShape {
         }
     }
 
-    /// How many positions a layer sees, its own the last; 0 for all before it.
+    /// How many positions a layer sees, its own the last; 0 for all positions up to its own.
     public func window(ofLayer layer: Int) -> Int { layer < firstWindowedLayer ? 0 : slidingWindow ?? 0 }
 
     /// The sizes that decide the shapes of adapters.

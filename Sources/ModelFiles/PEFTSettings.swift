@@ -1,5 +1,5 @@
-// PEFTSettings: which settings of adapter_config.json are read, which cannot change what the tensors compute, and which must be at
-// their neutral value. Whatever is not listed must be neutral, so that what PEFT learns next is refused by name and never ignored.
+// PEFTSettings: which settings of adapter_config.json are read, which cannot change what the tensors compute, and which must be neutral. A
+// setting that is not listed must be neutral, so that a new setting of PEFT is refused by name and never ignored.
 
 import Faults
 import Federation
@@ -11,27 +11,27 @@ enum PEFTSettings {
         "peft_type", "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern", "alpha_pattern", "target_modules",
         "exclude_modules", "layers_to_transform", "layers_pattern", "init_lora_weights", "bias",
     ]
-    /// They say where the adapter comes from and how it is to be loaded or trained, not what it computes.
+    /// Settings that say where the adapter comes from and how to load or train it, not what it computes.
     private static let silent: Set<String> = [
         "base_model_name_or_path", "revision", "task_type", "inference_mode", "peft_version", "auto_mapping",
         "megatron_core", "runtime_config", "qalora_group_size",
     ]
-    /// First values of A and B that leave the base model as it is, so that nothing of them is left once the tensors are read.
+    /// Ways to initialise A and B that do not change the base model, so that they do not matter once the tensors are read.
     private static let plainBeginnings: [JSONValue] = [
         .null, true, false, "gaussian", "orthogonal", "eva",
     ]
 
-    /// Why a setting or a way to begin cannot be passed over.
+    /// Why a setting or a way to initialise cannot be ignored.
     private static let reasons: [String: String] = [
         "use_dora": "DoRA scales the columns of the whole weight",
         "lora_bias": "B has a bias that no tensor of plain LoRA holds",
         "use_qalora": "QALoRA adds up groups of the input first",
         "modules_to_save": "whole modules of the model were trained beside the adapter",
         "trainable_token_indices": "rows of the embedding were trained beside the adapter",
-        "target_parameters": "parameters that are no linear maps are adapted",
+        "target_parameters": "parameters that are not linear maps are adapted",
         "layer_replication": "layers of the model are used more than once",
-        "alora_invocation_tokens": "the adapter works only behind certain tokens (aLoRA)",
-        "fan_in_fan_out": "the weights are turned round",
+        "alora_invocation_tokens": "the adapter works only after certain tokens (aLoRA)",
+        "fan_in_fan_out": "the weights are transposed",
         "arrow_config": "several adapters are mixed for every token",
         "pissa": "PiSSA changes the base model's weights",
         "olora": "OLoRA changes the base model's weights",
@@ -40,7 +40,7 @@ enum PEFTSettings {
         "lora_ga": "LoRA-GA changes the base model's weights",
     ]
 
-    /// Whether a value says nothing: what PEFT writes where a setting is not used.
+    /// Whether a value has no effect: what PEFT writes where a setting is not used.
     private static func isNeutral(_ value: JSONValue) -> Bool {
         switch value {
         case .null, false, "", .array([]): true
@@ -62,7 +62,7 @@ enum PEFTSettings {
         }
     }
 
-    /// Refuses what would compute something else than plain LoRA, every such setting at once. Throws `adapter.configuration`.
+    /// Refuses every setting that would compute something other than plain LoRA, all at once. Throws `adapter.configuration`.
     static func check(_ members: [String: JSONValue], _ path: String) throws(Fault) {
         var found: [String] = []
         for key in members.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
@@ -77,10 +77,10 @@ enum PEFTSettings {
         let beginning = members["init_lora_weights"] ?? .null
         if !plainBeginnings.contains(beginning) {
             let name = beginning.text?.lowercased() ?? ""
-            // `pissa_niter_16` and the like.
+            // `pissa_niter_16` and similar.
             let known = ["pissa", "olora", "corda", "loftq", "lora_ga"].first { name.hasPrefix($0) }
             let reason =
-                known.flatMap { reasons[$0] }.map { ": \($0), and the file holds only what comes on top" } ?? ""
+                known.flatMap { reasons[$0] }.map { ": \($0), and the file holds only what is added to them" } ?? ""
             found.append("init_lora_weights is \(shown(beginning))\(reason)")
         }
         guard !found.isEmpty else { return }

@@ -1,4 +1,4 @@
-// Safetensors: reader and writer of the container format. What the tensors mean is left to models and adapters.
+// Safetensors: reader and writer of the container format. Models and adapters give the tensors their meaning.
 
 import Faults
 import Federation
@@ -21,7 +21,7 @@ public enum Safetensors {
         case u8 = "U8"
         case bool = "BOOL"
 
-        /// Bytes an element.
+        /// Bytes for each element.
         public var bytes: Int {
             switch self {
             case .f64, .i64, .u64: 8
@@ -32,7 +32,7 @@ public enum Safetensors {
         }
     }
 
-    /// One tensor of a file, whatever its type.
+    /// One tensor of a file, of any type.
     public struct Entry: Sendable {
         /// The name in the file.
         public let name: String
@@ -112,8 +112,8 @@ public enum Safetensors {
 
     // MARK: Reading
 
-    /// Reads a file by mapping it; entries are sorted by name. Throws `model.not-found` and the like,
-    /// `model.truncated`, `model.malformed`, `model.unsupported-type`.
+    /// Reads a file by mapping it; entries are sorted by name. Throws `model.not-found` and similar, `model.truncated`, `model.malformed`,
+    /// `model.unsupported-type`.
     public static func read(path: String) throws(Fault) -> [Entry] {
         try read(try Storage(mapping: path), path: path)
     }
@@ -158,7 +158,7 @@ public enum Safetensors {
             }
             found.append(try entry(name, value, data: data, storage: storage, path: path))
         }
-        // Empty tensors share their start with the next one: the end decides, then the name.
+        // An empty tensor starts where the next one starts: the end decides the order, then the name.
         found.sort {
             ($0.start, $0.start + $0.entry.bytes.count, $0.entry.name)
                 < ($1.start, $1.start + $1.entry.bytes.count, $1.entry.name)
@@ -167,7 +167,7 @@ public enum Safetensors {
         for (start, entry) in found {
             guard start == end else {
                 throw Fault.modelMalformed(
-                    path, "data starts at \(start) where \(end) is due: tensors overlap or leave a gap",
+                    path, "data starts at \(start), not at \(end): tensors overlap or leave a gap",
                     tensor: entry.name)
             }
             end = start + entry.bytes.count
@@ -189,14 +189,14 @@ public enum Safetensors {
             throw Fault.modelUnsupportedType(path, dtype, tensor: name)
         }
         guard dimensions.count <= 8 else {
-            throw Fault.modelMalformed(path, "\(dimensions.count) dimensions; 8 are possible", tensor: name)
+            throw Fault.modelMalformed(path, "\(dimensions.count) dimensions; at most 8 are possible", tensor: name)
         }
         var shape: [Int] = []
-        // A dimension of 0 must not hide one whose product with others has no room in an integer.
+        // A dimension of 0 must not hide others whose product does not fit an integer.
         var bound = type.bytes
         for dimension in dimensions {
             guard let size = dimension.int, size >= 0 else {
-                throw Fault.modelMalformed(path, "a dimension is no count", tensor: name)
+                throw Fault.modelMalformed(path, "a dimension is not a count", tensor: name)
             }
             let (product, overflow) = bound.multipliedReportingOverflow(by: max(size, 1))
             guard !overflow else { throw Fault.modelMalformed(path, "the shape is beyond 64 bits", tensor: name) }
@@ -220,7 +220,7 @@ public enum Safetensors {
 
     // MARK: Writing
 
-    /// A tensor to be written.
+    /// A tensor to write.
     public struct Item: Sendable {
         /// The name in the file.
         public var name: String
@@ -244,8 +244,8 @@ public enum Safetensors {
 
     /// The file's bytes: the same items always give the same bytes.
     ///
-    /// Tensors stand in the order of their names' UTF-8, the metadata is PEFT's `{"format":"pt"}` and nothing else, and the
-    /// header is padded with spaces to 8 bytes: for tensors of one type these are the bytes PEFT writes. Names must differ.
+    /// Tensors are in the order of their names' UTF-8, the metadata is exactly PEFT's `{"format":"pt"}`, and the header is padded with
+    /// spaces to 8 bytes: for tensors of one type these are the bytes that PEFT writes. Names must differ.
     public static func write(_ items: [Item]) -> [UInt8] {
         let sorted = items.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         for (first, second) in zip(sorted, sorted.dropFirst()) {
@@ -256,9 +256,9 @@ public enum Safetensors {
         return out
     }
 
-    /// Writes a file tensor by tensor, so that no more than one is in memory; tensors stand in the order given, which is that of
-    /// their names' UTF-8, and `bytes` is asked for each in turn. A reader sees the old file or the new one. Throws `file.write` and what `bytes`
-    /// throws.
+    /// Writes a file tensor by tensor, so that only one is in memory; tensors are written in the given order, which must be that of their
+    /// names' UTF-8, and `bytes` is called for each in turn. A reader sees either the old file or the new one. Throws `file.write` and what
+    /// `bytes` throws.
     package static func write(
         _ items: [(name: String, shape: [Int], type: ElementType)], to path: String,
         bytes: (Int) throws(Fault) -> [UInt8]

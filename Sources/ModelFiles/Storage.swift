@@ -1,12 +1,12 @@
-// Storage: read-only bytes that live as long as somebody holds them, mapped from a file or copied into memory.
+// Storage: read-only bytes that live as long as there is a reference to them, mapped from a file or copied into memory.
 
 import Faults
 import Glibc
 
 /// Read-only bytes, 64-byte aligned, released with the last reference.
 ///
-/// Unchecked Sendable: both fields are set once, and the memory is not written after `init` returns. A mapped file that
-/// somebody else cuts short while it is in use ends the process (SIGBUS): model files are replaced, never edited in place.
+/// Unchecked Sendable: both fields are set once, and the memory is not written after `init` returns. If another process truncates a mapped
+/// file while it is in use, the process ends (SIGBUS): model files are replaced, never edited in place.
 package final class Storage: @unchecked Sendable {
     /// The bytes; valid while this object lives.
     package let bytes: UnsafeRawBufferPointer
@@ -38,7 +38,7 @@ package final class Storage: @unchecked Sendable {
         self.init(count: source.count) { target in target.copyBytes(from: source) }
     }
 
-    /// Takes that many bytes of memory and lets `fill` write all of them.
+    /// Takes that many bytes of memory and calls `fill` to write all of them.
     package init(count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count, 1), alignment: 64)
         let used = UnsafeMutableRawBufferPointer(rebasing: memory[0..<count])
@@ -65,14 +65,14 @@ package final class Storage: @unchecked Sendable {
         }
     }
 
-    /// Whether the path is a folder. Throws `model.not-found` and the like where there is nothing to ask about.
+    /// Whether the path is a folder. Throws `model.not-found` and similar where nothing can be found out.
     static func isFolder(_ path: String) throws(Fault) -> Bool {
         var information = stat()
         guard stat(path, &information) == 0 else { throw fault(path, "stat", errno) }
         return information.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Whether anything stands at the path.
+    /// Whether there is anything at the path.
     static func exists(_ path: String) -> Bool {
         var information = stat()
         return stat(path, &information) == 0
@@ -81,7 +81,7 @@ package final class Storage: @unchecked Sendable {
 
 /// Writing whole files.
 enum FileWriting {
-    /// Puts the bytes in place under the path in one step: a reader sees the old file or the new one. Throws `file.write`.
+    /// Writes the bytes to the path in one step: a reader sees either the old file or the new one. Throws `file.write`.
     static func put(_ bytes: [UInt8], at path: String) throws(Fault) {
         let temporary = "\(path).partial-\(getpid())"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
@@ -103,7 +103,7 @@ enum FileWriting {
         }
     }
 
-    /// Makes the folder where it is not there yet; its parent must be. Throws `file.write`.
+    /// Makes the folder if it does not exist yet; its parent must exist. Throws `file.write`.
     static func makeFolder(_ path: String) throws(Fault) {
         guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw Fault.fileWrite(path, "mkdir", errno) }
     }

@@ -1,4 +1,4 @@
-// StoredTensor: a tensor as its file stores it, quantised blocks and all. Turning it into float32 is left to the kernels.
+// StoredTensor: a tensor as its file stores it, including quantised blocks. The kernels turn it into float32.
 
 /// The number formats of stored tensors; the raw values are those of `kernel_type` in CKernels.h.
 public enum StoredType: Int32, Sendable, CaseIterable {
@@ -24,7 +24,7 @@ public enum StoredType: Int32, Sendable, CaseIterable {
     /// Blocks of 64: float32 absmax, 32 bytes of NF4 codes, the high nibble first (QLoRA).
     case nf4 = 11
 
-    /// Elements a block, along a row.
+    /// Elements in a block, along a row.
     public var blockElements: Int {
         switch self {
         case .f32, .f16, .bf16: 1
@@ -34,7 +34,7 @@ public enum StoredType: Int32, Sendable, CaseIterable {
         }
     }
 
-    /// Bytes a block.
+    /// Bytes in a block.
     public var blockBytes: Int {
         switch self {
         case .f32: 4
@@ -51,15 +51,15 @@ public enum StoredType: Int32, Sendable, CaseIterable {
         }
     }
 
-    /// Bytes of a row of that many elements; nil where the row is no whole number of blocks or the count overflows.
+    /// Bytes of a row of that many elements; nil where the row is not a whole number of blocks or the count overflows.
     public func rowBytes(_ elements: Int) -> Int? {
         guard elements >= 0, elements % blockElements == 0 else { return nil }
         let (bytes, overflow) = (elements / blockElements).multipliedReportingOverflow(by: blockBytes)
         return overflow ? nil : bytes
     }
 
-    /// Bytes of a tensor of that shape, whose last dimension runs along a row; nil where a row is no whole number of
-    /// blocks, a dimension is negative or the count overflows.
+    /// Bytes of a tensor of that shape, whose last dimension runs along a row; nil where a row is not a whole number of blocks, a dimension
+    /// is negative or the count overflows.
     public func byteCount(shape: [Int]) -> Int? {
         guard var bytes = rowBytes(shape.last ?? 1) else { return nil }
         for dimension in shape.dropLast() {
@@ -86,7 +86,7 @@ public struct StoredTensor: Sendable {
     /// What keeps `bytes` in memory.
     let storage: Storage
 
-    /// The count of bytes must be that of the shape and type, and the bytes must lie in the storage.
+    /// The number of bytes must be that of the shape and type, and the bytes must be in the storage.
     init(name: String, shape: [Int], type: StoredType, bytes: UnsafeRawBufferPointer, storage: Storage) {
         precondition(type.byteCount(shape: shape) == bytes.count, "\(name): \(bytes.count) bytes for shape \(shape)")
         self.name = name

@@ -1,4 +1,4 @@
-// TokenizerJSON: a Hugging Face tokenizer.json as a StoredVocabulary: BPE model, added tokens, normaliser, way of cutting.
+// TokenizerJSON: a Hugging Face tokenizer.json as a StoredVocabulary: BPE model, added tokens, normaliser, pre-tokenizer.
 
 import Faults
 import Federation
@@ -22,7 +22,7 @@ package enum TokenizerJSON {
             }
         }
         let added = json["added_tokens"]?.elements ?? []
-        // Ids beyond this cannot come of a vocabulary without great gaps: the table would outgrow the file.
+        // A larger id can only come from a vocabulary with large gaps: the table would be larger than the file.
         let limit = 2 * (ids.count + added.count)
         var tokens: [String?] = []
         var types: [Int32] = []
@@ -35,13 +35,13 @@ package enum TokenizerJSON {
                 types.append(5)
             }
             if let other = tokens[id], other != text {
-                throw Fault.modelMalformed(path, "token id \(id) stands for two tokens")
+                throw Fault.modelMalformed(path, "token id \(id) is given to two tokens")
             }
             tokens[id] = text
             types[id] = type
         }
         for (text, value) in ids {
-            guard let id = value.int else { throw Fault.modelMalformed(path, "a token id is no integer") }
+            guard let id = value.int else { throw Fault.modelMalformed(path, "a token id is not an integer") }
             try set(id, text, 1)
         }
         for token in added {
@@ -73,7 +73,7 @@ package enum TokenizerJSON {
             byteFallback: cutting.isFallback ? cutting.prefix : nil, chatTemplate: nil, json: bytes)
     }
 
-    /// Merges as `left right`: old files write them so, newer ones as pairs.
+    /// Merges as `left right`: old files write them like this, newer ones as pairs.
     private static func mergeTexts(_ merges: [JSONValue], _ path: String) throws(Fault) -> [String] {
         var texts: [String] = []
         texts.reserveCapacity(merges.count)
@@ -83,7 +83,7 @@ package enum TokenizerJSON {
             } else if let pair = merge.elements, pair.count == 2, let left = pair[0].text, let right = pair[1].text {
                 texts.append("\(left) \(right)")
             } else {
-                throw Fault.modelMalformed(path, "a merge is neither a text nor a pair")
+                throw Fault.modelMalformed(path, "a merge is neither text nor a pair")
             }
         }
         return texts
@@ -97,7 +97,7 @@ package enum TokenizerJSON {
         }
     }
 
-    /// How the file makes text ready for merging.
+    /// How the file prepares text for merging.
     private struct Cutting {
         let isFallback: Bool
         let path: String
@@ -115,7 +115,7 @@ package enum TokenizerJSON {
                 path, "\(part) \(Fault.shown(type?.text ?? "without a type")) is not supported")
         }
 
-        /// NFC; with byte fallback also a mark for every space and one before the text.
+        /// NFC; with byte fallback also a mark for every space and a mark before the text.
         mutating func read(normalizer json: JSONValue) throws(Fault) {
             guard json != .null else { return }
             let type = json["type"]

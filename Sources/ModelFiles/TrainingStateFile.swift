@@ -1,11 +1,11 @@
-// TrainingStateFile: a training state as the bytes of a safetensors file, and back with every check.
+// TrainingStateFile: a training state as the bytes of a safetensors file, and read back with every check.
 
 import Faults
 import Federation
 
 /// Reads and writes training states.
-///
-/// Three tensors for each of the adapter's, `adapter.<name>`, `first_moment.<name>` and `second_moment.<name>` in float32, and
+///Three tensors for each tensor of the adapter, `adapter.<name>`, `first_moment.<name>` and `second_moment.<name>` in float32, and
+///`step_losses` [steps done] in float64.
 /// `step_losses` [steps done] in float64.
 public enum TrainingStateFile {
     private static let parts = ["adapter.", "first_moment.", "second_moment."]

@@ -1,8 +1,8 @@
-// BPEVocabulary: what a BPE tokenizer is made of. Reading it from a model file is left to the caller.
+// BPEVocabulary: the parts of a BPE tokenizer. The caller reads them from a model file.
 
 import Faults
 
-/// What a BPE tokenizer is made of: byte-level, or over characters with bytes as fallback.
+/// The parts of a BPE tokenizer: byte-level, or over characters with byte fallback.
 public struct BPEVocabulary: Sendable, Equatable {
     /// What a token is for; the raw values are those of GGUF.
     public enum TokenType: Int32, Sendable, CaseIterable {
@@ -16,7 +16,7 @@ public struct BPEVocabulary: Sendable, Equatable {
         case byte = 6
     }
 
-    /// The tokens by id, in the byte-level alphabet; special and added tokens as they are.
+    /// The tokens by id, in the byte-level alphabet; special and added tokens unchanged.
     public var tokens: [String]
     /// The raw value of each token's `TokenType`; empty where all are normal.
     public var tokenTypes: [Int32]
@@ -24,31 +24,31 @@ public struct BPEVocabulary: Sendable, Equatable {
     public var merges: [String]
     /// How text is cut before merging.
     public var preTokenizer: PreTokenizer
-    /// The token that opens a text, where there is one.
+    /// The token that begins a text, if there is one.
     public var beginningID: Int32?
-    /// The token that ends a text or turn, where there is one.
+    /// The token that ends a text or turn, if there is one.
     public var endID: Int32?
-    /// The token that stands for what the vocabulary lacks, where there is one.
+    /// The token for text that the vocabulary lacks, if there is one.
     public var unknownID: Int32?
-    /// The token for padding, where there is one.
+    /// The token for padding, if there is one.
     public var paddingID: Int32?
 
-    /// Whether text is brought into Unicode's normal form C first.
+    /// Whether text is first converted to Unicode's normal form C.
     public var composes = false
-    /// Whether a word that is a token is taken as it is, whatever the merges make of it (Llama 3).
+    /// Whether a word that is a token is taken whole, without merging (Llama 3).
     public var ignoresMerges = false
-    /// Where set, tokens hold plain characters with `▁` for a space, and `<0x00>` to `<0xFF>` stand for the bytes of
-    /// characters that the vocabulary lacks (Llama 2, Mistral).
+    /// If set, tokens hold plain characters with `▁` for a space, and `<0x00>` to `<0xFF>` are the bytes of characters that the vocabulary
+    /// lacks (Llama 2, Mistral).
     public var byteFallback: SpacePrefix?
 
-    /// Where a tokenizer with bytes as fallback puts a space before text.
+    /// Where a tokenizer with byte fallback puts a space before text.
     public enum SpacePrefix: String, Sendable, CaseIterable {
         case never
-        /// Before the text, unless a special token opens it.
+        /// Before the text, unless it begins with a special token.
         case first
         /// Before every piece between special tokens.
         case always
-        /// The same, before a piece that opens with a space as well (Llama 2's older files).
+        /// The same, also before a piece that begins with a space (Llama 2's older files).
         case unconditional
     }
 

@@ -1,6 +1,6 @@
 // ByteAlphabet: the byte-level alphabet of GPT-2, in which every byte is a printable scalar.
 
-/// The byte-level alphabet: printable Latin-1 stands for itself, the other 68 bytes for U+0100 and up, in order.
+/// The byte-level alphabet: printable Latin-1 characters are themselves, the other 68 bytes are U+0100 and up, in order.
 enum ByteAlphabet {
     /// The scalar of each byte.
     static let scalars: [Unicode.Scalar] = {

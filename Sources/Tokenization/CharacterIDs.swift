@@ -1,4 +1,4 @@
-// CharacterIDs: the symbols that BPE with bytes as fallback starts from, and the marks it writes for spaces.
+// CharacterIDs: the symbols that BPE with byte fallback starts from, and the marks it writes for spaces.
 
 import Faults
 
@@ -31,10 +31,10 @@ struct CharacterIDs: Sendable {
         return UInt8(token.dropFirst(3).dropLast(), radix: 16)
     }
 
-    /// Whether no character of a text is left out: every byte has a token.
+    /// Whether no character of any text is lost, because every byte has a token.
     var isComplete: Bool { bytes.allSatisfy { $0 >= 0 } }
 
-    /// The bytes that a token writes.
+    /// The bytes that a token gives.
     static func bytes(of token: String) -> [UInt8] {
         if let byte = byte(of: token) { return [byte] }
         return Array(String(String.UnicodeScalarView(token.unicodeScalars.map { $0 == "\u{2581}" ? " " : $0 })).utf8)

@@ -1,4 +1,4 @@
-// The faults of tokenizers: every code is worded here and nowhere else.
+// The faults of tokenizers: the wording of every code is here and nowhere else.
 
 import Faults
 
@@ -12,19 +12,19 @@ extension Fault {
             at: place, mend: "Choose a model with a supported tokenizer, such as SmolLM2.")
     }
 
-    /// `tokenizer.no-pre-tokenizer`: the file does not say how text is cut; a wrong guess would give other tokens in silence.
+    /// `tokenizer.no-pre-tokenizer`: the file does not say how text is cut; a wrong guess would silently give other tokens.
     static func tokenizerNoPreTokenizer(place: Place?) -> Fault {
         let known = PreTokenizer.names.filter { $0 != "whole" }.joined(separator: ", ")
         return Fault(
             .model, "tokenizer.no-pre-tokenizer",
-            "the file does not say how text is cut into words: the setting tokenizer.ggml.pre is missing, as converters left it out before May 2024",
+            "the file does not say how text is cut into words: the setting tokenizer.ggml.pre is missing, because converters did not write it before May 2024",
             at: place,
             mend:
-                "Convert the model anew, or write the setting of its family into a copy: gguf-new-metadata --pre-tokenizer NAME OLD NEW (Python package gguf), NAME one of \(known)."
+                "Convert the model again, or write the setting of its family into a copy: gguf-new-metadata --pre-tokenizer NAME OLD NEW (Python package gguf), NAME one of \(known)."
         )
     }
 
-    /// `tokenizer.unsupported-pattern`: a pattern with a construct that is not read.
+    /// `tokenizer.unsupported-pattern`: a pattern with a construct that is not supported.
     static func tokenizerUnsupportedPattern(_ construct: String, place: Place?) -> Fault {
         let shown = shown(construct)
         return Fault(
@@ -36,10 +36,11 @@ extension Fault {
     static func tokenizerMalformed(_ what: String, place: Place?) -> Fault {
         Fault(
             .model, "tokenizer.malformed", what, at: place,
-            mend: "Fetch the model again or convert its tokenizer anew.")
+            mend: "Fetch the model again or convert its tokenizer again.")
     }
 
-    /// Text of a model file fit for a message: at most 80 scalars, a question mark for whatever no terminal should get.
+    /// Text of a model file in a form for a message: at most 80 scalars, with a question mark for every scalar that is not safe for a
+    /// terminal.
     private static func shown(_ text: String) -> String {
         var out = String.UnicodeScalarView()
         for scalar in text.unicodeScalars.prefix(80) {

@@ -1,14 +1,15 @@
-// JoinedPairs: which neighbouring characters a merge may ever join, so that BPE over whole texts may cut them where none does.
+// JoinedPairs: which neighbouring characters a merge can ever join, so that BPE over a whole text may cut it where none can.
 
 /// The pairs (last character of the left token, first of the right) of all merges.
 ///
-/// A merge that reaches across two characters joins, at some point, a token that ends with the first to one that begins with the
-/// second. Where no merge does, what stands before and behind merges alone, and a text may be cut there without changing an id.
+/// A merge that crosses the border between two characters joins, at some point, a token that ends with the first to one that begins with
+/// the second. Where no merge does, the text before the border and the text after it merge separately, and the text may be cut there
+/// without changing an id.
 struct JoinedPairs: Sendable {
-    /// A set by hash: a pair that shares its place with another is taken for joined, which costs a cut and nothing else.
+    /// A set by hash: a pair with the same hash as another is taken as joined, which only loses a place to cut.
     private var bits = [UInt64](repeating: 0, count: 1 << 10)
 
-    /// nil where a merge joins tokens of single bytes, which are no characters of the text.
+    /// nil where a merge joins tokens of single bytes, which are not characters of the text.
     init?(_ merges: [String]) {
         for merge in merges {
             let scalars = merge.unicodeScalars

@@ -1,4 +1,4 @@
-// MergeTable: pair of ids to rank and merged id, and the merging of one word by it.
+// MergeTable: maps a pair of ids to its rank and merged id, and merges a word by it.
 
 /// The merges of a vocabulary as an open-addressing table.
 struct MergeTable: Sendable {
@@ -8,7 +8,7 @@ struct MergeTable: Sendable {
     private var values: [UInt64]
     private let shift: UInt64
     private static let empty = UInt64.max
-    /// No merge: above every rank.
+    /// No merge: higher than every rank.
     static let none = UInt64.max
 
     /// Makes an empty table for that many merges.
@@ -26,7 +26,7 @@ struct MergeTable: Sendable {
         return slot
     }
 
-    /// Adds a merge; the first rank of a pair stays.
+    /// Adds a merge; if the pair exists already, its first rank is kept.
     mutating func insert(left: Int32, right: Int32, rank: Int, merged: Int32) {
         let key = UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
         let slot = slot(key)
@@ -41,7 +41,7 @@ struct MergeTable: Sendable {
     }
 }
 
-/// Merges words, keeping its memory from one to the next.
+/// Merges words, and reuses its memory for the next word.
 struct WordMerger {
     private let table: MergeTable
     /// The symbols of the word; `merge` leaves the result here.
@@ -53,9 +53,9 @@ struct WordMerger {
 
     init(_ table: MergeTable) { self.table = table }
 
-    /// Merges `ids` in place: always the pair of the lowest rank, of equal ones the leftmost.
+    /// Merges `ids` in place: always the pair of the lowest rank; of equal ranks, the leftmost pair.
     mutating func merge() {
-        // Quadratic but quick for words; a heap for what is no word, so that hostile text costs n log n.
+        // A quadratic method is fast for words; longer input uses a heap, so that hostile text costs n log n.
         if ids.count <= 48 { mergeShort() } else { mergeLong() }
     }
 
@@ -88,7 +88,7 @@ struct WordMerger {
         for index in 0..<count - 1 { consider(index) }
         while let top = popHeap() {
             let at = Int(top & 0xffff_ffff)
-            // Stale entries: the pair at this place was merged away or has become another one.
+            // Stale entries: the pair at this place was merged already or has changed.
             guard merges[at] != MergeTable.none, merges[at] >> 32 == top >> 32 else { continue }
             ids[at] = Int32(truncatingIfNeeded: merges[at])
             let gone = next[at]

@@ -2,9 +2,9 @@
 
 /// A pattern prepared for scanning.
 struct PatternScanner: Sendable {
-    /// A piece of the pattern as plain numbers, so that looking at one takes no reference.
+    /// A piece of the pattern as plain numbers, so that reading one needs no reference counting.
     private struct Piece: Sendable {
-        /// Which ASCII scalars are of the set.
+        /// Which ASCII scalars are in the set.
         var low: UInt64 = 0
         var high: UInt64 = 0
         var kinds: UInt8
@@ -59,8 +59,8 @@ struct PatternScanner: Sendable {
         }
     }
 
-    /// The end of the word that starts at `start`, which is below `limit`. What no alternative matches, up to the next place
-    /// where one does, is a word as well.
+    /// The end of the word that starts at `start`, which is below `limit`. Text that no alternative matches, up to the next place where one
+    /// does, is also a word.
     func wordEnd(in scanner: WordScanner, from start: Int, limit: Int) -> Int {
         if let end = match(scanner, start, limit) { return end }
         var end = start + scanner.value(at: start).length
@@ -78,7 +78,7 @@ struct PatternScanner: Sendable {
         return nil
     }
 
-    /// The length of the scalar at `index` where the piece holds it, else 0.
+    /// The length of the scalar at `index` where the piece holds it, otherwise 0.
     private func length(of piece: Piece, _ scanner: WordScanner, _ index: Int) -> Int {
         let byte = scanner.bytes[index]
         if byte < 64 { return Int(truncatingIfNeeded: piece.low >> UInt64(byte) & 1) }

@@ -4,20 +4,20 @@ import Faults
 
 /// How text is cut before merging.
 public enum PreTokenizer: Sendable, Equatable {
-    /// Every scalar of the number categories apart; between them the pattern of GPT-2:
+    /// Every scalar of the number categories is a word of its own; the text between them is cut by the pattern of GPT-2:
     /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
     case smollm
-    /// By a pattern of tokenizer.json; `named` is how a model file calls it.
+    /// By a pattern of tokenizer.json; `named` is its name in a model file.
     case pattern(SplitPattern, named: String)
-    /// Not at all: merges run over whole texts (Llama 2 and its kin).
+    /// No cutting: merges run over whole texts (Llama 2 and similar).
     case whole
 
-    /// The names that GGUF files give to supported ways of cutting, and the patterns behind them.
+    /// The names that GGUF files give to supported ways of cutting, and their patterns.
     private static let patterns = [
         "gpt-2": SplitPattern.gpt2, "llama-bpe": SplitPattern.llama3, "llama3": SplitPattern.llama3,
         "llama-v3": SplitPattern.llama3, "qwen2": SplitPattern.qwen2, "deepseek-r1-qwen": SplitPattern.qwen2,
     ]
-    /// What `named` takes beside `split:` and a pattern.
+    /// The names that `named` accepts, besides `split:` and a pattern.
     static let names = ["smollm", "whole"] + patterns.keys.sorted()
 
     /// The pre-tokenizer that a model file names, or `split:` and a pattern. Throws `tokenizer.no-pre-tokenizer` where the
@@ -42,14 +42,14 @@ enum ScalarClass: UInt8 {
 
 /// Cuts valid UTF-8 into words.
 struct WordScanner {
-    /// Valid UTF-8; whoever makes the scanner keeps it alive.
+    /// Valid UTF-8; the caller must keep it alive.
     let bytes: UnsafeBufferPointer<UInt8>
     /// The classes of ASCII.
     private let ascii = Self.asciiClasses
     /// Where a pattern cuts; nil for the smollm scanner.
     private let pattern: PatternScanner?
     private let isWhole: Bool
-    /// What merges join, where a whole text may be cut by it.
+    /// What merges can join, where whole texts may be cut by it.
     private let joined: JoinedPairs?
     static let asciiClasses: [ScalarClass] = (0..<128).map { classify(Unicode.Scalar(UInt8($0))) }
 
@@ -66,7 +66,7 @@ struct WordScanner {
 
     /// The end of the word that starts at `start`, which is below `limit`; words do not reach beyond `limit`.
     ///
-    /// A number ends a piece of text like the end of the text does: the pattern never looks past it.
+    /// A number ends a piece of text as the end of the text does: the pattern never looks beyond it.
     func wordEnd(from start: Int, limit: Int) -> Int {
         if let pattern { return pattern.wordEnd(in: self, from: start, limit: limit) }
         if isWhole { return joined.map { wordEnd(from: start, limit: limit, $0) } ?? limit }
@@ -82,7 +82,7 @@ struct WordScanner {
                 return runEnd(of: second.kind, from: start + 1 + second.length, limit: limit)
             }
         }
-        // \s+(?!\S): the whole run before the end of a piece, else all of it but the last scalar; a lone one stands alone.
+        // \s+(?!\S): the whole run before the end of a piece, otherwise all of it except the last scalar; a single scalar is a word.
         var end = start + first.length
         var last = start
         while end < limit {
@@ -95,7 +95,7 @@ struct WordScanner {
         return end
     }
 
-    /// The first place where no merge joins the two characters beside it.
+    /// The first place where no merge can join the two characters beside it.
     private func wordEnd(from start: Int, limit: Int, _ joined: JoinedPairs) -> Int {
         var (last, length) = value(at: start)
         var end = start + length
@@ -165,7 +165,7 @@ struct WordScanner {
 }
 
 extension PreTokenizer {
-    /// The words of a text, one after another; together they are the text.
+    /// The words of a text in order; joined, they are the text.
     package func words(of text: String) -> [String] {
         var text = text
         return text.withUTF8 { bytes in

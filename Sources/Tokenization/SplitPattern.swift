@@ -1,9 +1,9 @@
-// SplitPattern: the patterns by which tokenizer.json cuts text into words, as alternatives of runs of scalar classes. Only what
-// the patterns of GPT-2, Llama 3 and Qwen2 need is read; any other construct is refused by name.
+// SplitPattern: the patterns by which tokenizer.json cuts text into words, as alternatives of runs of scalar classes. Only the constructs
+// of the patterns of GPT-2, Llama 3 and Qwen2 are supported; any other is refused by name.
 
 import Faults
 
-/// A set of scalars: kinds, with single scalars added or taken out.
+/// A set of scalars: kinds, with single scalars added or removed.
 struct ScalarSet: Sendable, Equatable {
     /// Bits 1 << ScalarClass.rawValue.
     var kinds: UInt8 = 0
@@ -19,7 +19,7 @@ struct ScalarSet: Sendable, Equatable {
 
     var inverted: ScalarSet { ScalarSet(kinds: ~kinds & Self.all, plus: minus, minus: plus) }
 
-    /// Adds another set; exact where the two do not contradict each other in `minus`, which no pattern read here does.
+    /// Adds another set; exact unless the two contradict each other in `minus`, which no pattern read here does.
     mutating func formUnion(_ other: ScalarSet) {
         kinds |= other.kinds
         plus += other.plus
@@ -27,29 +27,29 @@ struct ScalarSet: Sendable, Equatable {
     }
 }
 
-/// A pattern: the first alternative that matches decides, each by greedy runs with backtracking.
+/// A pattern: the first alternative that matches is used; each alternative matches greedy runs with backtracking.
 public struct SplitPattern: Sendable, Equatable {
-    /// A run of scalars of a set, or a look at the next one.
+    /// A run of scalars of a set, or a check of the next scalar.
     struct Piece: Sendable, Equatable {
         var set: ScalarSet
         var least = 1
         var most = 1
-        /// Matches nothing, where the next scalar is not of the set or the text ends.
+        /// Consumes nothing; it matches where the next scalar is not in the set or the text ends.
         var isRefusal = false
     }
 
     var alternatives: [[Piece]] = []
 
-    /// GPT-2's pattern, which ByteLevel with `use_regex` stands for.
+    /// GPT-2's pattern; ByteLevel with `use_regex` means this pattern.
     static let gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
     /// Llama 3's pattern.
     static let llama3 =
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    /// Qwen2's pattern: as Llama 3's with each number apart.
+    /// Qwen2's pattern: as Llama 3's, but each digit is a word of its own.
     static let qwen2 =
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
 
-    /// The longest pattern that is read, in bytes: those of models have at most some hundred.
+    /// The longest pattern that is read, in bytes: those of models have at most a few hundred.
     private static let limit = 4096
 
     /// Reads a pattern. Throws `tokenizer.unsupported-pattern`, naming the construct.
@@ -89,7 +89,7 @@ private struct PatternReader {
     mutating func alternation(foldsCase: Bool, inGroup: Bool) throws(Fault) -> [[SplitPattern.Piece]] {
         var alternatives: [[SplitPattern.Piece]] = []
         var current: [SplitPattern.Piece] = []
-        // Alternatives of a group, which has to be a whole alternative itself.
+        // Alternatives of a group, which must be a whole alternative itself.
         var group: [[SplitPattern.Piece]]?
         func finish() throws(Fault) {
             if let group {
@@ -131,8 +131,8 @@ private struct PatternReader {
         return alternatives
     }
 
-    /// Where a match fails, every length of every run before is tried. A second long run is therefore the end of its alternative, so
-    /// that a place costs at most the length of the first; short runs may have some lengths together.
+    /// Where a match fails, every length of every earlier run is tried. So a second long run must be the end of its alternative, and a
+    /// place costs at most the length of the first run; short runs may have a limited number of lengths together.
     private func checkCost(_ pieces: [SplitPattern.Piece]) throws(Fault) {
         var long = 0
         var lengths = 1
@@ -177,7 +177,7 @@ private struct PatternReader {
 
     /// One scalar, one class or one bracket.
     private mutating func atom(foldsCase: Bool) throws(Fault) -> ScalarSet {
-        guard let scalar = next else { throw refused("an end where a class is due") }
+        guard let scalar = next else { throw refused("an end where a class is expected") }
         if scalar == "[" { return try bracket() }
         if scalar == "\\" { return try escape() }
         guard !"().^$*+?{}]|".unicodeScalars.contains(scalar) else { throw refused("\"\(scalar)\"") }
@@ -192,7 +192,7 @@ private struct PatternReader {
             let mapped = Array(form.unicodeScalars)
             if mapped.count == 1 { forms.insert(mapped[0].value) }
         }
-        // U+017F, the long s, is the one scalar beside S that folds to s.
+        // U+017F, the long s, is the only scalar besides S that folds to s.
         if forms.contains(0x73) { forms.insert(0x17f) }
         return ScalarSet(plus: forms.sorted())
     }

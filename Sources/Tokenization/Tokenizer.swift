@@ -5,13 +5,13 @@ import Foundation
 
 /// A BPE tokenizer.
 public struct Tokenizer: Sendable {
-    /// The count of ids.
+    /// The number of ids.
     public let vocabularySize: Int
-    /// The token that opens a text, where the vocabulary names one. `encode` never adds it.
+    /// The token that begins a text, if the vocabulary names one. `encode` never adds it.
     public let beginningOfTextID: Int32?
-    /// The token that ends a text or turn, where the vocabulary names one. `encode` never adds it.
+    /// The token that ends a text or turn, if the vocabulary names one. `encode` never adds it.
     public let endOfTextID: Int32?
-    /// The token for padding, where the vocabulary names one.
+    /// The token for padding, if the vocabulary names one.
     public let paddingID: Int32?
     /// How text is cut before merging.
     public let preTokenizer: PreTokenizer
@@ -27,10 +27,10 @@ public struct Tokenizer: Sendable {
     private let matcher: SpecialMatcher
     private let isControl: [Bool]
     private let composes: Bool
-    /// The id of each token that is taken whole; empty where merges decide alone.
+    /// The id of each token that is taken whole; empty where only merges decide.
     private let wholeWords: [[UInt8]: Int32]
     private let fallback: CharacterIDs?
-    /// What merges join, where texts are cut by it: with bytes as fallback.
+    /// What merges can join, where texts are cut by it: only with byte fallback.
     private let joined: JoinedPairs?
 
     /// Builds the tables; the place is for faults. Throws `tokenizer.malformed`.
@@ -58,13 +58,13 @@ public struct Tokenizer: Sendable {
             switch type {
             case .control, .userDefined:
                 guard !token.isEmpty, specials.updateValue(Int32(index), forKey: token) == nil else {
-                    throw Fault.tokenizerMalformed("special token \(index) is empty or stands twice", place: place)
+                    throw Fault.tokenizerMalformed("special token \(index) is empty or occurs twice", place: place)
                 }
                 isControl[index] = type == .control
                 bytes += token.utf8
             case .normal, .byte, .unknown:
                 guard ids.updateValue(Int32(index), forKey: token) == nil else {
-                    throw Fault.tokenizerMalformed("token \(index) stands twice", place: place)
+                    throw Fault.tokenizerMalformed("token \(index) occurs twice", place: place)
                 }
                 if vocabulary.byteFallback != nil {
                     bytes += CharacterIDs.bytes(of: token)
@@ -81,7 +81,7 @@ public struct Tokenizer: Sendable {
         if let prefix = vocabulary.byteFallback {
             let characters = try CharacterIDs(ids, prefix: prefix, place: place)
             fallback = characters
-            // A character that is left out brings its neighbours together, which pairs do not foresee.
+            // A character that is left out makes its neighbours adjacent, which the pairs do not cover.
             joined = characters.isComplete ? JoinedPairs(vocabulary.merges) : nil
         } else {
             fallback = nil
@@ -136,7 +136,7 @@ public struct Tokenizer: Sendable {
     /// The id of a special or added token such as `<|im_end|>`; nil where the vocabulary has no such token.
     public func id(of special: String) -> Int32? { specials[special] }
 
-    /// Whether the id is a special token, one that stands for no text.
+    /// Whether the id is a special token, which has no text.
     public func isSpecial(_ id: Int32) -> Bool { isControl.indices.contains(Int(id)) && isControl[Int(id)] }
 
     // MARK: Text to ids
@@ -150,7 +150,7 @@ public struct Tokenizer: Sendable {
         encode(text, specials: specials, plain: 0..<0)
     }
 
-    /// The ids of a text in whose range `plain`, of UTF-8 offsets, no special token is read, nor one that reaches into it.
+    /// The ids of a text; in the range `plain`, of UTF-8 offsets, no special token is recognised, nor one that partly overlaps the range.
     public func encode(_ text: String, plain: Range<Int>) -> [Int32] { encode(text, specials: true, plain: plain) }
 
     private func encode(_ text: String, specials: Bool, plain: Range<Int>) -> [Int32] {
@@ -184,7 +184,7 @@ public struct Tokenizer: Sendable {
             joined: joined)
     }
 
-    /// The pieces between special tokens, each made into the text that is merged first.
+    /// The pieces between special tokens, each converted to the text that merging starts from.
     private func encodePieces(
         _ bytes: UnsafeBufferPointer<UInt8>, specials: Bool, plain: Range<Int>, into out: inout [Int32]
     ) {
@@ -211,7 +211,7 @@ public struct Tokenizer: Sendable {
 
     // MARK: Ids to text
 
-    /// The bytes of the ids, special tokens written out unless `specials` is false. Ids outside the vocabulary give nothing.
+    /// The bytes of the ids; special tokens are written out unless `specials` is false. Ids outside the vocabulary give nothing.
     public func decodeBytes(_ ids: some Sequence<Int32>, specials: Bool = true) -> [UInt8] {
         var out: [UInt8] = []
         for id in ids {
@@ -222,13 +222,13 @@ public struct Tokenizer: Sendable {
         return out
     }
 
-    /// The text of the ids, as `decodeBytes`; bytes that are no UTF-8 become U+FFFD.
+    /// The text of the ids, as `decodeBytes`; bytes that are not UTF-8 become U+FFFD.
     public func decode(_ ids: some Sequence<Int32>, specials: Bool = true) -> String {
         String(decoding: decodeBytes(ids, specials: specials), as: UTF8.self)
     }
 }
 
-/// Finds special tokens in text: the leftmost, of several there the longest.
+/// Finds special tokens in text: the leftmost one; of several at the same place, the longest.
 private struct SpecialMatcher: Sendable {
     /// Longest first.
     private var candidates: [(bytes: [UInt8], id: Int32)] = []
@@ -258,9 +258,9 @@ private struct SpecialMatcher: Sendable {
     }
 }
 
-/// Encodes spans of one text, remembering where in it a word stood before and what it gave.
+/// Encodes spans of one text, and remembers where in it a word occurred before and which ids it gave.
 private struct SpanEncoder {
-    /// A word met before: its place in the text and its ids' place in the output.
+    /// A word that occurred before: its place in the text, and its ids' place in the output.
     private struct Known {
         var start = 0
         var length = 0
@@ -272,7 +272,7 @@ private struct SpanEncoder {
     private let byteIDs: [Int32]
     private let scanner: WordScanner
     private var merger: WordMerger
-    /// Direct-mapped: a newer word replaces an older one of the same slot.
+    /// Direct-mapped: a newer word replaces an older one in the same slot.
     private var known: [Known]
 
     private let wholeWords: [[UInt8]: Int32]

@@ -1,4 +1,4 @@
-// Chat templates: the golden of transformers for SmolLM2, templates in the manner of every family as Jinja writes them
+// Chat templates: the golden of transformers for SmolLM2, templates in the style of every family as Jinja renders them
 // (scripts/goldens/chat_templates.py), and what is refused.
 
 import ChatTemplates
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    /// Templates of models, which are not ours to keep: a file that chat_templates.py made of a folder of them.
+    /// Templates of models that we may not distribute: a file that chat_templates.py made from a folder of them.
     @Test(
         .enabled(
             if: ProcessInfo.processInfo.environment["MEDROUNDS_CHAT_TEMPLATES"] != nil, "no file of models' templates"))
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    /// A template of a trainer: what it marks for the loss means nothing where a prompt is written.
+    /// A template of a trainer: its marks for the loss have no effect where a prompt is written.
     @Test func passesThroughWhatMarksTheAssistantsWords() throws {
         let source = """
             {% for m in messages %}{% if m.role=='assistant' %}{{ '<a>' }}{% generation %}{{ m.content + '</a>' }}{% endgeneration %}{{ '!' }}\
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    /// Found by the fuzzer: a namespace that is looked into where it is made.
+    /// Found by the fuzzer: a namespace from which a member is read where it is made.
     @Test func looksIntoANamespaceWhereItIsMade() throws {
         let template = try ChatTemplate("{{ namespace(n=5).n }}{{ namespace(n=6)['n'] }}", beginning: nil, end: nil)
         #expect(try template.text(of: [], addsGenerationPrompt: false) == "56")

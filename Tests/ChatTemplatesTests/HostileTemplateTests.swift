@@ -1,5 +1,5 @@
-// Templates that mean harm: each is read or refused, in little time, memory and stack. The thread of these tests has the stack of any
-// other, so that a recursion over a chain would end the process.
+// Hostile templates: each is rendered or refused, in little time, memory and stack. The thread of these tests has a normal stack, so that a
+// recursion over a chain would end the process.
 
 import ChatTemplates
 import Faults
@@ -34,7 +34,7 @@ import Testing
         " if 1 else 1", ",1",
     ]
 
-    /// As long as a template may be: beyond the steps that it may take.
+    /// As long as a template may be: longer than the steps that it may take.
     @Test(arguments: operators) func refusesAChainOfAnyOperator(link: String) {
         let chain = "{{ 1" + String(repeating: link, count: (1_000_000 / link.utf8.count) - 10) + " }}"
         switch outcome(chain) {
@@ -77,7 +77,7 @@ import Testing
             ("{%", "tag without"), ("{%-", "tag without"), ("{% endif %}", "no block"), ("{% else %}", "no block"),
         ] {
             expectRefused(String(repeating: block, count: 500), word)
-            // As long as a template may be: its tokens alone are too many, or what is wrong with few is wrong with many.
+            // As long as a template may be: either it has too many tokens, or an error that a short template has is also found here.
             let many = outcome(String(repeating: block, count: 1_000_000 / block.utf8.count))
             #expect(many.fault?.code == "tokenizer.chat-template", "\(block)")
         }
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    /// Lists that share their parts: few steps make them, and two to the power of sixty pairs would be compared.
+    /// Lists that share their parts: few steps make them, but two to the power of sixty pairs would be compared.
     @Test func refusesAComparisonThatWouldNotEnd() throws {
         let doubled = """
             {% set n = namespace(a=[1], b=[1]) %}\
@@ -145,7 +145,7 @@ import Testing
         expectRefused(itself + "{{ n" + String(repeating: ".n", count: 100) + " }}", "deeper")
     }
 
-    /// Each of these takes few steps and would search or make very much text.
+    /// Each of these takes few steps but would search or make very much text.
     @Test func refusesTextWithoutEnd() {
         let long = "{% set a = '" + String(repeating: "a", count: 500_000) + "' %}"
         for work in [
@@ -157,7 +157,7 @@ import Testing
         ] {
             expectRefused(long + "{% for i in range(9999) %}" + work + "{% endfor %}", "bytes of text")
         }
-        // What a single step would make is paid for before it is made.
+        // The cost of a single step is paid before the step makes anything.
         expectRefused(long + "{{ a.replace('a', a) }}", "steps")
         expectRefused(long + "{{ a.replace('" + String(repeating: "a", count: 9) + "', a) }}", "bytes of text")
         expectRefused(long + "{{ range(9999) | join(a) }}", "bytes of text")
@@ -169,7 +169,7 @@ import Testing
         expectRefused("{{ 'a' * 9223372036854775807 }}", "do not go together")
     }
 
-    /// A search that looked at every place for every beginning would take hours.
+    /// A search that compared every beginning at every place would take hours.
     @Test func searchesInLinearTime() throws {
         let half = String(repeating: "a", count: 300_000)
         #expect(try outcome("{{ '\(half)b' in '\(half)\(half)' }}").get() == "False")
@@ -194,7 +194,7 @@ import Testing
         expectRefused(String(repeating: "{{''}}", count: 170_000), "steps")
     }
 
-    /// What a template says is shown without characters that move a terminal, and text of the conversation never.
+    /// What a template says is shown without characters that control a terminal, and text of the conversation is never shown.
     @Test func showsNeitherControlCharactersNorTextOfTheConversation() {
         for source in [
             "{{ raise_exception('a\u{1b}[2Jb') }}", "{{ a \u{1b} }}", "{{ '\\\u{1b}' }}", "{{ a \u{202e} }}",

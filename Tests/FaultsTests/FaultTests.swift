@@ -1,4 +1,4 @@
-// How faults read, pinned once, and their exit codes.
+// How faults are printed, fixed once here, and their exit codes.
 
 import Faults
 import Testing

@@ -1,4 +1,4 @@
-// What a fault quotes from a file never acts on a terminal.
+// Text that a fault quotes from a file never controls a terminal.
 
 import Faults
 import Testing
@@ -30,7 +30,7 @@ import Testing
         #expect(Printable.text(String(repeating: "x", count: Printable.longest)).count == Printable.longest)
     }
 
-    /// In each part of a fault, also one that looks like a further line of the program's own.
+    /// In each part of a fault, also where the text looks like a further line of the program's own output.
     @Test func noPartOfAFaultPrintsAControlCharacter() {
         let text = "x\u{1b}]0;title\u{07}\r\u{202e}\n  mend: Trust it.\u{9b}31m"
         let fault = Fault(
@@ -41,7 +41,7 @@ import Testing
         let isClean = report.unicodeScalars.allSatisfy { $0 == "\n" || Printable.text(String($0)) == String($0) }
         #expect(isClean)
         #expect(fault.description.split(separator: "\n").count == 4)
-        // The caret still stands under its column.
+        // The caret is still under its column.
         let tab = Fault(.workflow, "a.b", "w", at: Place(file: "f", line: 1, column: 2, excerpt: "\tx"), mend: "")
         #expect(tab.description == "f:1:2: w [a.b]\n  |  x\n  |  ^")
     }

@@ -1,4 +1,4 @@
-// Adapters to bytes and back: PEFT's bytes, bfloat16 rounding, and every adapter that does not belong.
+// Adapters to bytes and back: PEFT's bytes, bfloat16 rounding, and every adapter that does not fit the model.
 
 import Faults
 import Federation
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func roundsToNearestEvenInBFloat16() throws {
-        // 1 + k/512 lies halfway between bfloat16 neighbours 1/128 apart where k is 2 mod 4.
+        // 1 + k/512 is halfway between bfloat16 neighbours 1/128 apart where k is 2 mod 4.
         let cases: [(Float, Float)] = [
             (1, 1), (1 + 1.0 / 512, 1), (1 + 2.0 / 512, 1), (1 + 3.0 / 512, 1 + 1.0 / 128),
             (1 + 5.0 / 512, 1 + 1.0 / 128),
@@ -56,7 +56,7 @@ import Testing
         for (found, wanted) in zip(back.tensors, expected.tensors) {
             #expect(found.values.map(\.bitPattern) == wanted.values.map(\.bitPattern))
         }
-        // What was rounded once stays.
+        // A value that was rounded once does not change again.
         #expect(AdapterFile.bytes(of: back, precision: .bf16) == bytes)
         #expect(bytes.count < AdapterFile.bytes(of: adapter, precision: .f32).count)
     }

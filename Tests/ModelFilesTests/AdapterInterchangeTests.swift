@@ -1,4 +1,4 @@
-// Adapters of other programs: patterns of ranks and alphas, rank-stabilised scales, and GGUF there and back.
+// Adapters of other programs: patterns of ranks and alphas, rank-stabilised scales, and conversion to GGUF and back.
 
 import Faults
 import Federation
@@ -39,7 +39,7 @@ import Testing
             let first = try contents(path)
             try AdapterGGUF.write(adapter, shape: shape(architecture), to: path)
             #expect(try contents(path) == first)
-            // Rotary pairs stand side by side in B of q and k of the llama architecture, and nowhere else.
+            // Rotary pairs are side by side in B of q and k of the llama architecture, and nowhere else.
             let isLlama = architecture == "llama" || architecture == "mistral"
             let other = shape(isLlama ? "qwen3" : "llama")
             #expect(code { _ = try AdapterGGUF.read(path: path, shape: other) } == "adapter.configuration")
@@ -128,7 +128,7 @@ import Testing
                 for (found, wanted) in zip(product, expected) { #expect(abs(found - wanted) <= 1e-6 * abs(wanted)) }
             }
         }
-        // Written and read again it is the same adapter.
+        // After writing and reading it is the same adapter.
         let folder = try TemporaryFolder()
         try AdapterFolder.write(found, to: folder.path + "/out", baseModel: "/a/b/base")
         #expect(try AdapterFolder.read(folder.path + "/out", sizes: shape("llama").sizes).tensors == found.tensors)

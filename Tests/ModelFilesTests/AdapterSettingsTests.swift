@@ -1,5 +1,5 @@
-// Adapters as people bring them: the tensors of the file decide, settings that would compute something else are refused by name, and
-// another known thing is called by its name.
+// Adapters as people provide them: the tensors of the file decide; settings that would compute something else are refused by name; a file
+// of another known kind is named as what it is.
 
 import Faults
 import Federation
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    /// An adapter of some layers has zeros in the others, which compute nothing.
+    /// An adapter of some layers gets zeros in the others, which compute nothing.
     @Test func fillsLayersThatAreNotAdapted() throws {
         for changes: [String: JSONValue] in [
             ["layers_to_transform": [1]], ["layers_to_transform": 1], ["target_modules": ".*layers\\.1.*"],
@@ -149,7 +149,7 @@ import Testing
             ("target_parameters", ["experts.w"], "parameters"),
             ("layer_replication", [[0, 2], [1, 2]], "more than once"),
             ("alora_invocation_tokens", [1], "aLoRA"), ("arrow_config", ["top_k": 2], "mixed"),
-            ("fan_in_fan_out", true, "turned"),
+            ("fan_in_fan_out", true, "transposed"),
             ("corda_config", ["corda_method": "kpm"], "corda_config"),
             ("loftq_config", ["loftq_bits": 4], "loftq_config"),
             ("megatron_config", ["a": 1], "megatron_config"), ("use_tomorrow", true, "use_tomorrow"),
@@ -180,7 +180,7 @@ import Testing
         #expect(try self.fault(changes, items()).what.utf8.count < 1500)
     }
 
-    /// Python writes NaN where a number is none; it is no rank, and harms nobody where it is not used.
+    /// Python writes NaN for a missing number; NaN is not a rank, and does no harm where it is not used.
     @Test func refusesNaNWhereANumberIsUsed() throws {
         let folder = try TemporaryFolder()
         _ = try folder.write(Safetensors.write(items()), "adapter_model.safetensors")

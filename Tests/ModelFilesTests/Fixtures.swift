@@ -39,7 +39,7 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 }
 
-/// A folder of its own, removed at the end of the scope that holds it.
+/// A temporary folder that is removed at the end of the scope that holds it.
 final class TemporaryFolder {
     let path: String
 

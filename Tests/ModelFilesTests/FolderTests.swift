@@ -1,4 +1,4 @@
-// Hugging Face folders and what stands at a path: whole, sharded, broken, missing.
+// Hugging Face folders and other things at a path: whole, sharded, broken, missing.
 
 import Faults
 import Federation
@@ -95,7 +95,7 @@ import Testing
         #expect(codeOf { $0["attention_bias"] = true } == "model.missing-tensor")
         #expect(codeOf { $0["quantization_config"] = [:] } == "model.unsupported-feature")
         #expect(codeOf { $0["num_attention_heads"] = 0 } == "model.setting-range")
-        // What NaN is read as, where a number is needed.
+        // How NaN is read where a number is needed.
         #expect(codeOf { $0["rms_norm_eps"] = "NaN" } == "model.missing-setting")
         #expect(codeOf { $0["rope_theta"] = "NaN" } == "model.missing-setting")
         #expect(codeOf { $0["num_key_value_heads"] = -1 } == "model.setting-range")
@@ -131,7 +131,7 @@ import Testing
         #expect(try vocabulary()?.answerEndIDs == [3])
         _ = try folder.write("{\"eos_token_id\": [3, 4, 99999999999]}", "generation_config.json")
         #expect(try vocabulary()?.answerEndIDs == [3, 4])
-        // Written by Python: one value that is no JSON and that nothing of ours reads.
+        // Written by Python: one value that is not JSON and that we do not read.
         _ = try folder.write(
             "{\"eos_token_id\": [3, 4], \"temperature\": NaN, \"top_p\": -Infinity}", "generation_config.json")
         #expect(try vocabulary()?.answerEndIDs == [3, 4])
@@ -144,7 +144,7 @@ import Testing
         #expect(try vocabulary()?.beginningText == "<s>" && vocabulary()?.endText == "b")
         _ = try folder.write("file", "chat_template.jinja")
         #expect(try vocabulary()?.chatTemplate == "file")
-        // Both decide what a model is asked, so its digest covers them.
+        // Both files decide what the model is asked, so the model's digest covers them.
         let names = try ModelFile.open(path: folder.path).files.map(\.name)
         #expect(names.contains("tokenizer_config.json") && names.contains("chat_template.jinja"))
         _ = try folder.write([0xff], "chat_template.jinja")

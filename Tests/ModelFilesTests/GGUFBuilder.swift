@@ -18,7 +18,7 @@ struct GGUFBuilder {
         var dimensions: [UInt64]
         var type: UInt32
         var bytes: [UInt8]
-        /// Where nil, the next free aligned place.
+        /// If nil, the next free aligned offset.
         var offset: UInt64?
     }
 

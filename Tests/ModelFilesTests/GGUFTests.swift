@@ -1,4 +1,4 @@
-// The GGUF reader on files built here: every type, every way to be broken.
+// The GGUF reader on files built here: every type, and every way in which a file may be broken.
 
 import Faults
 import ModelFiles
@@ -142,7 +142,7 @@ func code(_ body: () throws -> Void) -> String? {
         #expect(try open(linear).shape.ropeScaling == .linear(factor: 4))
 
         // transformers' llama3 rule for base 10000, heads of 8, factor 32: wavelengths 2 pi 10^i against 8192 and 2048.
-        // The first three stay; 6283 lies between: smooth = (8192 / 6283.185 - 1) / 3 = 0.101266.
+        // The first three stay unchanged; 6283 is between the limits: smooth = (8192 / 6283.185 - 1) / 3 = 0.101266.
         var llama3 = GGUFBuilder.tinyLlama()
         let ramp: Float = 1 / ((1 - 0.101266) / 32 + 0.101266)
         llama3.tensors.append(
@@ -214,7 +214,7 @@ func code(_ body: () throws -> Void) -> String? {
 
     @Test func noMutationEndsInAnythingButAModelOrAFault() {
         let bytes = GGUFBuilder.tinyLlama().bytes
-        // Most of a small file is data, which may be anything: three mutations in four strike the header.
+        // Most of a small file is data, which may be anything: three mutations of four change the header.
         let header = 2000
         var generator = SeededGenerator(state: 17)
         var faults = 0
@@ -236,7 +236,7 @@ func code(_ body: () throws -> Void) -> String? {
                 if !found.hasPrefix("model.") { Issue.record("\(found)") }
             }
         }
-        // A mutator that never breaks anything, or a reader that takes nothing, would prove nothing.
+        // A mutator that never breaks anything, or a reader that accepts nothing, would prove nothing.
         #expect((5_000..<19_500).contains(faults), "\(faults) faults")
     }
 }

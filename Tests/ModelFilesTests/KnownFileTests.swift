@@ -1,4 +1,4 @@
-// Another thing where a model or an adapter belongs: it is called by its name, with the way out.
+// A file of another kind in place of a model or an adapter: the fault says what it is, and what to do.
 
 import Faults
 import Federation
@@ -46,7 +46,7 @@ import Testing
         ] {
             #expect(fault.code == "model.git-lfs-pointer" && fault.mend.contains("git lfs pull"), "\(fault)")
         }
-        // A text that only begins as one is no pointer.
+        // A text that only begins like a pointer is not one.
         let long = try folder.write(Self.pointer + String(repeating: "a", count: 1024), "long.gguf")
         #expect(try model(long).code == "model.unknown-format")
     }
@@ -58,7 +58,7 @@ import Testing
         ])
         for (bytes, word) in [
             ([0x50, 0x4b, 3, 4, 0, 0], "PyTorch"), ([0x80, 2, 0x7d, 0], "PyTorch"), (safetensors, "safetensors"),
-            (Array("tjgg1234".utf8), "GGML"), (Array("<!DOCTYPE html>".utf8), "page of the web"),
+            (Array("tjgg1234".utf8), "GGML"), (Array("<!DOCTYPE html>".utf8), "web page"),
             (Array("{\"a\": 1}".utf8), "JSON"), ([0x1f, 0x8b, 8, 0], "compressed"), ([1, 2, 3, 4], "four bytes GGUF"),
         ] as [([UInt8], String)] {
             let path = try folder.write(bytes, "m.gguf")

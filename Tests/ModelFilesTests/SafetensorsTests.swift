@@ -1,4 +1,4 @@
-// The safetensors reader and writer: layout to the byte, and every way to be broken.
+// The safetensors reader and writer: the layout to the byte, and every way in which a file may be broken.
 
 import Faults
 import ModelFiles
@@ -39,7 +39,7 @@ import Testing
         #expect(entries.map(\.shape) == [[], [0, 4], [3], [1, 2]])
         #expect(entries.map(\.type) == [.f16, .f32, .bf16, .f32])
         #expect(entries.map(\.floats) == [[1], [], [1, 2, -3], [1.5, -2]])
-        // `wide` starts at an odd place of the file and is moved to where a float may stand.
+        // `wide` starts at an odd offset of the file and is moved to where a float may be read.
         for entry in entries where !entry.bytes.isEmpty {
             #expect(UInt(bitPattern: entry.bytes.baseAddress) % UInt(entry.type.bytes) == 0)
         }

@@ -1,4 +1,4 @@
-// The real base model against what was recorded of it with other software.
+// The real base model against values recorded with other software.
 
 import Faults
 import Federation
@@ -105,7 +105,7 @@ struct SmolLM2Tests {
 
     @Test func opensInUnderATenthOfASecond() throws {
         let path = try #require(Fixtures.baseModel)
-        // Processor time of this thread: other work on the machine must not decide.
+        // Processor time of this thread: other work on the machine must not affect the result.
         func now() -> Double {
             var time = timespec()
             clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

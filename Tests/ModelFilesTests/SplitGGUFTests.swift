@@ -1,4 +1,4 @@
-// Models split over several GGUF files: the whole model, and every way in which the files may not belong together.
+// Models split over several GGUF files: the whole model, and every way in which the files may not fit together.
 
 import Faults
 import ModelFiles

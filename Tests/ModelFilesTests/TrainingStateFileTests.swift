@@ -29,7 +29,7 @@ import Testing
         let bytes = TrainingStateFile.bytes(of: Self.state)
         #expect(try read(bytes) == Self.state)
         #expect(TrainingStateFile.bytes(of: try read(bytes)) == bytes)
-        // An odd number of float32 before the losses: their float64 do not stand on 8 bytes.
+        // An odd number of float32 values before the losses: the float64 losses then do not begin at a multiple of 8 bytes.
         let narrow = LoRAConfiguration(rank: 1, alpha: 4, dropout: 0, targets: [.down])
         #expect(throws: Fault.self) {
             try TrainingStateFile.read(bytes, sizes: Self.sizes, configuration: narrow, path: "state")

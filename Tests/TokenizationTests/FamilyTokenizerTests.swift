@@ -1,4 +1,4 @@
-// tokenizer.json of the families against the tokenizers library: Tests/TokenizationTests/Goldens/tokenizers.json says who made it.
+// tokenizer.json of the families against the tokenizers library: Tests/TokenizationTests/Goldens/tokenizers.json says how it was made.
 
 import Faults
 import Federation
@@ -50,7 +50,7 @@ import Tokenization
             let tokenizer = try tokenizer(golden, variant)
             for text in ["Hb 9.1 g/dL, don't stop", "\u{4e2d}\u{6587} \u{1f9ec}", "line\r\n two  spaces"] {
                 let decoded = tokenizer.decode(tokenizer.encode(text))
-                // With a space before text, decoding shows it.
+                // A tokenizer that puts a space before text shows it after decoding.
                 #expect(decoded == text || decoded == " " + text)
             }
         }
@@ -82,7 +82,7 @@ import Tokenization
                 #expect(cut.words(of: text).joined() == text)
             }
         }
-        // As costly as a pattern may be, on a text that it does not match anywhere.
+        // The most expensive patterns that are accepted, on a text in which they match nowhere.
         for pattern in [#"[^x]+[^x]+"#, #"a+b*|\s*[\r\n]+|[^x]{1,16}[^x]?[^x]?x"#, #"[^x]+(?!a)x"#] {
             let cut = try PreTokenizer(named: "split:" + pattern)
             let text = String(repeating: "a", count: 4_000)
@@ -91,7 +91,7 @@ import Tokenization
         #expect(try PreTokenizer(named: "split:a").words(of: "xxayza") == ["xx", "a", "yz", "a"])
     }
 
-    /// The real notes beside the package, each once; else the synthetic ones.
+    /// The real notes beside the package, each once; otherwise the synthetic ones.
     private static func clinicalText() throws -> String {
         let data = folder.appendingPathComponent("../../../../shared/data/clinical").standardizedFileURL.path
         var text = ""
@@ -106,7 +106,7 @@ import Tokenization
 
     private func expectSpeed(_ tokenizer: Tokenizer, _ name: String) throws {
         let text = try Self.clinicalText()
-        // Time of this thread, which other work on the machine does not lengthen.
+        // Time of this thread, which other work on the machine does not increase.
         func seconds() -> Double {
             var time = timespec()
             clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
@@ -142,7 +142,7 @@ import Tokenization
         }
     }
 
-    /// Where no merge joins two characters, texts are cut: the ids are those of merging over the whole.
+    /// Where no merge joins two characters, texts are cut: the ids are those of merging the whole text.
     @Test(arguments: ["llama2", "mistral"]) func cuttingWhereNothingJoinsChangesNoID(name: String) throws {
         let golden = try JSONValue(parsing: try contents(Self.path))
         let variant = try #require(golden["variants"]?.elements?.first { $0["name"]?.text == name })
@@ -150,7 +150,7 @@ import Tokenization
         let base = try #require(golden[baseName]?["model"]?.members)
         let text = String(try Self.clinicalText().prefix(20_000)).replacingOccurrences(of: "<", with: "(")
         let found = try tokenizer(golden, variant).encode(text, specials: false)
-        // One pass a merge, in the order of ranks: what BPE means.
+        // One pass for each merge, in the order of ranks: the definition of BPE.
         var ids: [String: Int32] = [:]
         for (token, id) in try #require(base["vocab"]?.members) { ids[token] = id.int.map { Int32($0) } }
         var symbols: [String] = []

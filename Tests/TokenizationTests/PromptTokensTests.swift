@@ -1,4 +1,4 @@
-// What special tokens become in prompts: ids of a rendered chat template as transformers gives them, and none read out of a plain range.
+// How special tokens appear in prompts: a rendered chat template gives the ids that transformers gives, and a plain range gives none.
 
 import ChatTemplates
 import Faults
@@ -18,7 +18,7 @@ import Tokenization
         }
     }
 
-    /// The template stands in the base model's file as well, and its ids are those of transformers.
+    /// The template is in the base model's file as well, and its ids are those of transformers.
     @Test(.enabled(if: Fixtures.baseModel != nil, "needs the base model"))
     func givesTheIdsOfTransformers() throws {
         let path = try #require(Fixtures.baseModel)
@@ -45,7 +45,7 @@ import Tokenization
             BPEVocabulary(tokens: tokens, tokenTypes: [1, 1, 1, 1, 3, 3], merges: [], preTokenizer: .smollm))
         #expect(tokenizer.encode("a<b>a") == [0, 4, 0])
         #expect(tokenizer.encode("<b><b><b>", plain: 3..<6) == [4, 2, 1, 3, 4])
-        // One that begins before the range and one that ends behind it.
+        // One token that begins before the range and one that ends after it.
         #expect(tokenizer.encode("<b>a", plain: 2..<4) == [2, 1, 3, 0])
         #expect(tokenizer.encode("ab<b>", plain: 0..<2) == [0, 1, 4])
         #expect(tokenizer.encode("ab<", plain: 0..<0) == [0, 5])

@@ -1,7 +1,7 @@
 // SmolLM2's tokenization of texts, recorded once with tokenizers 0.23 (transformers 5.23) and the pre-tokenizer `smollm`.
 
 enum SmolLM2Golden {
-    /// One JSON array a line: the text, then its ids.
+    /// One JSON array in each line: the text, then its ids.
     static let lines = #"""
         ["Hello world", [19556, 905]]
         ["The patient is a 67-year-old male with a history of hypertension, type 2 diabetes mellitus and CKD stage 3b.", [504, 3158, 314, 253, 216, 38, 39, 29, 3610, 29, 793, 4672, 351, 253, 1463, 282, 14763, 28, 1502, 216, 34, 4348, 32890, 284, 340, 30393, 3632, 216, 35, 82, 30]]

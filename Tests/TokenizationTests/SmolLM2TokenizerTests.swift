@@ -47,7 +47,7 @@ struct SmolLM2TokenizerTests {
         #expect(tokenizer.decode(tokenizer.encode("<|im_end|>", specials: false)) == "<|im_end|>")
     }
 
-    /// SmolLM2's vocabulary lacks 21 bytes; 13 of them stand in no UTF-8, the others are these.
+    /// SmolLM2's vocabulary lacks 21 bytes; 13 of them never occur in UTF-8, the others are these.
     private static func isRepresentable(_ scalar: Unicode.Scalar) -> Bool {
         ![0x04, 0x06, 0x13, 0x14, 0x16, 0x1d].contains(scalar.value) && !(0x40000..<0xc0000).contains(scalar.value)
     }
@@ -116,7 +116,7 @@ struct SmolLM2TokenizerTests {
     }
 }
 
-/// The tokenizer.json of a random model: made once with tokenizers 0.23, and a text with its ids.
+/// The tokenizer.json of a random model, made once with tokenizers 0.23, and a text with its ids.
 @Suite struct TinyTokenizerTests {
     @Test(arguments: ["tiny-llama3"]) func givesTheRecordedIds(name: String) throws {
         let folder = "\(Fixtures.ownGoldens)/\(name)"

@@ -41,7 +41,7 @@ let alphabet: [String] = {
 }()
 
 @Suite struct TokenizerTests {
-    /// All bytes, then one token a merge, then the special tokens.
+    /// All bytes, then one token for each merge, then the special tokens.
     private func vocabulary(merges: [String], specials: [String] = []) -> BPEVocabulary {
         var tokens = alphabet
         for merge in merges {
@@ -65,7 +65,7 @@ let alphabet: [String] = {
         #expect(try tokens(" a", vocabulary(merges: ["Ġ a"])) == ["Ġa"])
     }
 
-    /// The merges that a word asks for, one after another over all of it: slow, and plainly right.
+    /// Applies the merges that a word needs, one after another over all of it: slow, but clearly correct.
     private func naive(_ symbols: [String], ranks: [String: Int]) -> [String] {
         var symbols = symbols
         while true {
@@ -104,7 +104,7 @@ let alphabet: [String] = {
         }
     }
 
-    /// The pattern word by word, straight from its text, over an array of scalars.
+    /// The pattern word by word, directly from its definition, over an array of scalars.
     private func naiveWords(_ text: String) -> [String] {
         func kind(_ scalar: Unicode.Scalar) -> Character {
             switch scalar.properties.generalCategory {
