@@ -1,4 +1,4 @@
-// The command witness of the auditor's program: a statement against the ledger, without the other checks.
+// The command witness of the auditor's program: checks a statement against the ledger, without the other checks.
 
 import ArgumentParser
 import Faults

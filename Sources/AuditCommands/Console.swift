@@ -1,9 +1,9 @@
-// Console: everything that is printed, and whether a terminal is there to print it on.
+// Console: prints everything, and knows whether the output is a terminal.
 
 import Faults
 import Foundation
 
-/// Where lines go: results to standard output, progress and faults to standard error.
+/// Where lines are printed: results to standard output, progress and faults to standard error.
 package struct Console {
     /// Whether progress may overwrite its own line.
     package let isTerminal: Bool
@@ -11,7 +11,7 @@ package struct Console {
     let isQuiet: Bool
 
     package init(quiet: Bool = false) {
-        // A dumb terminal obeys no escape sequence: it gets whole lines, as a file does.
+        // A dumb terminal does not obey escape sequences: it gets whole lines, as a file does.
         isTerminal = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
         isQuiet = quiet
     }
@@ -21,22 +21,22 @@ package struct Console {
         FileHandle.standardOutput.write(Data((line + "\n").withoutControls.utf8))
     }
 
-    /// Results that bring their own line ends and may hold text of notes; as they are in a file, without control characters on a terminal.
+    /// Results that have their own line ends and may hold text of notes; in a file unchanged, on a terminal without control characters.
     package static func text(_ text: String) {
         let shown = isatty(STDOUT_FILENO) == 1 ? text.withoutControls : text
         FileHandle.standardOutput.write(Data(shown.utf8))
     }
 
-    /// A result that brings its own line ends, such as canonical JSON.
+    /// A result that has its own line ends, such as canonical JSON.
     package static func result(raw bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
 
-    /// A line for whoever watches.
+    /// A line for the person at the terminal.
     package func note(_ line: String) {
         guard !isQuiet else { return }
         FileHandle.standardError.write(Data(((isTerminal ? "\r\u{1b}[K" : "") + line.withoutControls + "\n").utf8))
     }
 
-    /// A line that the next one overwrites; nothing where no terminal is.
+    /// A line that the next one overwrites; not printed where there is no terminal.
     package func status(_ line: String) {
         guard isTerminal, !isQuiet else { return }
         FileHandle.standardError.write(Data("\r\u{1b}[K\(line.withoutControls.prefix(columns - 1))".utf8))
@@ -52,8 +52,8 @@ package struct Console {
 }
 
 extension String {
-    /// The text with a replacement mark for every control character but line ends and tabs, and for the marks that turn the direction of text: names of
-    /// files and labels of corpora come from elsewhere, and a terminal obeys what it is sent.
+    /// The text with a replacement mark for every control character except line ends and tabs, and for the marks that change the direction
+    /// of text: names of files and labels of corpora come from elsewhere, and a terminal obeys what it gets.
     var withoutControls: String {
         func isBad(_ scalar: Unicode.Scalar) -> Bool {
             switch scalar.value {
@@ -69,7 +69,7 @@ extension String {
     }
 }
 
-/// A table of text: columns as wide as their widest cell, numbers to the right.
+/// A table of text: columns as wide as their widest cell, numbers aligned to the right.
 package struct Table {
     let header: [String]
     private(set) var rows: [[String]] = []

@@ -20,7 +20,7 @@ package struct PlaceOptions: ParsableArguments {
 
     package init() {}
 
-    /// The options as given, for a command that a person is told to repeat.
+    /// The options as given, for a command that a person is asked to repeat.
     package var flags: String {
         (ledger == Self.standard ? "" : " --ledger '\(ledger)'") + (work.map { " --work '\($0)'" } ?? "")
     }
@@ -34,7 +34,7 @@ package struct PlaceOptions: ParsableArguments {
 /// The name of a run on the command line.
 package func runName(_ text: String) throws -> RunName {
     guard let name = RunName(text) else {
-        throw ValidationError("\"\(text)\" is no run name; runs are named <workflow>-<number>.")
+        throw ValidationError("\"\(text)\" is not a run name; runs are named <workflow>-<number>.")
     }
     return name
 }

@@ -1,4 +1,4 @@
-// Program: a root command run to its exit code, the same for every executable.
+// Program: runs a root command and ends with its exit code; the same for every executable.
 
 import ArgumentParser
 import Faults

@@ -32,9 +32,9 @@ package enum SummaryPrinter {
         return lines
     }
 
-    /// The scores of cohorts; without the rounds where they belong to none.
+    /// The scores of cohorts; without the rounds where the rows do not belong to one.
     package static func lines(_ cohorts: [RunSummary.CohortRow], withRounds: Bool = true) -> [String] {
-        // Columns of relations only where a cohort asks for them.
+        // Columns of relations are shown only where a cohort asks for them.
         let hasRelations = cohorts.contains { $0.relations != nil }
         let header = (withRounds ? ["round"] : []) + ["cohort", "records", "strict F1", "lenient F1"]
         var table = Table(header + (hasRelations ? ["RE strict F1", "RE lenient F1"] : []))

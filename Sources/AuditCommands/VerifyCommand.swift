@@ -1,4 +1,4 @@
-// The command verify: exit 0 where everything holds, 5 where something does not.
+// The command verify: exit code 0 where every check holds, 5 where one fails.
 
 import ArgumentParser
 import Faults
@@ -18,7 +18,7 @@ package struct VerifyCommand: ParsableCommand {
     var runText: String?
     @Flag(help: "Check every run of the ledger.")
     var all = false
-    @Flag(help: "Refuse refs that are none of a ledger's, such as tags and a forge's own.")
+    @Flag(help: "Refuse refs that do not belong to a ledger, such as tags and those of a hosting service.")
     var strict = false
     @Option(
         help: ArgumentHelp("Allowed signers that you keep yourself, in place of the ledger's own.", valueName: "path"))
@@ -33,7 +33,7 @@ package struct VerifyCommand: ParsableCommand {
 
     package func validate() throws {
         if (runText == nil) != all { throw ValidationError("verify takes a run, or --all.") }
-        if all && !witness.isEmpty { throw ValidationError("--witness goes with one run.") }
+        if all && !witness.isEmpty { throw ValidationError("--witness needs a single run.") }
     }
 
     package func run() throws {
@@ -50,7 +50,7 @@ package struct VerifyCommand: ParsableCommand {
                     run: run, ledger: ledger, trusted: trusted, witnesses: statements, isStrict: strict)
                 reports.append(verifier.report())
             } catch {
-                // One run that cannot be read hides no other.
+                // One run that cannot be read does not hide the others.
                 guard all else { throw error }
                 unreadable.append((run, error))
             }
@@ -65,7 +65,7 @@ package struct VerifyCommand: ParsableCommand {
         if !unreadable.isEmpty || reports.contains(where: { !$0.holds }) { throw ExitCode(5) }
     }
 
-    /// The verdict, then what failed, then the rest; of many runs what holds is left out.
+    /// The verdict, then what failed, then the rest; for many runs, the checks that hold are not printed.
     private static func lines(_ report: VerificationReport, brief: Bool) -> [String] {
         let state = report.done == report.planned ? "complete" : "\(report.done) of \(report.planned) steps"
         let signing =

@@ -1,4 +1,4 @@
-// Whether an adapter can be used: finite values, and the tensors of the others.
+// Whether an adapter can be used: its values must be finite, and its tensors those of the other adapters.
 
 import Faults
 
@@ -15,7 +15,7 @@ extension Adapter {
 }
 
 extension Fault {
-    /// Two adapters that were to be combined have other tensors.
+    /// Two adapters that should be combined have different tensors.
     public static func adapterMismatch(_ name: String, _ shape: [Int], _ other: String, _ otherShape: [Int]) -> Fault {
         Fault(
             .data, "adapter.mismatch", "\(other) \(otherShape) does not fit \(name) \(shape)", at: Place(tensor: other),

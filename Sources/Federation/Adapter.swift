@@ -1,4 +1,4 @@
-// Adapter: the trained low-rank matrices under PEFT's names. Reading and writing files is left to ModelFiles.
+// Adapter: the trained low-rank matrices under PEFT's names. ModelFiles reads and writes the files.
 
 /// A float32 tensor under a name.
 public struct NamedTensor: Sendable, Equatable {
@@ -31,7 +31,7 @@ public struct Adapter: Sendable, Equatable {
         self.tensors = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 
-    /// The name PEFT gives to A (`lora_A`) or B (`lora_B`) of a map of a layer.
+    /// PEFT's name for A (`lora_A`) or B (`lora_B`) of a map of a layer.
     public static func tensorName(layer: Int, map: LinearMap, matrix: Matrix) -> String {
         "base_model.model.model.layers.\(layer).\(map.block).\(map.rawValue).\(matrix.rawValue).weight"
     }

@@ -1,4 +1,4 @@
-// How two adapters differ: the first tensor that does, and how far, in value and in units in the last place.
+// How two adapters differ: the first tensor that differs, and how much, in value and in units in the last place.
 
 /// The first tensor in which two adapters of one shape differ.
 public struct AdapterDifference: Sendable, Equatable {
@@ -25,7 +25,7 @@ public struct AdapterDifference: Sendable, Equatable {
 }
 
 extension AdapterDifference {
-    /// The difference in words, with whose the second value is: `element 5: recomputed 0.25, the site's 0.5, ...`.
+    /// The difference in words; `theirs` says where the second value comes from: `element 5: recomputed 0.25, the site's 0.5, ...`.
     public func words(theirs: String) -> String {
         "element \(element): recomputed \(values.0), \(theirs) \(values.1), \(distance) units in the last place of float32 apart"
             + (ulps == distance ? "" : " (at most \(ulps) in this tensor)") + ", largest difference \(largest)"
@@ -33,8 +33,8 @@ extension AdapterDifference {
 }
 
 extension Adapter {
-    /// The first tensor, in name order, that is not the same bits in both; nil where all are. Tensors of other names or shapes
-    /// count as different with infinite distance.
+    /// The first tensor, in name order, whose bits differ; nil where all are equal. Tensors of other names or shapes count as different
+    /// with infinite distance.
     public func firstDifference(from other: Adapter) -> AdapterDifference? {
         for (index, mine) in tensors.enumerated() {
             guard index < other.tensors.count else { return Self.unlike(mine) }
@@ -75,7 +75,7 @@ extension Adapter {
         return overflow || distance == .min ? .max : abs(distance)
     }
 
-    /// The position of a float on the line of all floats, so that neighbours differ by one.
+    /// The position of a float in the order of all floats, so that neighbours differ by one.
     private static func ordinal(_ value: Float) -> Int64 {
         let bits = Int64(value.bitPattern & 0x7fff_ffff)
         return value.sign == .minus ? -bits : bits

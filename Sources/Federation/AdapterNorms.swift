@@ -1,20 +1,21 @@
-// Norms of what adapters do to the weights, layer by layer: scale B A and the difference of two such products, from the factors alone.
+// Norms of the weight changes that adapters make, layer by layer: of scale B A, and of the difference of two such products, computed from
+// the factors alone.
 
-/// What two adapters do to one decoder layer, as Frobenius norms over its adapted maps.
+/// The weight changes of two adapters in one decoder layer, as Frobenius norms over its adapted maps.
 public struct LayerNorms: Sendable, Equatable {
     /// The layer, from 0.
     public var layer: Int
     /// The norm of the left adapter's weight change (alpha / rank) B A.
     public var left: Double
-    /// That of the right one's.
+    /// The same norm of the right adapter.
     public var right: Double
     /// The norm of the difference of the two weight changes.
     public var difference: Double
 }
 
 extension Adapter {
-    /// The norms of every layer that one of the two adapts, in layer order. The adapters may differ in rank, scale and targets; a map
-    /// that one of them leaves alone counts as zero. Sums run in Double in a fixed order.
+    /// The norms of every layer that at least one of the two adapts, in layer order. The adapters may differ in rank, scale and targets; a
+    /// map that one of them does not adapt counts as zero. Sums are computed in Double in a fixed order.
     public static func layerNorms(_ left: Adapter, _ right: Adapter) -> [LayerNorms] {
         var rows: [LayerNorms] = []
         for layer in 0..<max(left.layerCount, right.layerCount) {
@@ -75,7 +76,7 @@ private struct Factors {
         self.b = (0..<rank).map { r in (0..<b.shape[0]).map { scale * Double(b.values[$0 * rank + r]) } }
     }
 
-    /// |B A|^2 = sum over i, j of (B^T B)_ij (A A^T)_ij; rounding may leave it just below zero.
+    /// |B A|^2 = sum over i, j of (B^T B)_ij (A A^T)_ij; rounding may make it slightly negative.
     var squaredNorm: Double {
         var sum = 0.0
         for i in a.indices {
@@ -85,8 +86,8 @@ private struct Factors {
         return max(0, sum)
     }
 
-    /// |B A - B' A'|^2 as the product of the stacked factors [B - B', B'] and [A; A - A'], whose terms are small where the
-    /// adapters are close: the plain square of the norms would cancel.
+    /// |B A - B' A'|^2 as the product of the stacked factors [B - B', B'] and [A; A - A'], whose terms are small where the adapters are
+    /// close: subtracting the plain squares would lose all digits.
     static func squaredDifference(_ left: Factors?, _ right: Factors?) -> Double {
         guard let left else { return right?.squaredNorm ?? 0 }
         guard let right, left.a.first?.count == right.a.first?.count, left.b.first?.count == right.b.first?.count else {

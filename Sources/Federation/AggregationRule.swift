@@ -1,4 +1,4 @@
-// The rules by which a coordinator weighs uploads. One case a rule; the sums themselves are in the rule's own file.
+// The rules by which a coordinator weights uploads. One case for each rule; the sums are in the rule's own file.
 
 /// How uploads become the new global adapter.
 public enum AggregationRule: Hashable, Sendable {

@@ -1,5 +1,4 @@
-// BackboneSizes: the few sizes of a base model that decide the shapes of its adapters, so that an adapter can be checked
-// where the model is not.
+// BackboneSizes: the few sizes of a base model that decide the shapes of its adapters, so that an adapter can be checked without the model.
 
 /// The sizes that decide the shapes of adapters.
 public struct BackboneSizes: Hashable, Sendable {

@@ -1,4 +1,4 @@
-// The settings that travel unchanged from the workflow reader to the engine and the record. Defaults live in the reader alone.
+// The settings that pass unchanged from the workflow reader to the engine and the record. Only the reader has defaults.
 
 /// How results are computed: one contract of bits everywhere, or bfloat16 products.
 public enum Numerics: String, Sendable, CaseIterable {
@@ -12,8 +12,8 @@ public enum Numerics: String, Sendable, CaseIterable {
 public enum WeightForm: String, Sendable, CaseIterable {
     /// As the file stores them (quantised blocks stay quantised in memory).
     case stored
-    /// The maps of the layers quantised to NF4 in blocks of 64, absmax once more to 8 bits in groups of 256 (Dettmers et al. 2023);
-    /// embedding, head and norms as stored.
+    /// The maps of the layers quantised to NF4 in blocks of 64, with absmax quantised again to 8 bits in groups of 256 (Dettmers et al.
+    /// 2023); embedding, head and norms as stored.
     case nf4
 }
 
@@ -92,7 +92,7 @@ public enum LearningRateSchedule: String, Sendable, CaseIterable {
 public struct TrainingConfiguration: Hashable, Sendable {
     /// Passes over the site's records.
     public var epochs: Int
-    /// Records a step.
+    /// Records in a step.
     public var batchSize: Int
     /// The highest learning rate of the schedule.
     public var learningRate: Double
@@ -100,7 +100,7 @@ public struct TrainingConfiguration: Hashable, Sendable {
     public var warmupRatio: Double
     /// What follows the warm-up.
     public var schedule: LearningRateSchedule
-    /// Tokens a record at most; the input text of a longer one is cut.
+    /// The most tokens of a record; the input text of a longer record is cut.
     public var maxLength: Int
     /// Which tokens the loss covers.
     public var lossOn: LossScope
@@ -108,9 +108,9 @@ public struct TrainingConfiguration: Hashable, Sendable {
     public var weightDecay: Double
     /// The global norm to which gradients are clipped; nil for no clipping.
     public var clipNorm: Double?
-    /// After how many steps the training state is kept, and its digest recorded, again and again; nil: never.
+    /// Every how many steps the training state is kept and its digest recorded; nil: never.
     public var checkpointEvery: Int?
-    /// Whether layers keep their inputs only and run again in the backward pass: less memory, more time, the same bits.
+    /// Whether layers keep only their inputs and run again in the backward pass: less memory, more time, the same bits.
     public var checkpointActivations: Bool
 
     /// Makes a configuration.
@@ -133,7 +133,7 @@ public struct TrainingConfiguration: Hashable, Sendable {
     }
 }
 
-/// Whether a run insists on something that it can do without.
+/// Whether a run requires something that is optional.
 public enum Requirement: String, Sendable, CaseIterable {
     case optional, required
 }
@@ -161,11 +161,11 @@ public struct EvaluationConfiguration: Hashable, Sendable {
     public var cohorts: [CohortID]
     /// When the step runs.
     public var when: EvaluationMoment
-    /// New tokens a record at most.
+    /// The most new tokens of a record.
     public var maxNewTokens: Int
     /// Records decoded together; does not change results in exact numerics.
     public var batchSize: Int
-    /// Scores of another counting beside ours.
+    /// Scores by another way of counting, besides ours.
     public var compatibility: ScoreCompatibility
 
     /// Makes a configuration.

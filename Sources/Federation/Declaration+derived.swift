@@ -1,7 +1,7 @@
-// What follows from a declaration: its rounds, the cohorts that are evaluated, the settings of its steps.
+// Values derived from a declaration: its rounds, the cohorts that are evaluated, the settings of its steps.
 
 extension FederationDeclaration {
-    /// The rounds in order; round 0 alone where only the base model is evaluated.
+    /// The rounds in order; only round 0 where only the base model is evaluated.
     public var roundNumbers: ClosedRange<Int> { rounds == 0 ? 0...0 : 1...rounds }
     /// The cohorts that some step evaluates.
     public var evaluatedCohorts: Set<CohortID> {

@@ -1,14 +1,14 @@
-// What a workflow declares of sites, the coordinator and cohorts: paths as written, never resolved to this machine.
+// What a workflow declares about sites, the coordinator and cohorts: paths as written, never resolved on this machine.
 
-/// A path to annotated notes with what they annotate.
+/// A path to annotated notes, and what they annotate.
 public struct DataSource: Hashable, Sendable {
     /// A folder of BRAT pairs, a .jsonl file or a folder of .bio files; relative to `data_root`.
     public var path: String
     /// What the source annotates.
     public var tasks: TaskSelection
-    /// At most so many records, drawn by the seed; nil for all.
+    /// The most records, drawn by the seed; nil for all.
     public var limit: Int?
-    /// What its labels stand for.
+    /// The meaning of its labels.
     public var labels: LabelMap
 
     /// Makes a source.
@@ -65,7 +65,7 @@ public struct CohortDeclaration: Hashable, Sendable {
     }
 }
 
-/// A federation as declared: what `workflow.yaml` says with every default filled in and every `--set` applied.
+/// A federation as declared: the content of `workflow.yaml` with every default filled in and every `--set` applied.
 public struct FederationDeclaration: Hashable, Sendable {
     /// The workflow's name, kebab-case.
     public var name: String
@@ -87,9 +87,9 @@ public struct FederationDeclaration: Hashable, Sendable {
     public var coordinator: CoordinatorDeclaration?
     /// The cohorts, in cohort order.
     public var cohorts: [CohortDeclaration]
-    /// Whether a document may be in training and in validation or a test too.
+    /// Whether a document may be both in training and in validation or a test.
     public var allowOverlap = false
-    /// What becomes of a document that cannot be read.
+    /// What happens to a document that cannot be read.
     public var badDocuments = BadDocuments.fail
     /// The unit of a site's size in the aggregate step.
     public var sizeUnit = SizeUnit.records
@@ -97,7 +97,7 @@ public struct FederationDeclaration: Hashable, Sendable {
     public var rounds: Int
     /// The steps of each round, in order.
     public var steps: [Step]
-    /// With how many usable uploads a round goes on where sites are absent; nil where every site's step must end.
+    /// The number of usable uploads with which a round continues when sites are absent; nil where every site must finish its step.
     public var quorum: Int?
     /// Whether every commit must be signed by an allowed key.
     public var signing: Requirement

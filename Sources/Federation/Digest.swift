@@ -1,4 +1,4 @@
-// Digest: a SHA-256 value. Computing one is left to the Digests target, which alone links the crypto library.
+// Digest: a SHA-256 value. The Digests target computes it; only that target links the crypto library.
 
 /// A SHA-256 digest.
 public struct Digest: Hashable, Sendable, CustomStringConvertible {

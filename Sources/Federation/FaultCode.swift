@@ -1,5 +1,5 @@
-// FaultCode: the codes that a record may give as the reason why a site was left out or absent. A closed list, so that no record can hold a
-// sentence in place of a code.
+// FaultCode: the codes that a record may give as the reason why a site was left out or absent. It is a closed list, so that no record can
+// hold a sentence in place of a code.
 
 /// The codes of faults that can be a reason in a record.
 package enum FaultCode {

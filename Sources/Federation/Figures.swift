@@ -1,8 +1,8 @@
-// Figures: numbers as subjects of commits and tables write them.
+// Figures: numbers in the form that subjects of commits and tables use.
 
-/// Figures in subjects and tables: fixed places, a point, no locale.
+/// Figures in subjects and tables: a fixed number of decimals, a point, no locale.
 public enum Figures {
-    /// The number with so many places, rounded to nearest.
+    /// The number with that many decimals, rounded to nearest.
     public static func fixed(_ value: Double, _ places: Int) -> String {
         guard value.isFinite else { return value.isNaN ? "nan" : "inf" }
         var scale = 1.0

@@ -1,8 +1,8 @@
-// The weight of each upload: sizes and validation losses in, weights that sum to one out.
+// The weight of each upload: computed from sizes and validation losses; the weights sum to one.
 
 import Faults
 
-/// What the coordinator knows of one upload when it weighs it.
+/// What the coordinator knows about one upload when it computes the weight.
 public struct UploadStanding: Sendable, Equatable {
     /// The site that sent the upload.
     public var site: SiteID
@@ -32,9 +32,9 @@ public struct InfluenceWeight: Sendable, Equatable {
 extension AggregationRule {
     /// The weights of the uploads, in site order.
     ///
-    /// Fed-MedLoRA: w_k = n_k / sum n. Fed-MedLoRA+: w_k = n_k exp(-L_k / temperature) / sum (arXiv 2601.22124). The
-    /// smallest loss is subtracted first, which cancels in the quotient and keeps exp within range; with `size: false`
-    /// the published code's exp(1 - L_k) follows, since its constant cancels as well.
+    /// Fed-MedLoRA: w_k = n_k / sum n. Fed-MedLoRA+: w_k = n_k exp(-L_k / temperature) / sum (arXiv 2601.22124). The smallest loss is
+    /// subtracted first, which cancels in the quotient and keeps exp within range; with `size: false` the result equals that of the
+    /// published code's exp(1 - L_k), since its constant cancels as well.
     ///
     /// Throws `aggregate.nobody-left` for no standing and `aggregate.no-score` where a loss is needed and missing.
     public func weights(of standings: [UploadStanding]) throws(Fault) -> [InfluenceWeight] {
@@ -67,7 +67,7 @@ extension AggregationRule {
         return shares
     }
 
-    /// How the published adapter is made of the uploads, as every record says it.
+    /// How the published adapter is computed from the uploads, in the words of every record.
     public static let averaging = "A and B apart, in site order, sums in double precision, rounded once"
 
     /// The rule with its symbols, for people who read a record.
@@ -80,13 +80,13 @@ extension AggregationRule {
     }
 }
 
-/// exp for weights, from additions, multiplications and fma alone, so that a replay on another C library gives the same bits.
+/// exp for weights, from additions, multiplications and fma only, so that a replay with another C library gives the same bits.
 public enum PortableMath {
     /// e to the x for x at most 0, within 2 units in the last place; 0 below -700.
     public static func exp(_ x: Double) -> Double {
         precondition(x <= 0, "weights need exp of numbers that are not positive")
         guard x > -700 else { return 0 }
-        // x = k ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, so that r keeps its low bits.
+        // x = k ln 2 + r with |r| <= ln 2 / 2; ln 2 is split into two parts, so that r keeps its low bits.
         let k = (x * 1.4426950408889634).rounded(.toNearestOrEven)
         var r = x.addingProduct(-k, 0.6931471803691238)
         r = r.addingProduct(-k, 1.9082149292705877e-10)
@@ -104,10 +104,10 @@ extension Fault {
     public static func nobodyLeft() -> Fault {
         Fault(
             .failed, "aggregate.nobody-left", "no upload of this round can be used",
-            mend: "Look at the sites' train and upload records for why each was left out.")
+            mend: "Read in the sites' train and upload records why each was left out.")
     }
 
-    /// A rule that needs losses met an upload without one.
+    /// A rule that needs losses found an upload without one.
     public static func noScore(_ site: SiteID) -> Fault {
         Fault(
             .failed, "aggregate.no-score", "site \(site) has no finite validation loss",

@@ -3,8 +3,8 @@
 extension JSONValue {
     /// The canonical UTF-8 form. The same value always gives the same bytes.
     ///
-    /// Keys are sorted by their UTF-8 bytes; arrays of scalars stand on one line; strings escape only what JSON demands;
-    /// numbers are Swift's shortest round-trip form. A non-finite number is a slip of the programmer.
+    /// Keys are sorted by their UTF-8 bytes; arrays of scalars are on one line; strings escape only what JSON requires; numbers are in
+    /// Swift's shortest round-trip form. A non-finite number is a programmer's error.
     public var canonical: [UInt8] {
         var out: [UInt8] = []
         write(to: &out, indentation: 0)
@@ -29,7 +29,7 @@ extension JSONValue {
         case .integer(let value): out += String(value).utf8
         case .number(let value):
             precondition(value.isFinite, "canonical JSON holds finite numbers only")
-            // A whole number is written without a fraction, so that it reads back as what it was written from.
+            // A whole number is written without a fraction, so that reading it gives the same value.
             if let whole = Int64(exactly: value), whole.magnitude < 1 << 53 {
                 out += String(whole).utf8
             } else {

@@ -1,19 +1,19 @@
-// Reading JSON by hand (RFC 8259): strict, in time linear in the text, bounded in depth and in how many values it makes, and quick on
+// A JSON parser written by hand (RFC 8259): strict, in time linear in the text, with limits on depth and number of values, and fast on
 // headers and vocabularies of many thousand values.
 
 import Faults
 
 /// What a JSON text may cost and how strictly numbers are read.
 public struct JSONLimits: Sendable {
-    /// How deep arrays and objects may nest; a stack of half a megabyte holds 512.
+    /// How deep arrays and objects may be nested; a stack of half a megabyte holds 512.
     public var depth: Int
     /// How many values there may be: the largest tokenizer.json of today has two million.
     public var values: Int
-    /// Reads what Python writes for numbers that JSON does not have (`NaN`, `Infinity`, `-Infinity`) as texts of these words, so that no
-    /// one takes them for a number or for nothing. Otherwise they are no JSON.
+    /// Reads Python's words for numbers that JSON does not have (`NaN`, `Infinity`, `-Infinity`) as texts, so that nobody takes them for a
+    /// number or for a missing value. Without this, they are not JSON.
     public var allowsNonFinite: Bool
 
-    /// Makes limits; what is not given is what any reader of ours needs at most.
+    /// Makes limits; the defaults are enough for every reader of this program.
     public init(depth: Int = 512, values: Int = 1 << 22, allowsNonFinite: Bool = false) {
         precondition((1...512).contains(depth), "the stack is sized for a depth of 512")
         self.depth = depth
@@ -23,8 +23,8 @@ public struct JSONLimits: Sendable {
 }
 
 extension JSONValue {
-    /// Parses UTF-8 JSON. Throws `data.json` with `place`, the byte and the reason where the text is no JSON, an object names a member
-    /// twice, a number is beyond a Double, or a limit is passed. No text of the document is in the fault.
+    /// Parses UTF-8 JSON. Throws `data.json` with `place`, the byte and the reason where the text is not JSON, an object names a member
+    /// twice, a number does not fit a Double, or a limit is exceeded. The fault holds no text of the document.
     public init(parsing bytes: [UInt8], at place: Place? = nil, limits: JSONLimits = JSONLimits()) throws(Fault) {
         var parser = JSONParser(bytes: bytes, limits: limits)
         guard let value = parser.document() else {
@@ -37,12 +37,12 @@ extension JSONValue {
     }
 }
 
-/// A recursive descent over bytes; every function gives nil at the first byte that is wrong.
+/// A recursive descent over bytes; every function returns nil at the first wrong byte.
 private struct JSONParser {
     let bytes: [UInt8]
     let limits: JSONLimits
     var offset = 0
-    /// What is wrong, where that is more than a byte that cannot be there.
+    /// What is wrong, where that is more than an unexpected byte.
     private(set) var reason: String?
     private var depth = 0
     private var values = 0
@@ -155,7 +155,7 @@ private struct JSONParser {
         return text
     }
 
-    /// The rest of a string that holds an escape (or is broken); `offset` stands at the first odd byte.
+    /// The rest of a string that holds an escape (or is broken); `offset` is at the first unusual byte.
     private mutating func escapedString(from start: Int) -> String? {
         var text = Array(bytes[start..<offset])
         while let byte = current, byte >= 0x20 {
@@ -236,9 +236,9 @@ private struct JSONParser {
             ? .string(number < 0 ? "-Infinity" : "Infinity") : refuse("a number is beyond 64-bit floating point")
     }
 
-    /// A word of Python's for a number that JSON does not have.
+    /// One of Python's words for a number that JSON does not have.
     private mutating func notFinite(_ text: StaticString, sign: String = "") -> JSONValue? {
-        guard limits.allowsNonFinite else { return refuse("NaN and Infinity are no numbers of JSON") }
+        guard limits.allowsNonFinite else { return refuse("NaN and Infinity are not JSON numbers") }
         return word(text, .string("\(sign)\(text)"))
     }
 }

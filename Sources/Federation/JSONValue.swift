@@ -1,4 +1,4 @@
-// JSONValue: a JSON document as a value. Reading text and writing the canonical form of the ledger stand in files of their own.
+// JSONValue: a JSON document as a value. Parsing and the canonical form of the ledger are in files of their own.
 
 /// A JSON value. Objects have no order of their own; the canonical form sorts keys.
 public enum JSONValue: Sendable {
@@ -32,12 +32,12 @@ extension JSONValue {
     }
     /// The value of a truth value, or nil.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-    /// The member of that name where this is an object that has it.
+    /// The member of that name; nil where this is not an object or has no such member.
     public subscript(_ key: String) -> JSONValue? { members?[key] }
 }
 
 extension JSONValue: Equatable {
-    /// Whether both are the same JSON: 64 and 64.0 are one number.
+    /// Whether both are the same JSON: 64 and 64.0 are the same number.
     public static func == (left: JSONValue, right: JSONValue) -> Bool {
         switch (left, right) {
         case (.null, .null): true
@@ -67,7 +67,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     public init(booleanLiteral value: Bool) { self = .bool(value) }
     /// An array.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-    /// An object; a key written twice is a slip of the programmer.
+    /// An object; a key that is written twice is a programmer's error.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(Dictionary(uniqueKeysWithValues: elements))
     }

@@ -54,7 +54,7 @@ public struct RunName: Hashable, Sendable, CustomStringConvertible {
     public var description: String { name }
 }
 
-/// What counts as a kebab-case name: a-z and 0-9 in groups joined by single hyphens, at most 64 characters.
+/// The definition of a kebab-case name: a-z and 0-9 in groups joined by single hyphens, at most 64 characters.
 public enum KebabCase {
     /// Whether the text is such a name.
     public static func accepts(_ text: String) -> Bool {

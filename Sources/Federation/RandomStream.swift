@@ -1,5 +1,5 @@
-// RandomStream: where every random number of a run comes from. Philox 4x32-10 (Salmon et al. 2011) by counter: no state, no order to depend
-// on. The engine computes the same words in groups; here they are computed one block at a time, for what needs no engine.
+// RandomStream: where every random number of a run comes from. Philox 4x32-10 (Salmon et al. 2011) by counter: it has no state, so no order
+// matters. The engine computes the same words in groups; here they are computed one block at a time, for code that needs no engine.
 //
 // The key of a stream is a 64-bit hash of the words (seed, purpose, round, owner), the owner as FNV-1a of its UTF-8:
 //
@@ -18,7 +18,7 @@ public struct RandomStream: Sendable {
         case dropout = 3
         /// Records drawn from a source; stream (source, part).
         case recordsDrawn = 4
-        /// Weights of a model that is only measured.
+        /// Weights of a model that is used only for measuring.
         case randomModel = 5
         /// Documents drawn for an interval; stream (resample, 0).
         case resamples = 11
@@ -27,7 +27,7 @@ public struct RandomStream: Sendable {
     package let key: (UInt32, UInt32)
     package let stream: (UInt32, UInt32)
 
-    /// The stream of those words.
+    /// The stream for this seed, purpose, round and owner.
     public init(seed: UInt64, purpose: Purpose, round: Int = 0, owner: String = "", stream: (Int, Int)) {
         var name: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in owner.utf8 { name = (name ^ UInt64(byte)) &* 0x100_0000_01b3 }
@@ -72,7 +72,7 @@ public struct RandomStream: Sendable {
     }
 }
 
-/// The random words with which a bootstrap draws the documents of a cohort for one resample.
+/// The random words with which a bootstrap resamples the documents of a cohort.
 public func resamplingWords(count: Int, seed: UInt64, cohort: String, resample: Int) -> [UInt32] {
     RandomStream(seed: seed, purpose: .resamples, owner: cohort, stream: (resample, 0)).words(count)
 }

@@ -1,14 +1,14 @@
-// RecordReader: the fields of a committed record, each with its type; what is missing or of another type is a fault with its place.
+// RecordReader: the fields of a committed record, each with its type; a field that is missing or of another type is a fault with its place.
 
 import Faults
 
-/// Reads the fields of a committed record; a missing one is a damaged ledger, not a slip of the program.
+/// Reads the fields of a committed record; a missing field is damage of the ledger, not an error of the program.
 public struct RecordReader {
     /// The object.
     public let value: JSONValue
     /// The path of the file in the tree.
     public let path: String
-    /// The commit that it was read from; nil where there is none yet.
+    /// The commit that it was read from; nil where it is not committed yet.
     public let commit: String?
 
     /// Wraps an object.

@@ -30,29 +30,29 @@ public struct TaskSelection: Hashable, Sendable {
     }
 }
 
-/// What the labels of a source's annotations stand for, where they are not ours.
+/// The meaning of the labels of a source's annotations, if they are not our types.
 public struct LabelMap: Hashable, Sendable {
-    /// The relation type that a relation's label may stand for.
+    /// The relation type that a relation's label may mean.
     public static let relation = "hasAttr"
-    /// A label and the type it stands for, or nil where annotations of that label are to be passed over.
+    /// A label and the type that it means, or nil where annotations of that label are passed over.
     public var names: [String: String?]
 
-    /// Makes a map; without names every label stands for itself.
+    /// Makes a map; without names every label is its own type.
     public init(_ names: [String: String?] = [:]) { self.names = names }
 
-    /// The type of a label: itself where the map does not name it, nil where it is passed over.
+    /// The type of a label: the label itself where the map does not name it, nil where it is passed over.
     public func type(of label: String) -> String? { names[label] ?? label }
 }
 
-/// What becomes of a document that cannot be read.
+/// What happens to a document that cannot be read.
 public enum BadDocuments: String, Sendable, CaseIterable {
-    /// Every fault is told and nothing runs.
+    /// Every fault is reported and nothing runs.
     case fail
     /// The document is left out, counted and named.
     case skip
 }
 
-/// The unit in which a site's size n_k counts.
+/// The unit of a site's size n_k.
 public enum SizeUnit: String, Sendable, CaseIterable {
     /// Records trained on.
     case records
@@ -60,17 +60,17 @@ public enum SizeUnit: String, Sendable, CaseIterable {
     case labelTokens = "label_tokens"
 }
 
-/// Scores of another counting beside ours.
+/// Scores by another way of counting, besides ours.
 public enum ScoreCompatibility: String, Sendable, CaseIterable {
-    /// Ours alone.
+    /// Only ours.
     case none
-    /// Those of the published evaluation too, faults included, for comparison with its figures alone.
+    /// Also those of the published evaluation, with its faults, only for comparison with its figures.
     case authors
 }
 
 /// Where the heads that relation extraction is asked about come from in an evaluation.
 public enum HeadSource: String, Sendable, CaseIterable {
-    /// The annotated heads: relation extraction alone is scored.
+    /// The annotated heads: only relation extraction is scored.
     case gold
     /// The mentions that named entity recognition found: the end-to-end score.
     case predicted

@@ -1,5 +1,5 @@
-// TrainingState: where a training call stands after a step: all that the steps after it depend on. Schedule and random numbers are
-// functions of the step alone, so they are not here.
+// TrainingState: the state of a training call after a step: everything that later steps depend on. Schedule and random numbers are
+// functions of the step alone, so they are not part of it.
 
 /// The state of a training call between two steps.
 public struct TrainingState: Sendable, Equatable {
@@ -7,7 +7,7 @@ public struct TrainingState: Sendable, Equatable {
     public var adapter: Adapter
     /// AdamW's first moments, under the names and in the shapes of the weights.
     public var firstMoment: Adapter
-    /// AdamW's second moments, likewise.
+    /// AdamW's second moments, in the same form.
     public var secondMoment: Adapter
     /// The mean cross-entropy of every step done, in nats, before its update.
     public var losses: [Double]

@@ -1,5 +1,5 @@
-// UploadSource: the uploads of a round as an aggregation rule reads them: one tensor of one upload at a time, again where a rule must, so
-// that the memory of a rule does not grow with the number of sites unless the rule asks for it.
+// UploadSource: the uploads of a round as an aggregation rule reads them: one tensor of one upload at a time, and again if necessary, so
+// that the memory of a rule does not grow with the number of sites unless the rule needs it.
 
 import Faults
 
@@ -15,14 +15,14 @@ public protocol UploadSource {
     func values(of tensor: Int, in upload: Int) throws(Fault) -> [Float]
 }
 
-/// How a rule came to an adapter.
+/// How a rule computed an adapter.
 public struct CombinationEvidence: Sendable, Equatable {
     /// The weight of each upload, in site order.
     public var weights: [InfluenceWeight]
 }
 
 extension AggregationRule {
-    /// Makes the adapter that the round publishes, in float32 before it is rounded to the published precision.
+    /// Computes the adapter that the round publishes, in float32, before it is rounded to the published precision.
     ///
     /// Throws `aggregate.nobody-left`, `aggregate.no-score`, and the faults of the source.
     public func combine(
@@ -35,9 +35,9 @@ extension AggregationRule {
         }
     }
 
-    /// The weighted mean of A and of B, each apart, as Fed-MedLoRA takes it: mean(B) mean(A) is not mean(B A).
+    /// The weighted mean of A and the weighted mean of B, computed separately, as Fed-MedLoRA does: mean(B) mean(A) is not mean(B A).
     ///
-    /// Uploads are read one after the other and added to sums in Double, so that memory is that of one upload and of the sums. Each sum runs
+    /// Uploads are read one after the other and added to sums in Double, so that memory holds one upload and the sums. Each sum is computed
     /// in site order and is rounded to float32 once.
     private func mean(of uploads: some UploadSource, _ weights: [Double]) throws(Fault) -> Adapter {
         let tensors = uploads.tensors

@@ -1,4 +1,4 @@
-// AllowedSigners: who may sign what and when, in the format that ssh-keygen and git read (ssh-keygen(1), ALLOWED SIGNERS).
+// AllowedSigners: who may sign which commits and when, in the format that ssh-keygen and git read (ssh-keygen(1), ALLOWED SIGNERS).
 
 import Faults
 import Federation
@@ -10,7 +10,7 @@ public enum SignerRole: Hashable, Sendable, CustomStringConvertible {
     case coordinator
     /// What one site trains and uploads, and its approvals.
     case site(SiteID)
-    /// Approvals of one site, where another person than the one who runs it gives them.
+    /// Approvals of one site, where they are given by another person than the one who runs the site.
     case approver(SiteID)
 
     /// Reads `coordinator`, `site:NAME` or `approver:NAME`; nil for anything else.
@@ -25,7 +25,7 @@ public enum SignerRole: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The principal that stands for the role in the file.
+    /// The principal of the role in the file.
     public var description: String {
         switch self {
         case .coordinator: "coordinator"
@@ -34,7 +34,7 @@ public enum SignerRole: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The key's file in the keys folder. Commitment keys lie beside it as `<owner>.key`.
+    /// The key's file in the keys folder. Commitment keys are beside it as `<owner>.key`.
     public var fileName: String { description.replacingOccurrences(of: ":", with: "-") + ".ed25519" }
 }
 
@@ -44,9 +44,9 @@ public struct AllowedSigner: Hashable, Sendable {
     public var role: SignerRole
     /// The key.
     public var key: SSHPublicKey
-    /// The first second it may sign in, in seconds since 1970.
+    /// The first second in which it may sign, in seconds since 1970.
     public var validAfter: Int64
-    /// The first second it may no longer sign in; nil without an end.
+    /// The first second in which it may no longer sign; nil where there is no end.
     public var validBefore: Int64?
 
     /// Makes a signer.
@@ -77,7 +77,7 @@ public struct AllowedSigners: Equatable, Sendable {
     /// Makes a file of signers.
     public init(_ signers: [AllowedSigner]) { self.signers = signers }
 
-    /// Reads the one form that `bytes` writes; a line in any other is a fault, so that no option is passed over. Throws
+    /// Reads only the form that `bytes` writes; a line in any other form is a fault, so that no option is ignored. Throws
     /// `keys.bad-signers` with the line.
     public init(parsing bytes: [UInt8], file: String, commit: String? = nil) throws(Fault) {
         signers = []
@@ -110,14 +110,14 @@ public struct AllowedSigners: Equatable, Sendable {
     /// The file.
     public var bytes: [UInt8] { Array(signers.map { $0.line + "\n" }.joined().utf8) }
 
-    /// Ends a key's time for a role; never later than it ended already. Throws `keys.not-allowed` where it never had one.
+    /// Ends a key's time for a role; if it ended earlier, nothing changes. Throws `keys.not-allowed` where the key never had the role.
     public mutating func end(_ key: SSHPublicKey, _ role: SignerRole, at time: Int64) throws(Fault) {
         let own = signers.indices.filter { signers[$0].key == key && signers[$0].role == role }
         if own.isEmpty { throw .notAllowed("the key \(key) is not allowed for \(role)") }
         for index in own { signers[index].validBefore = min(signers[index].validBefore ?? .max, time) }
     }
 
-    /// Whether a key may sign for one of the roles at that time; nil where it may, else what is wrong.
+    /// Whether a key may sign for one of the roles at that time; nil where it may, otherwise what is wrong.
     package func flaw(of key: SSHPublicKey, for roles: [SignerRole], at time: Int64) -> String? {
         let known = signers.filter { $0.key == key }
         let names = roles.map(\.description).joined(separator: " or ")
@@ -135,7 +135,7 @@ public struct AllowedSigners: Equatable, Sendable {
     }
 }
 
-/// Times as allowed-signers files write them: `20261125000000Z`, UTC.
+/// Times in the form of allowed-signers files: `20261125000000Z`, UTC.
 package enum SignerTime {
     package static func text(_ seconds: Int64) -> String {
         let formatter = ISO8601DateFormatter()
@@ -144,7 +144,7 @@ package enum SignerTime {
         }
     }
 
-    /// Nil for anything but that form.
+    /// Nil for any other form.
     static func seconds(_ text: some StringProtocol) -> Int64? {
         let digits = Array(text)
         guard digits.count == 15, digits.last == "Z" else { return nil }
@@ -158,7 +158,7 @@ package enum SignerTime {
 }
 
 extension Sequence<Substring> {
-    /// Elements two by two; the last one alone where their count is odd.
+    /// Elements in pairs; the last pair has one element where their number is odd.
     fileprivate func chunked() -> [(Substring, Substring)] {
         let all = Array(self)
         return stride(from: 0, to: all.count, by: 2).map { (all[$0], $0 + 1 < all.count ? all[$0 + 1] : "") }

@@ -1,16 +1,16 @@
-// Identities: the ledger's line of allowed signers. It only ever grows: a key is added, or gets an end; nothing is rewritten.
+// Identities: the ledger's line of allowed signers. It only grows: a key is added or gets an end; nothing is rewritten.
 
 import Faults
 import Federation
 import Foundation
 import GitLedger
 
-/// The allowed signers of a ledger, with their own history.
+/// The allowed signers of a ledger, and their history.
 public struct Identities: Sendable {
     /// The file in the tree of the line.
     static let file = RunPath.signers
 
-    /// The commit the line stands at.
+    /// The commit that the line's ref names.
     public let tip: CommitID
     /// The signers as they are now.
     public let signers: AllowedSigners
@@ -26,8 +26,8 @@ public struct Identities: Sendable {
         return try AllowedSigners(parsing: bytes, file: file, commit: commit.hex)
     }
 
-    /// Commits changed signers, signed by a coordinator's key. The first commit allows the coordinator who signs it. A new key is allowed from
-    /// the commit's own time on, so that nobody can be let in for the past.
+    /// Commits changed signers, signed by a coordinator's key. The first commit allows the coordinator who signs it. A new key is allowed
+    /// from the commit's own time on, so that nobody can be allowed for the past.
     public static func commit(
         _ signers: AllowedSigners, by coordinator: SSHPrivateKey, to ledger: Ledger
     ) throws(Fault) -> CommitID {
@@ -52,7 +52,7 @@ public struct Identities: Sendable {
         return try ledger.commit(draft)
     }
 
-    /// What a change did, from the two lists alone: a subject cannot say anything else.
+    /// What a change did, computed from the two lists alone: a subject cannot say anything else.
     package static func subject(of now: AllowedSigners, after before: AllowedSigners?) -> String {
         let old = before?.signers ?? []
         let added = Array(now.signers.dropFirst(old.count))
@@ -66,12 +66,12 @@ public struct Identities: Sendable {
         }
     }
 
-    /// What a list of signers may not do after another: take a line away or rewrite it, give a key more time, let a key in for the past, or
-    /// let a key in again whose time has ended. Nil where nothing is wrong.
+    /// Changes that a list of signers must not make to the list before it: remove or rewrite a line, give a key more time, allow a key for
+    /// the past, or allow a key again whose time has ended. Nil where nothing is wrong.
     package static func flaw(of now: AllowedSigners, after before: AllowedSigners?, at time: Int64) -> String? {
         let old = before?.signers ?? []
         for (index, signer) in old.enumerated() {
-            guard index < now.signers.count else { return "the signer \(signer.role) \(signer.key) was taken away" }
+            guard index < now.signers.count else { return "the signer \(signer.role) \(signer.key) was removed" }
             var ended = now.signers[index]
             let isEarlier = (ended.validBefore ?? .max) <= (signer.validBefore ?? .max)
             ended.validBefore = signer.validBefore
@@ -82,14 +82,14 @@ public struct Identities: Sendable {
                 return "the signer \(signer.role) \(signer.key) is allowed from before the commit that brings it"
             }
             if old.contains(where: { $0.key == signer.key && $0.validBefore != nil }) {
-                return "the key \(signer.key) is let in again after its time was ended"
+                return "the key \(signer.key) is allowed again after its time ended"
             }
         }
         return nil
     }
 
-    /// What is wrong with the line: a commit that no coordinator of its time signed, that the program did not write, that runs back in time, or
-    /// that took back what an earlier one said.
+    /// What is wrong with the line: a commit that no coordinator of its time signed, that the program did not write, that is dated before
+    /// its parent, or that changed what an earlier one said.
     package func faults(_ ledger: Ledger) throws(Fault) -> (commits: Int, faults: [Fault]) {
         var faults: [Fault] = []
         let line = try ledger.firstParents(from: tip)
@@ -122,9 +122,10 @@ public struct Identities: Sendable {
     }
 }
 
-/// What holds for each commit of a line that is a plain chain: answers, allowed signers, pruned contents.
+/// The rules for each commit of a line that is a plain chain: answers, allowed signers, pruned contents.
 package enum SharedCommit {
-    /// What is wrong with a commit of the kind that follows `before`, the root of the chain where nil: words, whatever the commit holds.
+    /// What is wrong with a commit of the kind that follows `before`, or that is the root of the chain where it is nil; the text says
+    /// nothing of the commit's content.
     package static func flaws(
         of commit: CommitRecord, _ kind: StepKind, after before: CommitRecord?, ledger: Ledger
     ) throws(Fault) -> [String] {
@@ -163,13 +164,14 @@ extension SSHPrivateKey {
 
 /// Checks the signature of a commit.
 package enum SignedCommit {
-    /// What is wrong with a commit's signature; nil where it was made by an allowed key of one of the roles at a time it was valid.
+    /// What is wrong with a commit's signature; nil where it was made by an allowed key of one of the roles, at a time when the key was
+    /// valid.
     package static func flaw(
         of commit: CommitRecord, for roles: [SignerRole], _ signers: AllowedSigners, _ ledger: Ledger
     ) throws(Fault) -> String? {
         guard let (content, text) = try ledger.signedContent(of: commit.id) else { return "the commit is not signed" }
         guard let signature = SSHSignature(armoured: text), signature.namespace == SSHSignature.commits else {
-            return "the signature is no Ed25519 signature of OpenSSH for git"
+            return "the signature is not an Ed25519 signature of OpenSSH for git"
         }
         guard signature.covers(content) else { return "the signature is not that of the commit" }
         return signers.flaw(of: signature.key, for: roles, at: commit.time)
@@ -182,8 +184,8 @@ public struct SigningKeys: Sendable {
 
     /// Reads the keys of the coordinator and the sites from a folder; nil where the coordinator has none, so that the run is not signed.
     ///
-    /// Throws `keys.missing` where a site has none then (half a signature proves nothing) and `keys.not-allowed` for a key that the
-    /// ledger does not allow now.
+    /// Throws `keys.missing` where a site has none although the coordinator has one (half a signature proves nothing), and
+    /// `keys.not-allowed` for a key that the ledger does not allow now.
     public static func load(
         from folder: String, sites: [SiteID], ledger: Ledger
     ) throws(Fault) -> SigningKeys? {

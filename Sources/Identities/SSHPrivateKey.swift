@@ -1,4 +1,4 @@
-// SSHPrivateKey: an unencrypted Ed25519 key in OpenSSH's own format (openssh-key-v1), read and written. docs/ledger.md has the layout.
+// SSHPrivateKey: reads and writes an unencrypted Ed25519 key in OpenSSH's own format (openssh-key-v1). docs/ledger.md gives the layout.
 
 import Digests
 import Faults
@@ -25,13 +25,13 @@ public struct SSHPrivateKey: Sendable {
         self.publicKey = publicKey
     }
 
-    /// Reads a key file. Throws `keys.missing`, `keys.encrypted` for one that asks for a passphrase and `keys.bad-key` for
-    /// another kind of key or a damaged one.
+    /// Reads a key file. Throws `keys.missing`, `keys.encrypted` for a key with a passphrase, and `keys.bad-key` for another kind of key or
+    /// a damaged one.
     public init(reading path: String) throws(Fault) {
         let bytes = try LocalFile.read(
             path, kind: .data, code: "keys.missing", mend: "Make it with medrounds keys new, or name the right --keys.")
         guard let blob = SSHWire.unarmoured(String(decoding: bytes, as: UTF8.self), Self.label) else {
-            throw .badKey(path, "the file is no private key of OpenSSH")
+            throw .badKey(path, "the file is not a private key of OpenSSH")
         }
         var outer = SSHReader(blob)
         guard outer.take(Self.magic.count) == Self.magic, let cipher = outer.text(), let derivation = outer.text(),
@@ -40,7 +40,7 @@ public struct SSHPrivateKey: Sendable {
         else { throw .badKey(path, "the key is cut short or damaged") }
         guard cipher == "none", derivation == "none" else {
             throw Fault(
-                .data, "keys.encrypted", "the key is encrypted (\(cipher)); no passphrase is asked for here",
+                .data, "keys.encrypted", "the key is encrypted (\(cipher)); this program asks for no passphrase",
                 at: Place(file: path),
                 mend: "Use a key without a passphrase, kept readable by its owner alone: medrounds keys new makes one.")
         }
@@ -59,15 +59,15 @@ public struct SSHPrivateKey: Sendable {
         self.publicKey = publicKey
     }
 
-    /// Writes the pair: the private key readable by its owner alone, the public one beside it as `.pub`. Throws `keys.exists`
-    /// where either is there, since a key that is written over is lost.
+    /// Writes the pair: the private key readable only by its owner, the public one beside it as `.pub`. Throws `keys.exists` where either
+    /// exists, since a key that is overwritten is lost.
     public func write(to path: String, comment: String) throws(Fault) {
         for taken in [path, path + ".pub"] where FileManager.default.fileExists(atPath: taken) {
             throw Fault(
                 .usage, "keys.exists", "a key is already there", at: Place(file: taken),
                 mend: "Rotate it with medrounds keys rotate, or choose another folder with --keys.")
         }
-        // Both halves of the check word are equal by definition; its value matters only to encrypted keys.
+        // Both halves of the check word are equal by definition; the value matters only for encrypted keys.
         var secret = SSHWire.word(0x6d72_6b79) + SSHWire.word(0x6d72_6b79) + SSHWire.string(SSHWire.algorithm)
         secret += SSHWire.string(publicKey.bytes) + SSHWire.string(key.seed + publicKey.bytes) + SSHWire.string(comment)
         var padding: UInt8 = 1

@@ -1,26 +1,26 @@
-// SSHSignature: the detached signature of OpenSSH (SSHSIG version 1, SHA-512), made and checked. git's gpgsig header holds it armoured.
+// SSHSignature: makes and checks the detached signature of OpenSSH (SSHSIG version 1, SHA-512). git's gpgsig header holds it armoured.
 
 import Digests
 import Faults
 import Federation
 
-/// A signature taken apart.
+/// A signature and its parts.
 package struct SSHSignature: Equatable {
     private static let label = "SSH SIGNATURE"
     private static let magic = Array("SSHSIG".utf8)
     private static let hash = "sha512"
-    /// What commits are signed for: a signature made for a commit proves nothing elsewhere.
+    /// The namespace of commits: a signature made for a commit proves nothing elsewhere.
     static let commits = "git"
-    /// What witness statements are signed for.
+    /// The namespace of witness statements.
     package static let witness = "medrounds-witness"
 
-    /// Who signed.
+    /// The key that signed.
     package let key: SSHPublicKey
-    /// What for.
+    /// The namespace it was made for.
     package let namespace: String
     private let signature: [UInt8]
 
-    /// Reads an armoured signature; nil for anything but Ed25519 over SHA-512 in the one form we write.
+    /// Reads an armoured signature; nil for anything but Ed25519 over SHA-512 in the only form that we write.
     package init?(armoured text: String) {
         guard let bytes = SSHWire.unarmoured(text, Self.label) else { return nil }
         var reader = SSHReader(bytes)
@@ -42,7 +42,7 @@ package struct SSHSignature: Equatable {
         SigningKey.accepts(signature, of: Self.statement(message, namespace), by: key.bytes)
     }
 
-    /// Signs a message; the armour ends without a line end, since one before git's next header would end the headers.
+    /// Signs a message; the armour ends without a line end, since a line end before git's next header would end the headers.
     package static func sign(_ message: [UInt8], with key: SSHPrivateKey, for namespace: String) throws(Fault) -> String
     {
         guard let signature = key.key.signature(of: statement(message, namespace)) else {
@@ -57,7 +57,7 @@ package struct SSHSignature: Equatable {
         return String(SSHWire.armoured(bytes, label).dropLast())
     }
 
-    /// What Ed25519 signs: the namespace and the hash, never the message itself.
+    /// The bytes that Ed25519 signs: the namespace and the hash, never the message itself.
     private static func statement(_ message: [UInt8], _ namespace: String) -> [UInt8] {
         magic + SSHWire.string(namespace) + SSHWire.string([]) + SSHWire.string(hash)
             + SSHWire.string(SigningKey.sha512(message))

@@ -1,4 +1,4 @@
-// SSHWire: what the SSH formats share: length-prefixed strings (RFC 4251), base64 in armour, and a public key on one line.
+// SSHWire: what the SSH formats have in common: length-prefixed strings (RFC 4251), base64 in armour, and a public key on one line.
 
 import Digests
 import Faults
@@ -6,7 +6,7 @@ import Federation
 import Foundation
 import LocalFiles
 
-/// Reads a buffer of length-prefixed fields; every read is nil past the end.
+/// Reads a buffer of length-prefixed fields; every read after the end gives nil.
 struct SSHReader {
     private var rest: ArraySlice<UInt8>
 
@@ -42,8 +42,8 @@ enum SSHWire {
     static func string(_ bytes: [UInt8]) -> [UInt8] { word(bytes.count) + bytes }
     static func string(_ text: String) -> [UInt8] { string(Array(text.utf8)) }
 
-    /// Base64 of the bytes between `-----BEGIN label-----` and `-----END label-----`, 70 columns wide as ssh-keygen writes it,
-    /// with a line end after each line.
+    /// Base64 of the bytes between `-----BEGIN label-----` and `-----END label-----`, 70 columns wide as ssh-keygen writes it, with a line
+    /// end after each line.
     static func armoured(_ bytes: [UInt8], _ label: String) -> String {
         var text = "-----BEGIN \(label)-----\n"
         var rest = Data(bytes).base64EncodedString()[...]
@@ -54,7 +54,7 @@ enum SSHWire {
         return text + "-----END \(label)-----\n"
     }
 
-    /// The bytes inside an armour of that label; nil where the text is anything else.
+    /// The bytes inside an armour with that label; nil for any other text.
     static func unarmoured(_ text: String, _ label: String) -> [UInt8]? {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         while lines.last == "" { lines.removeLast() }

@@ -1,9 +1,9 @@
-// HTML: text that is escaped wherever a value is put in, so that no name, path or summary can become markup.
+// HTML: text that is escaped wherever a value is inserted, so that no name, path or summary can become markup.
 
 import Federation
 import RunRecords
 
-/// A piece of HTML or SVG. What stands in a literal is markup; what is interpolated is text and is escaped, unless it is HTML itself.
+/// A piece of HTML or SVG. The text of a literal is markup; an interpolated value is text and is escaped, unless it is HTML itself.
 struct HTML: ExpressibleByStringInterpolation, Equatable {
     var source: String
 
@@ -21,12 +21,12 @@ struct HTML: ExpressibleByStringInterpolation, Equatable {
         mutating func appendInterpolation(_ html: HTML) { source += html.source }
         mutating func appendInterpolation(_ pieces: [HTML]) { source += HTML(pieces).source }
         mutating func appendInterpolation(_ number: Int) { source += String(number) }
-        /// A length or coordinate of a drawing, to a tenth.
+        /// A length or coordinate of a drawing, with one decimal.
         mutating func appendInterpolation(_ length: Double) { source += Figures.fixed(length, 1) }
         mutating func appendInterpolation(_ text: String) { source += HTML.escaped(text) }
     }
 
-    /// The five characters that mean something in markup as references; control characters, which XML forbids, as U+FFFD.
+    /// Replaces the five characters that have a meaning in markup by references, and control characters, which XML forbids, by U+FFFD.
     static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -44,7 +44,7 @@ struct HTML: ExpressibleByStringInterpolation, Equatable {
         return result
     }
 
-    /// A table: the first cell of each row names it; numbers stand to the right where `numeric` says so.
+    /// A table: the first cell of each row names it; columns in `numeric` are aligned to the right.
     static func table(_ header: [String], numeric: Set<Int> = [], _ rows: [[HTML]]) -> HTML {
         func cell(_ tag: String, _ column: Int, _ content: HTML) -> HTML {
             let kind: HTML = numeric.contains(column) ? " class=\"n\"" : ""

@@ -1,4 +1,4 @@
-// ReportCharts: the drawings of a report, inline SVG. Each is 360 units wide, so that its text stays readable on a phone.
+// ReportCharts: the drawings of a report as inline SVG. Each is 360 units wide, so that its text stays readable on a phone.
 
 import Federation
 import RunRecords
@@ -6,7 +6,7 @@ import RunRecords
 enum ReportCharts {
     static let width = 360.0
 
-    /// A drawing with a description for those who do not see it.
+    /// A drawing with a description for people who cannot see it.
     private static func svg(_ height: Double, _ label: String, _ content: [HTML]) -> HTML {
         """
         <svg viewBox="0 0 \(width) \(height)" role="img" aria-label="\(label)">
@@ -30,7 +30,7 @@ enum ReportCharts {
 
     // MARK: The federation
 
-    /// Sites on the left, the coordinator on the right, a line as thick as the site's last weight.
+    /// Sites on the left, the coordinator on the right; each line is as thick as the site's last weight.
     static func federation(
         sites: [(name: String, records: Int, weight: Double?)], coordinator: String, cohorts: [String]
     ) -> HTML {
@@ -68,7 +68,7 @@ enum ReportCharts {
 
     // MARK: Losses
 
-    /// One site's step losses over all rounds, with the coordinator's validation loss at each round's end.
+    /// One site's step losses over all rounds, and the coordinator's validation loss at the end of each round.
     static func losses(
         rounds: [(round: Int, losses: [Double], validation: Double?)], top: Double, color: String, label: String
     ) -> HTML {
@@ -107,7 +107,7 @@ enum ReportCharts {
         return svg(190, label, content)
     }
 
-    /// Round numbers from 0 to the top, four of them or so.
+    /// Round numbers from 0 to the top, about four of them.
     static func ticks(_ top: Double) -> [Double] {
         guard top > 0, top.isFinite else { return [0] }
         var step = 1e-6
@@ -125,7 +125,7 @@ enum ReportCharts {
 
     // MARK: Weights
 
-    /// A bar a round, divided by the weights of the sites.
+    /// One bar for each round, divided by the weights of the sites.
     static func weights(_ rounds: [(round: Int, weights: [Double?])]) -> HTML {
         let row = rounds.count > 12 ? 12.0 : 30.0
         var content: [HTML] = []
@@ -196,7 +196,7 @@ enum ReportCharts {
 
     // MARK: Bytes
 
-    /// A bar a row, on one scale.
+    /// One bar for each row, all on the same scale.
     static func bars(_ rows: [(name: String, value: Int, color: String)], label: String) -> HTML {
         let row = 22.0
         let most = Double(max(1, rows.map(\.value).max() ?? 1))

@@ -1,12 +1,12 @@
-// ReportStyle: how a report looks, on a screen, on a phone and on paper.
+// ReportStyle: the style of a report for screens, phones and paper.
 
 enum ReportStyle {
-    /// Colours that people with any colour vision tell apart (Okabe and Ito), for sites in site order.
+    /// Colours that people with any colour vision can distinguish (Okabe and Ito), for sites in site order.
     static let palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#3a86b5", "#7a5195"]
 
     static func color(_ index: Int) -> String { palette[index % palette.count] }
 
-    /// Lines of sites beyond the palette are dashed.
+    /// If there are more sites than colours, the lines of the others are dashed.
     static func dash(_ index: Int) -> String { index < palette.count ? "none" : "4 2" }
 
     static let sheet: HTML = """

@@ -1,5 +1,5 @@
-// RunComparison: two runs, or two rounds of one, side by side: plans by key, weights, losses, metrics, and what the global adapters do
-// to each layer. From the ledger alone.
+// RunComparison: two runs, or two rounds of one run, side by side: plans by key, weights, losses, metrics, and how the global adapters
+// change each layer. Computed from the ledger alone.
 
 import Digests
 import Faults
@@ -27,7 +27,7 @@ public struct RunMoment: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// The form of the command line.
+    /// The form used on the command line.
     public var description: String { round.map { "\(run)@\($0)" } ?? run.name }
 }
 
@@ -55,7 +55,7 @@ public struct RunComparison: Sendable {
     public var metrics: [Figure]
     /// The digests of the global adapters; nil where a side has none.
     public var adapters: (left: Digest?, right: Digest?)
-    /// What the adapters do to each layer; empty where one side has none or the models differ in size.
+    /// How the adapters change each layer; empty where one side has none or the models differ in size.
     public var layers: [LayerNorms]
 
     /// Compares. Throws `run.missing`, `replay.no-round`, or what is wrong with a record.
@@ -76,7 +76,7 @@ public struct RunComparison: Sendable {
         }
     }
 
-    /// Figures by name: those of the left in its order, then those the right alone has.
+    /// Figures by name: those of the left side in its order, then those that only the right side has.
     private static func pair(_ left: [(String, Double)], _ right: [(String, Double)]) -> [Figure] {
         var figures = left.map { name, value in
             Figure(name: name, left: value, right: right.first { $0.0 == name }?.1)
@@ -87,7 +87,7 @@ public struct RunComparison: Sendable {
         return figures
     }
 
-    /// One side, read.
+    /// One side of the comparison.
     private struct Side {
         var moment: RunMoment
         var plan: Plan

@@ -18,7 +18,7 @@ extension RunExport {
     private static let coordinator = "#federation"
 
     private static func ref(_ id: String) -> JSONValue { ["@id": .string(id)] }
-    /// One reference stands alone, several stand in a list, as RO-Crate 1.1 recommends.
+    /// One reference is a single value, several are a list, as RO-Crate 1.1 recommends.
     private static func refs(_ ids: [String]) -> JSONValue { ids.count == 1 ? ref(ids[0]) : .array(ids.map(ref)) }
 
     func crateJSON(_ statement: [UInt8]) -> JSONValue {
@@ -61,7 +61,7 @@ extension RunExport {
         return [
             "@context": [
                 "https://w3id.org/ro/crate/1.1/context",
-                // Terms that RO-Crate 1.1 does not know.
+                // Terms that RO-Crate 1.1 does not define.
                 ["sha256": "https://w3id.org/ro/terms/workflow-run#sha256"],
             ], "@graph": .array(graph),
         ]

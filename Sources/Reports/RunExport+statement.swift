@@ -1,5 +1,5 @@
-// The in-toto statement of a run (Statement v1) with a SLSA provenance v1 predicate: of which inputs the adapter was made, and how.
-// It is not signed here; the commits of the ledger are what a signature covers.
+// The in-toto statement of a run (Statement v1) with a SLSA provenance v1 predicate: from which inputs the adapter was made, and how. It is
+// not signed here; signatures cover the commits of the ledger.
 
 import Digests
 import Federation
@@ -42,7 +42,7 @@ extension RunExport {
             descriptor(RunPath.workflow, inputs.workflowDigest),
         ]
         for (index, set) in inputs.datasets.enumerated() {
-            // A commitment is keyed: it is no plain digest of the notes, and says so by its name.
+            // A commitment is keyed: it is not a plain digest of the notes, and its name says so.
             dependencies.append([
                 "name": .string("notes \(index) \(set.role.rawValue) \(set.owner)"),
                 "digest": ["hmacSha256": .string(set.commitment.hex)],

@@ -12,7 +12,7 @@ import Workflows
 
 /// An export of one run.
 public struct RunExport {
-    /// A committed file, or one that is made for the export.
+    /// A committed file, or a file made for the export.
     struct ExportedFile {
         var path: String
         var bytes: [UInt8]
@@ -28,7 +28,7 @@ public struct RunExport {
     let run: RunName
     /// Workflow, template, plan, the published adapter, and every record, in path order.
     let committed: [ExportedFile]
-    /// What a person says of the right to use the run; a URL or a phrase.
+    /// What the person states about the right to use the run; a URL or a phrase.
     let license: String
 
     package var plan: Plan { report.plan }
@@ -68,7 +68,7 @@ public struct RunExport {
         for file in files { try LocalFile.write(file.bytes, to: "\(folder)/\(file.path)") }
     }
 
-    /// What the folder is, for whoever finds it.
+    /// What the folder is, for a reader who finds it without context.
     var readmeText: [UInt8] {
         Array(
             """
@@ -93,7 +93,7 @@ public struct RunExport {
         return (Self.utc(times.min() ?? 0), Self.utc(times.max() ?? 0))
     }
 
-    /// Seconds since 1970 as `2026-11-24T12:00:00+00:00`: the validator of run crates knows no `Z`.
+    /// Seconds since 1970 as `2026-11-24T12:00:00+00:00`: the validator of run crates does not accept `Z`.
     package static func utc(_ seconds: Int64) -> String {
         offset(ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: TimeInterval(seconds))))
     }

@@ -1,4 +1,4 @@
-// The second half of a report: the checklist with its evidence, the environment, every commit, and the words.
+// The second half of a report: the checklist with its evidence, the environment, every commit, and the glossary.
 
 import Digests
 import Federation
@@ -85,7 +85,7 @@ extension RunReport {
     }
 
     var history: HTML {
-        // By time, those of one second in the order of the history.
+        // By time; commits of the same second are in the order of the history.
         let ordered = commits.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
         let rows = ordered.map { _, commit -> [HTML] in
             [
@@ -106,14 +106,14 @@ extension RunReport {
         let words: [(String, String)] = [
             (
                 "adapter",
-                "The low-rank matrices that one training adds to the frozen base model. All that a site sends."
+                "The low-rank matrices that one training adds to the frozen base model. A site sends nothing else."
             ),
             (
                 "aggregate",
                 "The step in which the coordinator averages the adapters: A and B apart, each with its weight."
             ),
             ("cohort", "A named test set."),
-            ("commitment", "A keyed digest that stands for notes: with key and notes anyone can check what was used."),
+            ("commitment", "A keyed digest of notes: anyone with key and notes can check what was used."),
             ("coordinator", "Scores, averages and publishes. It sees adapters, never notes."),
             ("exact", "Numerics that give the same bits on any processor and with any number of threads."),
             ("ledger", "The git repository that holds every step of every run as a commit."),
@@ -122,7 +122,7 @@ extension RunReport {
                 "Mean cross-entropy in nats a token: how surprised the model is by what it should write. Lower is better."
             ),
             ("plan", "The workflow with every default, digest and count filled in; fixed before the first step."),
-            ("record", "A sentence with the question asked of it and the right answer."),
+            ("record", "A sentence with a question about it and the right answer."),
             ("replay", "Compute again and compare bit for bit."),
             (
                 "strict, lenient F1",

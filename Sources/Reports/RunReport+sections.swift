@@ -1,4 +1,4 @@
-// The sections of a report, in reading order: what came of the run, how it came about, what was checked, where it ran, what words mean.
+// The sections of a report, in reading order: the results of the run, how it was done, what was checked, where it ran, and a glossary.
 
 import Digests
 import Federation
@@ -144,7 +144,7 @@ extension RunReport {
                 row.without.map { without -> HTML in
                     let share = without.norm.global > 0 ? 100 * without.norm.difference / without.norm.global : 0
                     return "without it the global change would differ by \(Figures.fixed(share, 1))% of its norm"
-                } ?? "without it nobody would have been left"
+                } ?? "without it no site would have been left"
             return """
                 <dt>\(row.site.name)</dt><dd><code>\(explanation.formula(row))</code><br>
                 <span class="soft">by size alone \(Figures.fixed(row.bySize, 4)); \(without)</span></dd>
@@ -207,7 +207,7 @@ extension RunReport {
         return """
             <section>
             <h2>F1 by type</h2>
-            <p>Filled: strict F1, also in figures. Open: lenient F1. Bar: 95% interval of strict micro F1, documents drawn again. Small grey dots: earlier rounds. Few records make wide intervals.</p>
+            <p>Filled: strict F1, also in figures. Open: lenient F1. Bar: 95% interval of strict micro F1, documents resampled. Small grey dots: earlier rounds. Few records make wide intervals.</p>
             <div class="panels">\(figures)</div>
             \(HTML.table(columns, numeric: [0, 2, 3, 4, 5], rows))
             </section>
@@ -267,7 +267,7 @@ extension RunReport {
         return """
             <section>
             <h2>Bytes by step</h2>
-            <p>What each step put into the ledger, before compression; the bar of aggregate holds the published adapter. Blue is what left the sites.</p>
+            <p>What each step wrote to the ledger, before compression; the bar of aggregate holds the published adapter. Blue is what left the sites.</p>
             <figure class="wide">\(ReportCharts.bars(bars, label: "bytes by step"))</figure>
             \(rows.isEmpty ? "" : HTML.table(
                 ["round", "uploaded", "downloaded", "whole model", "saved"], numeric: [0, 1, 2, 3, 4], rows))

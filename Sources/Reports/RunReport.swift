@@ -1,5 +1,5 @@
-// RunReport: a run as one HTML file that needs nothing else: read from the ledger, so that the same ledger gives the same bytes.
-// What each section says is in +sections, the drawings in ReportCharts.
+// RunReport: a run as one HTML file that needs no other file. It is read from the ledger, so that the same ledger gives the same bytes. The
+// text of the sections is in +sections, the drawings are in ReportCharts.
 
 import Digests
 import Faults

@@ -1,4 +1,4 @@
-// RunSummary: what a run's ledger says of it in figures, for the final table, `show` and `--json`. Read from records alone.
+// RunSummary: the figures of a run, for the final table, `show` and `--json`. Read from records alone.
 
 import Faults
 import Federation
@@ -36,11 +36,11 @@ public struct RunSummary: Sendable {
         public var cohort: String
         /// Records decoded.
         public var records: Int
-        /// Strict micro F1 of mentions; nil where the cohort asks for relations alone.
+        /// Strict micro F1 of mentions; nil where the cohort asks only for relations.
         public var strict: Double?
         /// Lenient micro F1 of mentions.
         public var lenient: Double?
-        /// The same of pairs of head and modifier, where the cohort asks for relations.
+        /// The same for pairs of head and modifier, where the cohort asks for relations.
         public var relations: (strict: Double, lenient: Double)?
         /// The evaluation's record.
         public var record: JSONValue
@@ -67,7 +67,7 @@ public struct RunSummary: Sendable {
     public var run: RunName
     /// The plan.
     public var plan: Plan
-    /// The commit the main line stands at.
+    /// The commit that the main line's ref names.
     public var tip: String
     /// By round, then site.
     public var sites: [SiteRow]
@@ -78,7 +78,7 @@ public struct RunSummary: Sendable {
     /// By round: bytes exchanged and the share of exchanging the whole model that was saved.
     public var exchanges: [(round: Int, bytes: Int, saved: Double)]
 
-    /// Whether the commit at the tip carries a signature; only verify tells whether it and all others hold.
+    /// Whether the commit at the tip has a signature; only verify checks whether it and all others are valid.
     public var isSigned: Bool
 
     /// Reads a run. Throws `run.missing`, or what is wrong with a record.
@@ -127,7 +127,7 @@ public struct RunSummary: Sendable {
         _ score: RecordReader?,
         _ ledger: Ledger
     ) throws(Fault) -> SiteRow? {
-        // Until the aggregate merges them, a site's records stand on its own line.
+        // Until the aggregate merges them, a site's records are on the site's own line.
         let source = aggregate == nil ? try ledger.tip(.site(run, site)) ?? tip : tip
         guard let train = try record(StepKind.train.record(round: round, owner: site.name), source, ledger)
         else { return nil }

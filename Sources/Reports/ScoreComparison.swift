@@ -1,4 +1,5 @@
-// ScoreComparison: the scores of several runs side by side, with intervals, and the paired difference of each from the first. From the ledger alone.
+// ScoreComparison: the scores of several runs side by side, with intervals, and the paired difference of each run from the first. From the
+// ledger alone.
 
 import Extraction
 import Faults
@@ -13,7 +14,8 @@ public struct ScoreComparison: Sendable {
         public var f1: Double
         /// Its 95% interval over resampled documents.
         public var interval: Interval
-        /// The difference from the first run on the same documents, drawn in pairs; nil for the first run, and where the documents are others.
+        /// The difference from the first run on the same documents, resampled in pairs; nil for the first run, and where the documents
+        /// differ.
         public var difference: (observed: Double, interval: Interval, noBetter: Double)?
     }
 
@@ -49,7 +51,7 @@ public struct ScoreComparison: Sendable {
                         let evaluation = try Evaluation(row.record, task: task)
                     else { continue }
                     let seed = summary.plan.declaration.seed
-                    // Under another commitment the documents are others, or were drawn otherwise: nothing to pair.
+                    // With another commitment, the documents or the drawn records differ, so they cannot be paired.
                     let base = first.flatMap { $0.commitment == evaluation.commitment ? $0 : nil }
                     cells.append(
                         Cell(

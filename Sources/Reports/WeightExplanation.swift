@@ -1,5 +1,5 @@
-// WeightExplanation: why each site has its weight in a round, with the numbers put into the formula, and what the global adapter would
-// have been without the site. From the ledger alone; losses of the adapters need model and validation notes.
+// WeightExplanation: why each site has its weight in a round, with the numbers inserted into the formula, and what the global adapter would
+// have been without the site. From the ledger alone; only the adapters' losses need the model and the validation notes.
 
 import Faults
 import Federation
@@ -19,7 +19,7 @@ public struct WeightExplanation: Sendable {
         public var records: Int
         /// The coordinator's validation loss of base + upload: L_k, in nats; nil where nothing was scored.
         public var loss: Double?
-        /// exp((least loss - L_k) / temperature), 1 for the best upload; nil with the rule fed-medlora.
+        /// exp((smallest loss - L_k) / temperature), 1 for the best upload; nil with the rule fed-medlora.
         public var influence: Double?
         /// The numerator of the weight.
         public var share: Double
@@ -29,7 +29,7 @@ public struct WeightExplanation: Sendable {
         public var recorded: Double
         /// The weight by size alone.
         public var bySize: Double
-        /// What the round would have been without the site; nil where nobody would have been left.
+        /// What the round would have been without the site; nil where no site would have been left.
         public var without: Without?
     }
 
@@ -51,16 +51,16 @@ public struct WeightExplanation: Sendable {
     public var rule: AggregationRule
     /// The sum of the shares.
     public var total: Double
-    /// The least loss of the uploads, which is subtracted from each; nil where nothing was scored.
+    /// The smallest loss of the uploads, which is subtracted from each; nil where nothing was scored.
     public var leastLoss: Double?
     /// By site.
     public var rows: [Row]
-    /// Who does not take part, and the code of why.
+    /// The sites that do not take part, and the code of the reason.
     public var leftOut: [(site: SiteID, reason: String)]
     /// The validation loss of base + the published global adapter; nil where it was not computed.
     public var loss: Double?
 
-    /// Explains a round. `loss` gives the validation loss of base + an adapter; nil where it is not to be computed.
+    /// Explains a round. `loss` computes the validation loss of base + an adapter; nil where it should not be computed.
     ///
     /// Throws `run.missing`, `replay.no-round`, `explain.no-site`, or what is wrong with a record.
     public init(
@@ -129,7 +129,7 @@ public struct WeightExplanation: Sendable {
         _ loss: (Adapter) throws(Fault) -> Double?
     ) throws(Fault) -> Without {
         let (mean, evidence) = try rule.combine(others)
-        // Rounded as a published adapter is, so that the difference is that of two adapters a site could have been given.
+        // Rounded like a published adapter, so that the difference is that of two adapters that a site could have received.
         let rounded = try AdapterFile.read(
             AdapterFile.bytes(of: mean, precision: plan.declaration.uploadPrecision), sizes: plan.inputs.model.sizes,
             configuration: plan.declaration.adapter, path: RunPath.global)
@@ -158,7 +158,7 @@ extension WeightExplanation {
             + " / \(Self.figure(total)) = \(end)"
     }
 
-    /// A number with six significant figures at most, for people.
+    /// A number with at most six significant figures, for people.
     public static func figure(_ value: Double) -> String {
         if let whole = Int(exactly: value) { return String(whole) }
         var text = Figures.fixed(value, abs(value) < 10 ? 6 : abs(value) < 1000 ? 4 : 2)

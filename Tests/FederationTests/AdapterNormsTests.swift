@@ -1,4 +1,4 @@
-// Norms of weight changes against the products written out, for equal and for different ranks, and for adapters that nearly agree.
+// Norms of weight changes against the full products, for equal and for different ranks, and for adapters that are nearly equal.
 
 import Federation
 import Testing
@@ -30,7 +30,7 @@ import Testing
             tensors: tensors)
     }
 
-    /// scale B A of a layer, every map's elements in a row.
+    /// scale B A of a layer, the elements of all maps one after the other.
     private static func change(_ adapter: Adapter, layer: Int) -> [Double] {
         var all: [Double] = []
         for map in [LinearMap.q, .down] {

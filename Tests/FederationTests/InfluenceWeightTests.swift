@@ -79,7 +79,7 @@ import Testing
             })
     }
 
-    /// In site order whatever the order given, by size, rounded once.
+    /// Summed in site order whatever the given order, weighted by size, rounded once.
     @Test func combinesByWeightInDouble() throws {
         let uploads = try uploads([("west", 3, adapter([3, -2])), ("east", 1, adapter([1, 2]))])
         let (mean, evidence) = try AggregationRule.fedMedLoRA.combine(uploads)
@@ -89,7 +89,7 @@ import Testing
         #expect(mean.configuration == configuration)
     }
 
-    /// A sum whose terms cancel keeps what float32 would lose.
+    /// A sum whose terms cancel keeps the digits that float32 would lose.
     @Test func sumsInDoubleAndRoundsOnce() throws {
         let uploads = try uploads([
             ("a", 1, adapter([1e8, 0])), ("b", 1, adapter([1, 0])), ("c", 1, adapter([-1e8, 0])),

@@ -1,4 +1,4 @@
-// Reading JSON: what RFC 8259 allows, what it forbids, and bounds against hostile text.
+// Reading JSON: what RFC 8259 allows, what it forbids, and limits against hostile text.
 
 import Faults
 import Federation
@@ -55,7 +55,7 @@ import Testing
         #expect(try JSONValue(parsing: value.canonical) == value)
     }
 
-    /// Found by the fuzzer: the least integer written as a fraction has no absolute value in 64 bits.
+    /// Found by the fuzzer: the smallest integer written as a fraction has no absolute value in 64 bits.
     @Test(arguments: [
         "-9223372036854775808.0", "9223372036854775808.0", "-9007199254740992.0", "1e19", "-0.0", "5e-324",
     ])
@@ -88,7 +88,7 @@ import Testing
         #expect(throws: Fault.self) { try parse(String(repeating: "9", count: 1_000_000)) }
     }
 
-    /// Python writes NaN into configurations. It is neither a number nor nothing.
+    /// Python writes NaN into configurations. It is neither a number nor a missing value.
     @Test func readsPythonsWordsForNumbersAsTextsWhereAskedTo() throws {
         let text = Array("{\"a\": NaN, \"b\": [Infinity, -Infinity, 1e999, -1e999, 0.5], \"c\": \"NaN\"}".utf8)
         let limits = JSONLimits(allowsNonFinite: true)
@@ -118,7 +118,7 @@ import Testing
         #expect(fault?.what.contains("more than 4194304 values") == true)
     }
 
-    /// All depths, on a thread whose stack is a sixteenth of the usual one: read, compared, written and freed.
+    /// All depths, on a thread whose stack is 1/16 of the usual size: parsed, compared, written and freed.
     @Test func nestsAsDeepAsItMayOnASmallStack() async {
         let texts = [
             String(repeating: "[", count: 512) + String(repeating: "]", count: 512),
@@ -141,7 +141,7 @@ import Testing
         #expect(failures == 0)
     }
 
-    /// A time that grew with the square of the text would be hours.
+    /// If the time grew with the square of the text, this would take hours.
     @Test(arguments: [
         ("[", "\"\\u00e9\\n\",", "1]"), ("[", "1e5,", "1]"), ("\"", "\\ud83d\\ude00", "\""), ("", " ", "1"),
         ("[", "[],", "1]"),

@@ -10,7 +10,7 @@ import Federation
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
 
-    /// docs/records.md holds the tables that the step table gives, and no others.
+    /// docs/records.md holds exactly the tables that are made from the step table.
     @Test func docsHoldTheTables() throws {
         let page = Self.folder.appendingPathComponent("docs/records.md")
         let text = try String(contentsOf: page, encoding: .utf8)
@@ -69,7 +69,7 @@ import Federation
         switch actor {
         case .coordinator: "the coordinator"
         case .site: "the site"
-        case .siteOrApprover: "the site, or who approves for it"
+        case .siteOrApprover: "the site, or a person who approves for it"
         }
     }
     private static func words(_ line: StepRules.Line) -> String {
@@ -113,7 +113,7 @@ import Federation
         RecordShape([.init("x", form, .claimed, "")]).flaw(of: ["x": value], Self.names) == nil
     }
 
-    /// No form but a part of the plan holds a sentence, and none holds a megabyte.
+    /// No form except a part of the plan holds a sentence, and none holds a megabyte.
     @Test func noFormHoldsASentence() {
         let forms: [RecordShape.Form] = [
             .count(), .real(), .truth, .digest, .word(["a", "b"]), .site, .cohort, .code, .tensor, .seed, .time,
@@ -157,7 +157,7 @@ import Federation
         for (form, value) in bad { #expect(!accepts(form, value), "\(form.words)") }
     }
 
-    /// A record of a kind is refused with one more field, with one less, and with a field whose condition does not hold.
+    /// A record of a kind is refused with one more field, with one fewer, and with a field whose condition does not hold.
     @Test func fieldsAreExactlyThoseOfTheShape() {
         let shape = RecordShape([
             .init("status", .word(["done", "failed"]), .claimed, ""),
@@ -171,7 +171,7 @@ import Federation
         #expect(shape.flaw(of: [], Self.names) != nil)
     }
 
-    /// Every reason that a record may give is a code of the sources, and every code of the families that can be a reason is in the list.
+    /// Every reason that a record may give is a code in the sources, and every code of the families that can be a reason is in the list.
     @Test func theListOfCodesIsThatOfTheSources() throws {
         let families: Set<String> = [
             "adapter", "aggregate", "data", "engine", "file", "keys", "model", "run", "score", "template", "tokenizer",
@@ -197,7 +197,7 @@ import Federation
 }
 
 extension RecordShape.Form {
-    /// The fields inside, with what the path gets for them.
+    /// The fields inside, and what is added to the path for them.
     fileprivate var inner: (RecordShape, String)? {
         switch self {
         case .object(let shape): (shape, "")

@@ -1,7 +1,7 @@
 // Parts of records that several kinds share: the first fields, reasons, absences, score cards and the timing file.
 
 extension RecordShape {
-    /// Mean cross-entropies in nats; a softmax over 2^20 tokens in float32 gives none above.
+    /// Mean cross-entropies in nats; a softmax over 2^20 tokens in float32 cannot give a larger one.
     static let loss = 0.0...1e6
 
     /// The fields that every record of a round begins with.
@@ -23,7 +23,7 @@ extension RecordShape {
     static let reasonOfTensor = Form.object(
         RecordShape([
             .init("code", .code, .recomputed, "the fault's code"),
-            .init("tensor", .tensor, .claimed, .optional("where one is to blame"), "the tensor that is not finite"),
+            .init("tensor", .tensor, .claimed, .optional("where one is the cause"), "the tensor that is not finite"),
         ]))
 
     static let absent = Field(
@@ -31,15 +31,15 @@ extension RecordShape {
         .list(
             .object(
                 RecordShape([
-                    .init("site", .site, .claimed, "a site that the round goes on without"),
+                    .init("site", .site, .claimed, "a site without which the round continues"),
                     .init(
                         "step", .word([StepKind.train.rawValue, StepKind.upload.rawValue]), .claimed,
-                        "the step that it did not end"),
+                        "the step that the site did not finish"),
                     .init("reason", .code, .claimed, "the fault's code"),
-                    .init("attempts", .count(1...2), .claimed, "how often it was tried"),
-                ]))), .inside, .optional("only with a `quorum`"), "a row an absent site")
+                    .init("attempts", .count(1...2), .claimed, "how often the step was tried"),
+                ]))), .inside, .optional("only with a `quorum`"), "one row for each absent site")
 
-    /// Six figures that follow from three counts.
+    /// Six figures computed from three counts.
     static let counts = Form.object(
         RecordShape([
             .init("true_positives", .count(), .recomputed, "right"),
@@ -76,9 +76,9 @@ extension RecordShape {
                     .init("strict", .real(0...1), .recomputed, "mean strict F1 of the types that occur"),
                     .init("lenient", .real(0...1), .recomputed, "mean lenient F1 of the types that occur"),
                 ])), .inside, "means over types"),
-        .init("foreign_class", .count(), .recomputed, "predictions of no known type"),
+        .init("foreign_class", .count(), .recomputed, "predictions of an unknown type"),
         .init("not_annotated", .count(), .claimed, "predictions of a type that the cohort does not annotate"),
-        .init("nowhere", .count(), .claimed, "predictions whose text is nowhere in the input"),
+        .init("nowhere", .count(), .claimed, "predictions whose text was not found in the input"),
         .init(
             "markup_faults",
             .object(
@@ -91,7 +91,7 @@ extension RecordShape {
     static let drawn: [Field] = [
         .init(
             "by_document", .list(.fourCounts), .claimed,
-            "a row a document: gold, predicted, strictly right, leniently right"),
+            "one row for each document: gold, predicted, strictly right, leniently right"),
         .init(
             "intervals",
             .object(
@@ -104,14 +104,14 @@ extension RecordShape {
                 ])), .inside, "the 95% intervals over resampled documents"),
     ]
 
-    /// The makers of processors, as cpuid names them.
+    /// The makers of processors, by the names that cpuid gives.
     package static let vendors = ["AuthenticAMD", "GenuineIntel", "HygonGenuine", "CentaurHauls", "unknown"]
 
-    /// timing.json: beside every record of a round, never replayed, left out of State-SHA256.
+    /// timing.json: written beside every record of a round, never replayed, not part of State-SHA256.
     package static let timing = RecordShape([
         .init("started", .time, .claimed, "when the step began, in UTC"),
-        .init("seconds", .real(0...1e9), .claimed, "length of the step"),
-        .init("threads", .count(1...65536), .claimed, "threads that it was given"),
+        .init("seconds", .real(0...1e9), .claimed, "duration of the step"),
+        .init("threads", .count(1...65536), .claimed, "threads that the step used"),
         .init("peak_memory_bytes", .count(0...1 << 50), .claimed, "the largest resident set of the process so far"),
         .init(
             "processor",
@@ -130,7 +130,7 @@ extension RecordShape {
             "records_per_second", .real(0...1e12), .claimed,
             .optional("train, evaluate; not where a train step went on from a checkpoint"),
             "over all epochs"),
-        .init("tokens_per_second", .real(0...1e12), .claimed, .optional("train"), "tokens trained on a second"),
-        .init("new_tokens_per_second", .real(0...1e12), .claimed, .optional("evaluate"), "tokens written a second"),
+        .init("tokens_per_second", .real(0...1e12), .claimed, .optional("train"), "tokens trained on per second"),
+        .init("new_tokens_per_second", .real(0...1e12), .claimed, .optional("evaluate"), "tokens written per second"),
     ])
 }

@@ -1,12 +1,12 @@
-// RecordShape: the fields of a JSON file of a run, each with its type, its range, where its value is checked, and what it means. There is no
-// field that could hold a sentence.
+// RecordShape: the fields of a JSON file of a run, each with its type, its range, where its value is checked, and its meaning. No field can
+// hold a sentence.
 
 import Faults
 
-/// Counts in records: whole numbers from 0 to 2^40. No count of a run comes near the end, and a sum of a million of them fits 64 bits.
+/// Counts in records: whole numbers from 0 to 2^40. No count of a run comes near the limit, and a sum of a million of them fits in 64 bits.
 package enum Count {
     package static let range = 0...1 << 40
-    /// The sum; nil where it leaves the range.
+    /// The sum; nil where it is outside the range.
     package static func sum(_ counts: some Sequence<Int>) -> Int? {
         var total = 0
         for count in counts {
@@ -47,12 +47,12 @@ package struct RecordShape: Sendable {
         }
     }
 
-    /// When the field is there.
+    /// When the field is present.
     package enum Presence: Sendable, Hashable {
         case always
-        /// Exactly where the field beside it has that value.
+        /// Exactly where another field of the object has that value.
         case with(String, String)
-        /// May be missing; the words say when it is there, and the checker compares with the plan.
+        /// May be missing; the text says when it is present, and the checker compares that with the plan.
         case optional(String)
     }
 
@@ -62,9 +62,9 @@ package struct RecordShape: Sendable {
         case recomputed
         /// The plan says it.
         case planned
-        /// The word of who made the commit; a replay on the notes can show it.
+        /// Only the committer states it; a replay with the notes can confirm it.
         case claimed
-        /// The fields inside say it for themselves.
+        /// The fields inside have their own evidence.
         case inside
     }
 
@@ -106,7 +106,7 @@ package struct RecordShape: Sendable {
         case orNull(Form)
     }
 
-    /// The names that a run's plan gives.
+    /// The names that a run's plan defines.
     package struct Names: Sendable {
         package var sites: Set<String>
         package var cohorts: Set<String>
@@ -124,11 +124,11 @@ package struct RecordShape: Sendable {
 }
 
 extension RecordShape {
-    /// What is wrong with a value as an object of this shape; nil where nothing is. The words hold names of fields and never a value.
+    /// What is wrong with a value as an object of this shape; nil where nothing is. The text holds names of fields and never a value.
     package func flaw(of value: JSONValue, _ names: Names) -> String? { flaw(of: value, "", names) }
 
     private func flaw(of value: JSONValue, _ path: String, _ names: Names) -> String? {
-        guard let members = value.members else { return "\(path.isEmpty ? "the file" : path) is no object" }
+        guard let members = value.members else { return "\(path.isEmpty ? "the file" : path) is not an object" }
         let known = Set(fields.map(\.name))
         let foreign = members.keys.count { !known.contains($0) }
         if foreign > 0 {
@@ -147,7 +147,7 @@ extension RecordShape {
                 continue
             }
             if case .with(let other, let word) = field.presence, members[other]?.text != word {
-                return "the field \(inner) is there though \(other) is not \(word)"
+                return "the field \(inner) is present although \(other) is not \(word)"
             }
             if let flaw = field.form.flaw(of: member, inner, names) { return flaw }
         }
@@ -205,7 +205,7 @@ extension RecordShape.Form {
         of value: JSONValue, _ path: String, _ names: RecordShape.Names, _ shape: RecordShape,
         _ accepts: (String) -> Bool
     ) -> String? {
-        guard let members = value.members else { return "\(path) is no object" }
+        guard let members = value.members else { return "\(path) is not an object" }
         for name in members.keys.sorted() {
             guard accepts(name) else { return "\(path) has a member that the plan does not name" }
             if let member = members[name], let flaw = shape.flaw(of: member, "\(path).\(name)", names) { return flaw }
@@ -213,7 +213,7 @@ extension RecordShape.Form {
         return nil
     }
 
-    /// What the value has to be, for faults and for the docs.
+    /// What the value must be, for faults and for the docs.
     package var words: String {
         switch self {
         case .count(let range) where range == Count.range: "a count"

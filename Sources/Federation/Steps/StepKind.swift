@@ -1,5 +1,5 @@
-// StepKind: every kind of commit that a ledger may hold. The file of a kind, beside this one, is the only place that describes it: runner,
-// checker, summaries, reports and the tables of the docs read it there.
+// StepKind: every kind of commit that a ledger may hold. The file of a kind, beside this one, is the only place that describes it: the
+// runner, the checker, summaries, reports and the tables of the docs all read it there.
 
 /// A kind of commit. The raw value is the word in workflows, paths and the trailer `Step`.
 public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConvertible {
@@ -9,7 +9,7 @@ public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConv
     /// The raw value.
     public var description: String { rawValue }
 
-    /// All that holds for commits of this kind.
+    /// All rules for commits of this kind.
     package var rules: StepRules {
         switch self {
         case .plan: .plan
@@ -24,7 +24,7 @@ public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConv
         }
     }
 
-    /// The kinds of a round, in the order in which a round takes them.
+    /// The kinds of a round, in the order of a round.
     package static let ofRound: [StepKind] = allCases.filter { $0.rules.isOfRound }
     /// The kinds that a site commits on its own line in a round, in order.
     package static let ofSite: [StepKind] = ofRound.filter { $0.rules.line == .site }

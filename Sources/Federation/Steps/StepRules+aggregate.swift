@@ -1,4 +1,4 @@
-// Aggregate: the weights, the combined adapter that is published, and what the exchange cost. A merge of the sites' lines.
+// Aggregate: the weights, the combined adapter that is published, and how many bytes were exchanged. It merges the sites' lines.
 
 import Faults
 
@@ -11,7 +11,7 @@ extension StepRules {
                 .init("rule", .ofPlan, .recomputed, "name, formula and settings of the rule; computed from the plan"),
                 .init(
                     "averaging", .word([AggregationRule.averaging]), .recomputed,
-                    "how the sums run"),
+                    "how the sums are computed"),
                 .init(
                     "weights",
                     .list(
@@ -30,26 +30,26 @@ extension StepRules {
                                 .init("weight", .real(0...1), .recomputed, "its share in the published adapter"),
                                 .init("adapter_sha256", .digest, .recomputed, "the upload"),
                                 .init("bytes", .count(), .recomputed, "its length"),
-                            ]))), .inside, "a row a site that takes part"),
+                            ]))), .inside, "one row for each site that takes part"),
                 .init(
                     "left_out",
                     .list(
                         .object(
                             RecordShape([
-                                .init("site", .site, .recomputed, "who sent nothing that can be used"),
-                                .init("reason", .code, .recomputed, "the code of why"),
-                            ]))), .inside, "a row a site that is left out"),
+                                .init("site", .site, .recomputed, "a site whose upload cannot be used"),
+                                .init("reason", .code, .recomputed, "the code of the reason"),
+                            ]))), .inside, "one row for each site that is left out"),
                 .init(
                     "exchange",
                     .object(
                         RecordShape([
                             .init("uploaded_bytes", .count(), .recomputed, "all uploads that were used"),
-                            .init("downloaded_bytes", .count(), .recomputed, "the published adapter once a site"),
+                            .init("downloaded_bytes", .count(), .recomputed, "the published adapter, once per site"),
                             .init(
                                 "full_model_bytes", .count(0...1 << 60), .recomputed,
                                 "the same transfers with the whole model"),
                             .init("share_saved", .real(-1e12...1), .recomputed, "the share saved"),
-                        ])), .inside, "what went over the wire"),
+                        ])), .inside, "what was exchanged"),
                 .init(
                     "output",
                     .object(

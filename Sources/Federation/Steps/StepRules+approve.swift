@@ -1,4 +1,4 @@
-// Approve: a site answers to the plan of a run, or takes its answer back.
+// Approve: a site answers to the plan of a run, or withdraws its answer.
 
 import Faults
 
@@ -9,7 +9,7 @@ extension StepRules {
         record: RecordShape([
             .init("approval_version", .count(1...1), .recomputed, "1"),
             .init("run", .ofPlan, .recomputed, "the run"),
-            .init("site", .site, .recomputed, "whose answer it is"),
+            .init("site", .site, .recomputed, "the site that answers"),
             .init("status", .word(["approved", "withdrawn"]), .claimed, "the answer"),
             .init("plan_sha256", .digest, .recomputed, "the SHA-256 of plan.json"),
             .init("previous", .ofPlan, .claimed, "the run whose plan the site approved last, or null"),

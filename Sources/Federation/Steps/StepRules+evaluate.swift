@@ -11,13 +11,13 @@ extension StepRules {
                     "settings",
                     .object(
                         RecordShape([
-                            .init("max_new_tokens", .count(), .planned, "new tokens a record at most"),
+                            .init("max_new_tokens", .count(), .planned, "the most new tokens of a record"),
                             .init(
                                 "decoding", .word(["greedy"]), .recomputed,
                                 "the batch size changes no result and is not recorded"),
                             .init(
                                 "heads", .word(HeadSource.allCases.map(\.rawValue)), .planned,
-                                "the heads that relations were asked of"),
+                                "the heads that relation extraction was asked about"),
                         ])), .inside, "how it was decoded"),
                 .init(
                     "numerics", .word(Numerics.allCases.map(\.rawValue)), .planned,
@@ -61,7 +61,7 @@ extension StepRules {
                                 "the card of pairs of head and modifier"),
                             .init(
                                 "modifiers_alone", .object(RecordShape(RecordShape.card)), .inside,
-                                "the card of modifiers whatever their head"),
+                                "the card of modifiers, with any head"),
                         ])), .inside, .optional("where the cohort's tasks have `re`"),
                     "the cards of relation extraction"),
                 .init(

@@ -1,4 +1,4 @@
-// The plan: the root of a run; what will be done, before anything is done.
+// The plan: the root of a run; it says what will be done, before anything is done.
 
 import Faults
 

@@ -25,14 +25,14 @@ extension StepRules {
                                 .init(
                                     "label_tokens", .count(1...Count.range.upperBound), .claimed,
                                     .optional("not where `left_out`"),
-                                    "over how many labels, alike in all rows"),
+                                    "over how many labels; the same number in all rows"),
                                 .init(
                                     "adapter_sha256", .digest, .recomputed, .optional("not where `left_out`"),
-                                    "of which upload"),
+                                    "the upload that was scored"),
                                 .init(
                                     "left_out", .code, .claimed, .optional("only where the loss is not finite"),
-                                    "in their place: why"),
-                            ]))), .inside, "a row an upload, in site order"),
+                                    "in place of the loss: the reason"),
+                            ]))), .inside, "one row for each upload, in site order"),
                 .init(
                     "overlapping_documents", .count(), .planned, .optional("only where the workflow allows it"),
                     "validation documents that are in training too"),

@@ -11,5 +11,5 @@ extension StepRules {
     static let prune = StepRules(
         kind: .prune, actor: .coordinator, line: .pruned, owner: nil, parents: .before,
         files: [File(RunPath.pruned, in: .root, .prunedList)], record: nil, summary: { _ throws(Fault) in "" },
-        recomputed: ["the list only grew; a content that is gone has the listed digest, which the states bear out"])
+        recomputed: ["the list only grew; a content that is gone has the listed digest, as State-SHA256 confirms"])
 }

@@ -1,4 +1,4 @@
-// Train: one site trains the round's adapter on its own records; the adapter stays at the site, its digest is committed.
+// Train: one site trains the round's adapter on its own records; the adapter stays at the site, and its digest is committed.
 
 import Faults
 

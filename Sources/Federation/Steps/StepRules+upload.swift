@@ -1,4 +1,4 @@
-// Upload: exactly what leaves a site, its bytes counted.
+// Upload: exactly what leaves a site, with its size in bytes.
 
 import Faults
 
@@ -12,7 +12,7 @@ extension StepRules {
                     "precision", .word(UploadPrecision.allCases.map(\.rawValue)), .planned,
                     "the number format of the file"),
                 .init("status", .word(["sent", "left_out"]), .recomputed, "whether a file left the site"),
-                .init("reason", RecordShape.reasonOfTensor, .inside, .with("status", "left_out"), "why none did"),
+                .init("reason", RecordShape.reasonOfTensor, .inside, .with("status", "left_out"), "if none, why"),
                 .init(
                     "input",
                     .object(

@@ -1,15 +1,15 @@
-// StepRules: what can be said about a kind of commit: who makes it, on which line, with which parents, files, trailers and subject.
+// StepRules: the rules for a kind of commit: who makes it, on which line, with which parents, files, trailers and subject.
 
 import Faults
 
-/// The rules of a kind of commit. A commit that follows none of them is a fault of the ledger.
+/// The rules of a kind of commit. A commit that does not follow the rules of any kind is a fault of the ledger.
 package struct StepRules: Sendable {
     /// Who makes the commit, and signs it where the run is signed.
     package enum Actor: Sendable, CaseIterable {
         case coordinator
         /// The site that the commit names.
         case site
-        /// The site that the commit names, or a person who answers for it.
+        /// The site that the commit names, or a person who approves for it.
         case siteOrApprover
     }
 
@@ -33,7 +33,7 @@ package struct StepRules: Sendable {
         case cohort = "Cohort"
     }
 
-    /// The parents, exactly.
+    /// The exact parents.
     package enum Parents: Sendable, CaseIterable {
         /// None: the root of the run.
         case none
@@ -51,7 +51,7 @@ package struct StepRules: Sendable {
 
     /// A file that the commit adds or changes.
     package struct File: Sendable {
-        /// Where the file is.
+        /// Whether the file is at the root of the tree or in the step's folder.
         package enum Place: Sendable { case root, folder }
         /// What decides its bytes.
         package enum Content: Sendable, CaseIterable {
@@ -59,15 +59,15 @@ package struct StepRules: Sendable {
             case record
             /// Canonical JSON of `StepRules.timing`; the only file outside State-SHA256.
             case timing
-            /// What a person wrote; plan.json names its digest.
+            /// A file that a person wrote; plan.json names its digest.
             case written
             /// Canonical JSON of the plan.
             case plan
-            /// An adapter in the one form that its tensors and the plan's precision give.
+            /// An adapter in the only form that its tensors and the plan's precision allow.
             case adapter
-            /// The allowed signers in the one form of their lines.
+            /// The allowed signers in the only form of their lines.
             case signers
-            /// The pruned contents in the one form of their lines.
+            /// The pruned contents in the only form of their lines.
             case prunedList
         }
         package var name: String
@@ -92,9 +92,9 @@ package struct StepRules: Sendable {
     package var files: [File]
     /// The fields of record.json, or of the kind's own JSON file; nil where there is none.
     package var record: RecordShape?
-    /// The subject of the commit without `round N kind owner: `; what the record says, in a few words.
+    /// The subject of the commit without `round N kind owner: `; it says in a few words what the record holds.
     package var summary: @Sendable (RecordReader) throws(Fault) -> String
-    /// What a checker computes again without the engine, in words for the docs.
+    /// What a checker computes again without the engine, as text for the docs.
     package var recomputed: [String]
 
     /// Whether the kind is one of a round: its files are in a folder of the round and its subject begins with the round.
@@ -109,7 +109,7 @@ package struct StepRules: Sendable {
         }
     }
 
-    /// The record's file name, where the kind has a record.
+    /// The files of a kind that has a record.
     static let recordFiles: [File] = [
         File("record.json", in: .folder, .record), File("timing.json", in: .folder, .timing),
     ]
@@ -152,7 +152,7 @@ package enum RunPath {
         let digits = String(round)
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
-    /// What left the site.
+    /// The file that left the site.
     package static func upload(round: Int, site: SiteID) -> String {
         StepKind.upload.folder(round: round, owner: site.name) + "/" + adapter
     }
