@@ -1,15 +1,15 @@
-// BuiltInTemplate: the prompt templates that the program brings, so that a workflow names them wherever it is. A test holds each equal
-// to its file in workflows/templates, from which a person starts a template of their own.
+// BuiltInTemplate: the prompt templates inside the program, so that a workflow can name them from any folder. A test compares each with its
+// file in workflows/templates, which a person can copy to write a template.
 
 /// A prompt template that a workflow may name without a path.
 public enum BuiltInTemplate: String, Sendable, CaseIterable {
     case clinicalExtraction = "clinical-extraction"
     case clinicalBrief = "clinical-brief"
 
-    /// The template of a workflow that names none.
+    /// The template of a workflow that does not name one.
     public static let standard = BuiltInTemplate.clinicalExtraction
 
-    /// The bytes of the template of that name; nil where the program brings none of the name.
+    /// The bytes of the template of that name; nil where the program has none of that name.
     public static func bytes(named name: String) -> [UInt8]? {
         BuiltInTemplate(rawValue: name).map { Array($0.text.utf8) }
     }
@@ -24,7 +24,7 @@ public enum BuiltInTemplate: String, Sendable, CaseIterable {
 }
 
 extension BuiltInTemplate {
-    // Lines are as in the files, some beyond the width of ours.
+    // Lines are as in the files, some longer than our limit.
     // swift-format-ignore
     private static let extraction = #"""
         # The wording of prompts. Everything before {input} is the same text for all records of one task and choice of types; a prompt

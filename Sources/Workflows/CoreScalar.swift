@@ -1,4 +1,4 @@
-// CoreScalar: what a scalar means under the YAML 1.2 core schema (section 10.3). `yes`, `1_000` and dates are plain text.
+// CoreScalar: the meaning of a scalar under the YAML 1.2 core schema (section 10.3). `yes`, `1_000` and dates are plain text.
 
 /// The typed value of a YAML scalar.
 public enum CoreScalar: Sendable, Equatable {
@@ -6,11 +6,11 @@ public enum CoreScalar: Sendable, Equatable {
     case bool(Bool)
     /// The text of a whole number, decimal and signed where negative; of any size.
     case integer(WholeNumber)
-    /// Any other number; infinite or not a number where written so or where the exponent is too large.
+    /// Any other number; infinite or not a number where it is written like that or where the exponent is too large.
     case number(Double)
     case string(String)
 
-    /// Types a scalar; one in quotes is always a string.
+    /// Gives a scalar its type; a scalar in quotes is always a string.
     public init(_ text: String, plain: Bool) {
         guard plain else {
             self = .string(text)
@@ -59,14 +59,14 @@ public enum CoreScalar: Sendable, Equatable {
     }
 }
 
-/// A whole number as the core schema writes it: decimal, `0o17` or `0xff`; its magnitude is nil above 64 bits.
+/// A whole number in the forms of the core schema: decimal, `0o17` or `0xff`; its magnitude is nil above 64 bits.
 public struct WholeNumber: Sendable, Equatable {
-    /// Whether a minus stands before it.
+    /// Whether it has a minus sign.
     public let isNegative: Bool
     /// The magnitude; nil where it does not fit in 64 bits.
     public let magnitude: UInt64?
 
-    /// Reads the text; nil where it is no whole number.
+    /// Reads the text; nil where it is not a whole number.
     public init?(_ text: String) {
         var digits = Substring(text)
         var radix = 10

@@ -1,4 +1,4 @@
-// DocumentForm: what a YAML file is meant to be, and whether its first keys say that it is one. Lines of other files are never shown.
+// DocumentForm: what a YAML file is expected to be, and whether its first keys say that it is one. Lines of other files are never shown.
 
 import Faults
 
@@ -11,10 +11,10 @@ public enum DocumentForm: Sendable {
     /// The largest file that is read, in bytes.
     public static let maximumBytes = YAMLSource.maximumBytes
 
-    /// What the keys at the top of a text say that it is; `unknown` where they say nothing, or where it is no text.
+    /// The form that the keys at the top of a text show; `unknown` where they show none, or where it is not text.
     public static func of(_ bytes: [UInt8], file: String) -> DocumentForm {
         guard let keys = try? YAMLSource(bytes: bytes, file: file).topKeys() else { return .unknown }
-        // Both forms begin with version and name; a layout is a template's alone.
+        // Both forms begin with version and name; only a template has a layout.
         let isTemplate = keys.contains("layout") || (keys.contains("tasks") && !keys.contains("steps"))
         if isTemplate && DocumentForm.template.recognises(keys) { return .template }
         return DocumentForm.workflow.recognises(keys) ? .workflow : .unknown
@@ -29,9 +29,9 @@ public enum DocumentForm: Sendable {
         }
     }
 
-    /// Whether the keys at the top of a file, as far as it could be read, are those of this form.
+    /// Whether the keys at the top of a file, as far as it can be read, are those of this form.
     ///
-    /// A note may begin with a word and a colon, even with `name:`. So the first key must be known, and beside it `version` or
+    /// A note may begin with a word and a colon, even with `name:`. So the first key must be known, and there must also be `version` or
     /// three known keys in all.
     func recognises(_ found: [String]) -> Bool {
         guard let first = found.first, keys.contains(first) else { return false }
@@ -53,13 +53,13 @@ public enum DocumentForm: Sendable {
         switch self {
         case .workflow: "Name a workflow file; its first line is version: 1."
         case .template: "Name a template file; its first line is version: 1."
-        case .unknown: "Mend the YAML at this place; the line above may be the cause."
+        case .unknown: "Correct the YAML at this place; the line above may be the cause."
         }
     }
 }
 
 extension YAMLSource {
-    /// The keys at the top of the document, up to the place where it ceases to be YAML; empty where it is no mapping.
+    /// The keys at the top of the document, up to the place where it stops being YAML; empty where it is not a mapping.
     func topKeys() -> [String] {
         guard let events = try? YAMLEvents(self) else { return [] }
         var keys: [String] = []
@@ -71,10 +71,10 @@ extension YAMLSource {
             case .documentStart, .other: continue
             case .mappingStart, .sequenceStart:
                 if depth == 0, case .sequenceStart = event.content { return [] }
-                // A key that is a list or a mapping counts as one that nobody knows.
+                // A key that is a list or a mapping counts as an unknown key.
                 if depth == 1, expectsKey { keys.append("") }
                 depth += 1
-                // Nothing deeper is ever read; and libyaml takes quadratic time in the number of open brackets.
+                // Nothing deeper is ever read, and libyaml takes quadratic time in the number of open brackets.
                 if depth > YAMLReader.maximumDepth { return keys }
                 if depth == 1 { expectsKey = true }
             case .mappingEnd, .sequenceEnd:

@@ -1,4 +1,4 @@
-// The faults of the YAML layer, the workflow reader, overrides and plans: one factory a code, all wording in one place.
+// The faults of the YAML layer, the workflow reader, overrides and plans: one factory for each code, with all wording in one place.
 
 import Faults
 
@@ -17,30 +17,30 @@ extension Fault {
             .workflow, "workflow.syntax", "the character \(LookAlikes.code(scalar)) is not allowed here", at: place,
             mend: "Delete the character.")
     }
-    /// A file that is something else. Nothing of its text is told: it may be a note.
+    /// A file that is something else. The fault shows none of its text: it may be a note.
     static func otherForm(_ form: DocumentForm, at place: Place) -> Fault {
         Fault(
-            .workflow, "workflow.other-file", "the file is no \(form.noun): it does not begin with the keys of one",
+            .workflow, "workflow.other-file", "the file is not a \(form.noun): it begins with other keys",
             at: place, mend: form.mend)
     }
     static func otherKind(_ form: DocumentForm, is found: String, at place: Place) -> Fault {
         Fault(
-            .workflow, "workflow.wrong-type", "the file is \(found), not a mapping of keys, so it is no \(form.noun)",
+            .workflow, "workflow.wrong-type", "the file is \(found), not a mapping of keys: it is not a \(form.noun)",
             at: place, mend: form.mend)
     }
     static func syntax(_ what: String, at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.syntax", what, at: place,
-            mend: "Mend the YAML at this place; the line above may be the cause.")
+            mend: "Correct the YAML at this place; the line above may be the cause.")
     }
     static func tab(at place: Place) -> Fault {
         Fault(
-            .workflow, "workflow.tab", "a tab stands where YAML wants spaces", at: place,
+            .workflow, "workflow.tab", "there is a tab where YAML needs spaces", at: place,
             mend: "Indent with spaces.")
     }
     static func tag(_ tag: String?, at place: Place) -> Fault {
         Fault(
-            .workflow, "workflow.tag", "the value carries \(tag.map { "the tag \(Wording.shown($0))" } ?? "a tag")",
+            .workflow, "workflow.tag", "the value has \(tag.map { "the tag \(Wording.shown($0))" } ?? "a tag")",
             at: place,
             mend: "Remove the tag; quote a value that must be text.")
     }
@@ -66,7 +66,7 @@ extension Fault {
     static func aliasRecursion(_ name: String?, at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.alias-recursion",
-            "\(name.map { "the alias *\($0)" } ?? "an alias") stands inside its own anchor", at: place,
+            "\(name.map { "the alias *\($0)" } ?? "an alias") is inside its own anchor", at: place,
             mend: "Write the value out instead.")
     }
     static func unknownAnchor(_ name: String?, at place: Place) -> Fault {
@@ -83,7 +83,7 @@ extension Fault {
     static func duplicateKey(_ key: String?, first: Int, at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.duplicate-key",
-            "\(key.map { "the key \(Wording.shown($0))" } ?? "a key") stands twice in one mapping, first on line \(first)",
+            "\(key.map { "the key \(Wording.shown($0))" } ?? "a key") occurs twice in one mapping, first on line \(first)",
             at: place,
             mend: "Remove one of the two.")
     }
@@ -91,7 +91,7 @@ extension Fault {
         Fault(
             .workflow, "workflow.too-many-faults", "\(rest) more faults are not shown",
             at: file.map { Place(file: $0) },
-            mend: "Mend the faults above first.")
+            mend: "Correct the faults above first.")
     }
 }
 
@@ -104,7 +104,7 @@ extension Fault {
             mend: hint.mend ?? (known.isEmpty ? "Remove the key." : "Use one of: \(Wording.list(known)).")
         )
     }
-    /// A text in the place of a list, which is most often a list whose hyphens lack a space.
+    /// A text in place of a list; most often it is a list whose hyphens lack a space.
     static func notAList(_ path: String, _ node: YAMLNode, of things: String, known: [String]) -> Fault {
         var fault = wrongType(
             path, is: MappingReader.kind(of: node), expected: "a list of \(things)", at: node.mark.place)
@@ -184,7 +184,7 @@ extension Fault {
     static func missingPath(
         _ key: String, _ path: String, hint: String?, known: [String], at place: Place
     ) -> Fault {
-        let mend = known.isEmpty ? "Mend the path." : "Write a path, or one of: \(Wording.list(known))."
+        let mend = known.isEmpty ? "Correct the path." : "Write a path, or one of: \(Wording.list(known))."
         return Fault(
             .workflow, "workflow.missing-path",
             "\(key): there is nothing at \(Place.printable(path))"
@@ -203,12 +203,12 @@ extension Fault {
     }
 }
 
-// What the steps ask of each other.
+// Conditions between the steps.
 extension Fault {
     static func stepOrder(_ what: String, at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.step-order", what, at: place,
-            mend: "Order the steps: train, upload, score, aggregate, evaluate; only evaluate may stand more than once.")
+            mend: "Order the steps: train, upload, score, aggregate, evaluate; only evaluate may occur more than once.")
     }
     static func stepWithoutRounds(_ step: String, at place: Place) -> Fault {
         Fault(
@@ -239,7 +239,7 @@ extension Fault {
 
 // Overrides and plans.
 extension Fault {
-    /// What was given is not shown, but for a few words without blanks: a person may have given a note.
+    /// The argument is shown only where it is a few characters without blanks: a person may have given a note.
     static func overrideForm(_ text: String) -> Fault {
         let isShort = text.utf8.count <= 40 && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
         let given = isShort ? Wording.shown(text) : "with a text of \(text.unicodeScalars.count) characters"
@@ -278,7 +278,7 @@ extension Fault {
     }
     static func otherFiles(_ count: Int, at place: Place?) -> Fault {
         Fault(
-            .workflow, "workflow.other-files", "the workflow was composed from other than these \(count) files",
+            .workflow, "workflow.other-files", "the workflow was composed from files other than these \(count)",
             at: place, mend: "Give every file that the workflow extends, in the order of reading.")
     }
     static func conflictingAxes(
@@ -287,7 +287,7 @@ extension Fault {
         Fault(
             .workflow, "workflow.conflicting-axes",
             axis == other
-                ? "\(axis) sets both \(Wording.shown(same)) and \(Wording.shown(key)), of which one holds the other"
+                ? "\(axis) sets both \(Wording.shown(same)) and \(Wording.shown(key)), one of which contains the other"
                 : "the axes \(Wording.shown(other)) and \(Wording.shown(axis)) both set \(Wording.shown(key))",
             at: place,
             mend: "Let one axis set it, with named points where values move together.")

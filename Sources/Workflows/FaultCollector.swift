@@ -1,10 +1,10 @@
-// FaultCollector: gathers every fault of one reading and puts them in order.
+// FaultCollector: collects every fault of one reading and sorts them.
 
 import Faults
 
 /// The faults found while one file (and its overrides) is read. Used by one reading at a time.
 public final class FaultCollector {
-    /// The most faults a report holds; a further one says how many were left out.
+    /// The most faults that a report holds; one more fault says how many were left out.
     public static let maximumReported = 100
 
     private var files: [String]
@@ -24,9 +24,9 @@ public final class FaultCollector {
     public var count: Int { faults.count }
     /// Adds one.
     public func add(_ fault: Fault) { faults.append(fault) }
-    /// Takes a file into the order of sorting, behind those that are there.
+    /// Adds a file to the order of sorting, after the existing ones.
     func add(file: String) { if !files.contains(file) { files.append(file) } }
-    /// Takes what another collection found, each fault and each path once.
+    /// Takes the faults and paths of another collection, each once.
     func take(_ other: FaultCollector) {
         for fault in other.faults where !faults.contains(fault) { faults.append(fault) }
         for path in other.paths {
@@ -37,7 +37,7 @@ public final class FaultCollector {
             if !isKnown { paths.append(path) }
         }
     }
-    /// Drops what was found and keeps this one fault.
+    /// Drops all faults and keeps only this one.
     func only(_ fault: Fault) { faults = [fault] }
     /// Adds a `workflow.wrong-type` for the value at a path.
     func wrongType(_ path: String, _ node: YAMLNode, _ expected: String) {
@@ -49,12 +49,12 @@ public final class FaultCollector {
         let found = text.unicodeScalars.count > 40 ? String(text.unicodeScalars.prefix(40)) + "..." : text
         add(.outOfRange(path, is: found, allowed: allowed, at: node.mark.place))
     }
-    /// Keeps a path of the file for whoever looks whether it leads anywhere.
+    /// Keeps a path of the file for a later check whether it exists.
     func note(_ path: PlacedPath) { paths.append(path) }
-    /// Takes note of a text that faults speak of.
+    /// Keeps the text that faults refer to.
     func know(_ source: YAMLSource) { sources[source.file] = source }
 
-    /// Throws everything found, sorted by place, if anything was.
+    /// Throws all faults, sorted by place, if there are any.
     public func throwIfAny() throws(FaultReport) {
         if faults.isEmpty { return }
         var order: [String: Int] = [:]
@@ -72,8 +72,8 @@ public final class FaultCollector {
         throw FaultReport(sorted)
     }
 
-    /// The fault with the name of the first misleading character of its line, or, where the text is no YAML, of the line above:
-    /// that is most often the cause.
+    /// The fault with the name of the first misleading character in its line or, where the text is not YAML, in the line above, which is
+    /// most often the cause.
     private func namingLookAlike(_ fault: Fault) -> Fault {
         guard let file = fault.place?.file, let line = fault.place?.line, let source = sources[file] else {
             return fault

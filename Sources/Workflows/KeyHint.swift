@@ -1,4 +1,4 @@
-// KeyHint: what a person may have meant by a key that nobody knows.
+// KeyHint: what a person may have meant by an unknown key.
 
 import Federation
 
@@ -6,7 +6,7 @@ import Federation
 struct KeyHint {
     /// `; did you mean "rank"?`, or nothing.
     var words = ""
-    /// What to do in place of choosing one of the known keys.
+    /// What to do, where that is not to choose one of the known keys.
     var mend: String?
 
     init(_ key: String, known: [String]) {
@@ -17,7 +17,7 @@ struct KeyHint {
             mend = "Write a space after the colon: \(name): \(Wording.bare(String(key[key.index(after: colon)...])))."
             return
         }
-        // `- upload` and `-score` on two lines are one text to YAML.
+        // `- upload` and `-score` on two lines are one text for YAML.
         if known.contains(where: { key == "-\($0)" || key.contains(" -\($0)") }) {
             words = "; a list item begins with a hyphen and a space"
             mend = "Write a space after each hyphen: \"- score\", not \"-score\"."

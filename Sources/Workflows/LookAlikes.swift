@@ -1,6 +1,6 @@
-// LookAlikes: characters that cannot be seen, or that are taken for others; faults name them by code point and place.
+// LookAlikes: characters that are invisible or look like others; faults name them by code point and place.
 
-/// Which characters mislead a reader of YAML, and what they are called.
+/// Which characters mislead a reader of YAML, and their names.
 enum LookAlikes {
     /// A misleading character of a line.
     struct Finding: Equatable {
@@ -8,16 +8,16 @@ enum LookAlikes {
         /// One-based, in code points.
         var column: Int
         var name: String
-        /// What is to be done about it.
+        /// What to do about it.
         var mend: String
     }
 
-    /// Whether the character is a control of the direction of text, with which a line can be shown in another order than it is read.
+    /// Whether the character controls the direction of text, and so can make a line look different from what is read.
     static func isDirectionControl(_ value: UInt32) -> Bool {
         (0x202a...0x202e).contains(value) || (0x2066...0x2069).contains(value)
     }
 
-    /// Whether the character has no shape of its own, or that of a space.
+    /// Whether the character is invisible or looks like a space.
     static func isUnseen(_ value: UInt32) -> Bool { unseen(value) != nil }
 
     /// `U+00A0`.
@@ -49,7 +49,7 @@ enum LookAlikes {
         case 0xa0, 0x202f: ("no-break space", asSpace)
         case 0x1680, 0x2000...0x200a, 0x205f: ("space of another width", asSpace)
         case 0x3000: ("ideographic space", asSpace)
-        case 0x2800, 0x3164, 0xffa0, 0x115f, 0x1160: ("blank that is no space", asSpace)
+        case 0x2800, 0x3164, 0xffa0, 0x115f, 0x1160: ("blank that is not a space", asSpace)
         case 0xad: ("soft hyphen", asNothing)
         case 0x200b...0x200d, 0x2060, 0xfeff: ("zero-width character", asNothing)
         case 0x61c, 0x200e, 0x200f, 0x202a...0x202e, 0x2066...0x2069:
@@ -81,7 +81,7 @@ enum LookAlikes {
         }
     }
 
-    /// Whether a Latin letter or a digit of ASCII is beside the character, with letters of its own kind between at most.
+    /// Whether a Latin letter or an ASCII digit is beside the character, with at most letters of the character's own script between them.
     private static func isMixed(_ scalars: [Unicode.Scalar], at index: Int) -> Bool {
         func isPlain(_ at: Int) -> Bool {
             guard scalars.indices.contains(at) else { return false }

@@ -1,11 +1,11 @@
-// MappingReader: one mapping of a file with the keys it may have; what is wrong is collected instead of stopping. And bounds of numbers.
+// MappingReader: reads one mapping of a file with the keys it may have; faults are collected instead of stopping. Also bounds of numbers.
 
 import Faults
 import Federation
 
-/// Bounds of a floating-point setting, with the words that faults use for them.
+/// Bounds of a floating-point setting, with the text that faults use for them.
 package struct NumberRange: Sendable {
-    /// The words: `above 0`, `from 0 up to but not including 1`.
+    /// The text: `above 0`, `from 0 up to but not including 1`.
     let words: String
     /// The bounds as JSON Schema.
     let schema: [String: JSONValue]
@@ -15,7 +15,7 @@ package struct NumberRange: Sendable {
     static func above(_ bound: Double) -> NumberRange {
         NumberRange(words: "above \(short(bound))", schema: ["exclusiveMinimum": .number(bound)]) { $0 > bound }
     }
-    /// The lower bound or more, less than the upper.
+    /// At least the lower bound, less than the upper.
     package static func from(_ lower: Double, below upper: Double) -> NumberRange {
         NumberRange(
             words: "from \(short(lower)) up to but not including \(short(upper))",
@@ -29,7 +29,7 @@ package struct NumberRange: Sendable {
             schema: ["minimum": .number(lower), "maximum": .number(upper)]
         ) { $0 >= lower && $0 <= upper }
     }
-    /// Greater than the lower bound, the upper included.
+    /// Greater than the lower bound, at most the upper.
     static func above(_ lower: Double, through upper: Double) -> NumberRange {
         NumberRange(
             words: "above \(short(lower)) and at most \(short(upper))",
@@ -41,7 +41,7 @@ package struct NumberRange: Sendable {
 
 /// One mapping of a file with the keys it may have.
 ///
-/// A fault is added to the collector, and the caller goes on with the default: nothing read is used once a fault was found.
+/// A fault is added to the collector, and the caller continues with the default: once there is a fault, no value that was read is used.
 public struct MappingReader {
     /// The mapping's dotted path, such as `sites.general`; empty for the top of the file.
     public let path: String
@@ -49,10 +49,10 @@ public struct MappingReader {
     public let mark: YAMLMark
     /// The pairs in the order of the file.
     public let pairs: [YAMLPair]
-    /// Where faults go.
+    /// Where faults are collected.
     public let faults: FaultCollector
 
-    /// Takes a mapping; nil where the node is none (`workflow.wrong-type`). With `keys`, any other key is a `workflow.unknown-key`.
+    /// Takes a mapping; nil where the node is not one (`workflow.wrong-type`). With `keys`, any other key is a `workflow.unknown-key`.
     public init?(_ node: YAMLNode, path: String, keys: [String]?, faults: FaultCollector) {
         let owner = path.isEmpty ? "the workflow" : path
         guard let pairs = node.pairs else {
@@ -74,7 +74,7 @@ public struct MappingReader {
     public func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
     /// The pair of that key, or nil.
     public func pair(_ key: String) -> YAMLPair? { pairs.first { $0.key == key } }
-    /// The value of that key; where it is absent and required, a `workflow.missing-key`.
+    /// The value of that key; if it is required and missing, there is a `workflow.missing-key`.
     public func node(_ key: String, required: Bool = false) -> YAMLNode? {
         if let pair = pair(key) { return pair.value }
         if required {
@@ -83,14 +83,14 @@ public struct MappingReader {
         return nil
     }
 
-    /// A text, wherever it stands.
+    /// A text value.
     static func string(_ node: YAMLNode, path: String, expected: String, faults: FaultCollector) -> String? {
         if case .string(let text) = node.scalar { return text }
         faults.add(.wrongType(path, is: kind(of: node), expected: expected, at: node.mark.place))
         return nil
     }
 
-    /// What a node is, in words.
+    /// What a node is, as text.
     static func kind(of node: YAMLNode) -> String {
         switch node.content {
         case .sequence: return "a list"

@@ -1,28 +1,28 @@
-// Lists of names and mappings of named things, as kinds of values.
+// Lists of names and mappings of named values, as kinds of values.
 
 import Faults
 import Federation
 
-/// A name with the place where it is written.
+/// A name and the place where it is written.
 struct PlacedName: Sendable {
     var name: String
     var mark: YAMLMark
 }
 
-/// A thing under its name.
+/// A value under its name.
 struct Named<Thing: Sendable>: Sendable {
     var name: String
     var mark: YAMLMark
     var thing: Thing
 }
 
-/// The schema of a list of distinct names, never empty.
+/// The schema of a list of distinct names, which is never empty.
 func nameListSchema(_ item: [String: JSONValue] = ["type": "string"]) -> [String: JSONValue] {
     ["type": "array", "items": .object(item), "minItems": 1, "uniqueItems": true]
 }
 
 extension ValueType where Value == [PlacedName] {
-    /// A list of distinct names, never empty; `orElse` is the one word that may stand in its place, which the caller reads.
+    /// A list of distinct names, never empty; `orElse` is the one word that may be in its place, which the caller reads.
     static func names(of things: String, orElse word: String? = nil) -> ValueType {
         let expected = (word.map { "\($0) or " } ?? "") + "a list of \(things)"
         return ValueType(
@@ -53,7 +53,7 @@ extension ValueType where Value == [PlacedName] {
 }
 
 extension ValueType {
-    /// A mapping from kebab-case names to things; one with a bad name is left out with a fault. The order is that of the file.
+    /// A mapping from kebab-case names to values; an entry with a bad name is a fault and is left out. The order is that of the file.
     static func named<Thing>(_ noun: String, _ type: ValueType<Thing>) -> ValueType where Value == [Named<Thing>] {
         ValueType(
             words: "mapping of \(noun) names, below",

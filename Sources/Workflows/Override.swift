@@ -1,20 +1,20 @@
-// Override: one `--set path=value`, applied to the nodes before they are read so that the same checks apply.
+// Override: one `--set path=value`, applied to the nodes before they are read, so that the same checks apply.
 
 import Faults
 
-/// One setting given on the command line in place of the file's.
+/// One setting that is given on the command line in place of the file's.
 public struct Override: Sendable {
     /// The whole argument as given: `adapter.rank=8`.
     public let text: String
     let segments: [(name: String, mark: YAMLMark)]
     let value: YAMLNode
     let source: YAMLSource
-    /// The name under which faults show it: `--set adapter.rank=8`.
+    /// The name that faults show for it: `--set adapter.rank=8`.
     let file: String
 
     /// Reads `path=value`: keys joined by points (a list element by its index, a step also by its name), then a YAML value.
     ///
-    /// Throws `usage.set` where the form is wrong and the YAML layer's faults where the value is no YAML.
+    /// Throws `usage.set` where the form is wrong, and the YAML layer's faults where the value is not YAML.
     public init(parsing text: String) throws(FaultReport) {
         guard let equals = text.firstIndex(of: "="), text.utf8.count <= YAMLSource.maximumBytes else {
             throw FaultReport([.overrideForm(text)])
@@ -30,10 +30,10 @@ public struct Override: Sendable {
         }
         guard legal, names.count <= YAMLReader.maximumDepth else { throw FaultReport([.overrideForm(text)]) }
 
-        // A value of several lines is named by its path alone.
+        // If the value has several lines, only the path is named.
         let isOneLine = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
         let file = isOneLine ? "--set \(text)" : "--set \(path)"
-        // Blanks in place of the path keep the columns of the value true.
+        // Blanks in place of the path keep the columns of the value correct.
         let prefix = path.unicodeScalars.count + 1
         let padded = String(repeating: " ", count: prefix) + text[text.index(after: equals)...]
         let faults = FaultCollector(files: [file])
@@ -69,7 +69,7 @@ public struct Override: Sendable {
     /// The dotted path.
     var path: String { segments.map(\.name).joined(separator: ".") }
 
-    /// A setting that a file says: its faults are placed there. The text is what `--set` would take for it.
+    /// A setting that a file contains: its faults are placed in that file. The text is the same as `--set` would take.
     init(path: String, mark: YAMLMark, value: YAMLNode) {
         text = "\(path)=\(value.flow)"
         file = mark.source.file
@@ -78,7 +78,7 @@ public struct Override: Sendable {
         self.value = value
     }
 
-    /// The tree with the value put in; missing mappings on the way are made.
+    /// The tree with the value inserted; missing mappings on the way are created.
     func apply(to root: YAMLNode) throws(Fault) -> YAMLNode { try put(into: root, segments[...], path: "") }
 
     private typealias Segments = ArraySlice<(name: String, mark: YAMLMark)>
@@ -99,16 +99,16 @@ public struct Override: Sendable {
             result.content = .mapping(pairs)
         case .sequence(var elements):
             let index = try position(of: segment, in: elements, path: path)
-            // A step picked by its name is reached through its own key.
+            // A step that is chosen by its name is reached through its own key.
             let next = Int(segment.name) == nil ? rest : rest.dropFirst()
             elements[index] = try put(into: elements[index], next, path: path)
             result.content = .sequence(elements)
         case .scalar(let text, _):
-            // A step written without settings, or a key without value, becomes a mapping.
+            // A step without settings, or a key without a value, becomes a mapping.
             guard node.isNull || text == segment.name else {
                 throw .overridePath(
                     "\(path) is \(MappingReader.kind(of: node)), so it has no key \(Wording.shown(segment.name))",
-                    at: segment.mark.place, mend: "Set \(path) itself, or mend the path.")
+                    at: segment.mark.place, mend: "Set \(path) itself, or correct the path.")
             }
             result.content = .mapping([])
             result.mark = segment.mark

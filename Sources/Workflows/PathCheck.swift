@@ -1,5 +1,5 @@
-// PathCheck: whether the paths that a workflow names lead anywhere, told at the place where each is written. What is on this machine
-// is asked of the caller; no note is opened.
+// PathCheck: whether the paths that a workflow names exist; a fault is placed where the path is written. The caller says what is on this
+// machine; no note is opened.
 
 import Faults
 import Federation
@@ -11,9 +11,9 @@ public enum PathFinding: Sendable, Equatable {
     case folder([String])
 }
 
-/// Looks for the paths of a workflow.
+/// Checks the paths of a workflow.
 public struct PathCheck {
-    /// The folder that a person is in: names of files and paths given by `--set` are relative to it.
+    /// The current folder: names of files and paths given by `--set` are relative to it.
     private let current: String
     /// The names of models that need no path.
     private let models: [String]
@@ -26,7 +26,7 @@ public struct PathCheck {
         self.look = look
     }
 
-    /// Adds a fault for every path that leads nowhere. Where `data_root` is missing, the paths below it are not looked for.
+    /// Adds a fault for every path that does not exist. Where `data_root` is missing, the paths below it are not checked.
     public func check(_ reading: CompositionReading) {
         let roots = reading.paths.filter { $0.role == .dataRoot }
         var folders = roots.map { resolved($0) }
@@ -42,7 +42,7 @@ public struct PathCheck {
         for path in paths {
             switch path.role {
             case .notes:
-                // A study may have several roots: the notes have to be below one of them.
+                // A study may have several roots: the notes must be below at least one of them.
                 let places = path.text.hasPrefix("/") ? [path.text] : data.map { "\($0)/\(path.text)" }
                 let place = places.first { look($0) != .nothing } ?? places[0]
                 switch look(place) {
@@ -84,7 +84,7 @@ public struct PathCheck {
             known: known, at: path.mark.place)
     }
 
-    /// The path with its first missing part replaced by the nearest name that is there.
+    /// The path with its first missing part replaced by the nearest name that exists.
     private func neighbour(of text: String, at place: String) -> String? {
         let parts = place.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         for count in 1..<max(2, parts.count) {

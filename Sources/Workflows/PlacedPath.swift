@@ -1,4 +1,4 @@
-// PlacedPath: a path that a workflow names, with the place where it is written, so that a missing file can be told there.
+// PlacedPath: a path that a workflow names, and the place where it is written, so that the fault of a missing file has this place.
 
 /// A path of a workflow.
 public struct PlacedPath: Sendable {

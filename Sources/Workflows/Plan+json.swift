@@ -1,4 +1,4 @@
-// plan.json: written with every default, read back by the workflow reader itself, and refused unless it is written as we write it.
+// plan.json: written with every default, read back by the workflow reader itself, and refused unless it has the form in which we write it.
 
 import Faults
 import Federation
@@ -34,7 +34,7 @@ extension Plan {
         self.overrides = overrides.compactMap { $0 }
         guard let inputs = json["inputs"] else { throw .planUnreadable("the plan lacks inputs") }
         self.inputs = try PlanInputs(json: inputs)
-        // What was read, written again, must be what was given: no unknown member, no default left out.
+        // What was read must give the same JSON when it is written again: no unknown member, and no default left out.
         let changes = Plan.differences(from: json, to: self.json)
         guard changes.isEmpty, self.json == json else {
             throw .planUnreadable(
@@ -53,7 +53,7 @@ extension Plan {
             }
             root.content = .mapping(pairs)
         }
-        // A plan's sites each hold a list of sources; participants are already chosen.
+        // Each site of a plan has a list of sources; participants are already chosen.
         do {
             return try WorkflowReader.read(root, throwing: FaultCollector(files: [file]))
         } catch {
@@ -145,7 +145,7 @@ extension JSONValue {
         guard let text = self[key]?.text else { throw .planUnreadable("\(key) is not a text") }
         return text
     }
-    /// A count below 2^40, or a size below a narrower end that no model reaches: products of what is read here fit 64 bits.
+    /// A count below 2^40, or a size below a smaller limit that no model reaches: products of the values read here fit in 64 bits.
     fileprivate func planCount(_ key: String, below end: Int = 1 << 40) throws(Fault) -> Int {
         guard let count = self[key]?.int, 0..<end ~= count else {
             throw .planUnreadable("\(key) is not a count below \(end)")

@@ -1,18 +1,18 @@
-// A plan as a flat list of settings, and what changed between two plans, in words.
+// A plan as a flat list of settings, and what changed between two plans, as text.
 
 import Federation
 
 extension Plan {
     /// Every setting and input as a path and a value, in the byte order of the paths (list elements in their own order).
     ///
-    /// Settings have the path that `--set` takes; inputs begin with `inputs.`. A step stands under its name where that is unique,
-    /// else under its index.
+    /// Settings have the path that `--set` takes; inputs begin with `inputs.`. A step is listed under its name where the name is unique,
+    /// otherwise under its index.
     public var rows: [(key: String, value: String)] { Self.rows(json) }
 
-    /// What differs from an older plan, one line each: `adapter.rank: 16 -> 8`. Empty exactly where the plans are equal.
+    /// The differences from an older plan, one per line: `adapter.rank: 16 -> 8`. Empty exactly where the plans are equal.
     public func differences(from older: Plan) -> [String] {
         let lines = Self.differences(from: older.json, to: json)
-        return lines.isEmpty && older != self ? ["the plan differs in a way that has no words"] : lines
+        return lines.isEmpty && older != self ? ["the plan differs in something that is not a setting"] : lines
     }
 
     static func differences(from older: JSONValue, to newer: JSONValue) -> [String] {
@@ -73,7 +73,7 @@ extension Plan {
         }
     }
 
-    /// Whether a text without quotes cannot be taken for another value.
+    /// Whether a text without quotes cannot be mistaken for another value.
     private static func isClear(_ text: String) -> Bool {
         CoreScalar(text, plain: true) == .string(text) && text != "none"
             && !text.contains(where: { ",[]{}\"".contains($0) })

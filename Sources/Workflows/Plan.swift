@@ -1,4 +1,4 @@
-// Plan: a workflow with every default, digest and count resolved; what a run promises to do. Resolving them is left to Rounds.
+// Plan: a workflow with every default, digest and count resolved: what a run promises to do. The runner resolves them.
 
 import Faults
 import Federation
@@ -20,7 +20,7 @@ public struct Plan: Sendable, Equatable {
     }
 }
 
-/// What a plan's names and paths stood for: digests and counts, never paths of a machine, never text.
+/// What a plan's names and paths referred to: digests and counts, never paths of a machine, never text.
 public struct PlanInputs: Sendable, Equatable {
     /// The version of the engine, which decides the bits of a result.
     public var engineVersion: String
@@ -32,7 +32,7 @@ public struct PlanInputs: Sendable, Equatable {
     public var templateDigest: Digest
     /// The digest of the workflow file as written.
     public var workflowDigest: Digest
-    /// One entry a data source, in the runner's order.
+    /// One entry for each data source, in the runner's order.
     public var datasets: [DatasetSummary]
 
     /// Makes a summary of inputs.
@@ -49,7 +49,7 @@ public struct PlanInputs: Sendable, Equatable {
     }
 }
 
-/// The base model that a plan's `model.base` stood for.
+/// The base model that a plan's `model.base` named.
 public struct ModelSummary: Sendable, Equatable {
     /// The model's own name.
     public var name: String
@@ -59,7 +59,7 @@ public struct ModelSummary: Sendable, Equatable {
     public var parameters: Int
     /// Tensors of the backbone.
     public var tensors: Int
-    /// The sizes that decide the shapes of adapters, so that they can be checked where the model is not.
+    /// The sizes that decide the shapes of adapters, so that adapters can be checked without the model.
     public var sizes: BackboneSizes
 
     /// Makes a summary.
@@ -92,15 +92,15 @@ public struct DatasetSummary: Sendable, Equatable {
     public var path: String
     /// Documents in the source.
     public var documents: Int
-    /// Records used of it.
+    /// How many of its records are used.
     public var records: Int
-    /// Records of which the input text was cut to fit.
+    /// Records whose input text was cut to fit.
     public var truncated: Int
-    /// Tokens of them that the loss covers; nil where sizes count in records.
+    /// How many of their tokens the loss covers; nil where sizes count in records.
     public var labelTokens: Int?
-    /// Documents left out because they cannot be read.
+    /// Documents that were left out because they cannot be read.
     public var skipped = 0
-    /// Documents of a validation or a test that are in training too.
+    /// Documents of a validation or a test that are also in training.
     public var overlapping = 0
     /// How many annotations of each type.
     public var labels: [String: Int]

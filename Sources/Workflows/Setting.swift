@@ -1,34 +1,35 @@
-// Setting and Section: every key of a mapping is declared once. The reader, the plan, the JSON Schema and the docs come from it.
+// Setting and Section: every key of a mapping is declared once. The reader, the plan, the JSON Schema and the docs are made from this
+// declaration.
 
 import Faults
 import Federation
 
-/// What stands in the place of a key that is absent.
+/// What an absent key means.
 package enum Standard: Sendable, Equatable {
     /// Nothing: the key is required.
     case required
     /// This value.
     case value(JSONValue)
-    /// What the words say.
+    /// What the text says.
     case words(String)
 }
 
-/// What a key says of itself to people and editors.
+/// The description of a key for people and editors.
 package struct SettingDescription: Sendable {
     /// The key.
     var name: String
     /// The kind of its value.
     var words: String
-    /// One sentence or clause; may be empty where the kind says all.
+    /// One sentence or clause; may be empty where the kind says everything.
     var note: String
-    /// What an absent key stands for.
+    /// What an absent key means.
     var standard: Standard
-    /// The version of the format that brought it.
+    /// The version of the format that introduced it.
     var since: Int
     /// The JSON Schema of its value.
     var schema: [String: JSONValue]
 
-    /// The kind and the note; a note that begins with the values says the kind itself.
+    /// The kind and the note; a note that begins with the values replaces the kind.
     var sentence: String {
         if note.isEmpty { return words }
         return note.hasPrefix("`") ? note : "\(words); \(note)"
@@ -38,9 +39,9 @@ package struct SettingDescription: Sendable {
 /// One key of a mapping that becomes an `Owner`.
 package struct Setting<Owner: Sendable>: Sendable {
     var description: SettingDescription
-    /// Puts the default in place.
+    /// Sets the default.
     var fill: @Sendable (inout Owner) -> Void
-    /// Reads the value that stands in the file.
+    /// Reads the value in the file.
     package var read: @Sendable (YAMLNode, _ path: String, FaultCollector, inout Owner) -> Void
     /// The value as a plan writes it; nil where the plan leaves the key out.
     package var write: @Sendable (Owner) -> JSONValue?
@@ -61,7 +62,7 @@ package struct Setting<Owner: Sendable>: Sendable {
         write = { omitted($0) ? nil : type.write($0[keyPath: field]) }
     }
 
-    /// A key that must be there. What the owner holds in its place where it is not is never used.
+    /// A key that must be present. If it is missing, the owner holds a placeholder that is never used.
     package init<Value>(
         _ name: String, required type: ValueType<Value>, _ field: any WritableKeyPath<Owner, Value> & Sendable,
         _ note: String = "", since: Int = 1
@@ -83,7 +84,7 @@ package struct Section<Owner: Sendable>: Sendable {
     /// The owner with every default.
     var standard: Owner
 
-    /// Takes an owner with anything in it; the defaults of the settings are put in place.
+    /// Takes an owner with any content; the defaults of the settings are filled in.
     package init(_ blank: Owner, _ settings: [Setting<Owner>]) {
         self.settings = settings
         standard = blank
@@ -92,10 +93,10 @@ package struct Section<Owner: Sendable>: Sendable {
 
     /// The names of the keys.
     var keys: [String] { settings.map(\.description.name) }
-    /// What the keys say of themselves.
+    /// The descriptions of the keys.
     var descriptions: [SettingDescription] { settings.map(\.description) }
 
-    /// Reads a mapping; every unknown, missing or wrong key is a fault, and the owner then holds a default in its place.
+    /// Reads a mapping; every unknown, missing or wrong key is a fault, and the owner then holds a default for it.
     package func read(_ mapping: MappingReader) -> Owner {
         var owner = standard
         for setting in settings {
@@ -106,7 +107,7 @@ package struct Section<Owner: Sendable>: Sendable {
         return owner
     }
 
-    /// Reads a node that has to be a mapping.
+    /// Reads a node that must be a mapping.
     package func read(_ node: YAMLNode, _ path: String, _ faults: FaultCollector) -> Owner? {
         MappingReader(node, path: path, keys: keys, faults: faults).map { read($0) }
     }

@@ -1,18 +1,18 @@
-// The declared keys of what names notes: sites and their sources, the coordinator, cohorts.
+// The declared keys of the sections that name notes: sites and their sources, the coordinator, cohorts.
 
 import Faults
 import Federation
 
 extension Settings {
-    /// The most records, epochs and the like: far above any use, low enough to multiply without overflow.
+    /// The largest number of records, epochs and similar: far above any use, small enough to multiply without overflow.
     static let maximumCount = 1_000_000
 
-    // MARK: What stands beside every path of notes
+    // MARK: Keys beside every path of notes
 
     static let limit = ValueType.optional(
         .wholeNumber(1...maximumCount), null: "all")
-    private static let limitNote = "at most so many records, drawn by the seed"
-    private static let labelsNote = "what the labels of the notes stand for, below"
+    private static let limitNote = "the most records, drawn by the seed"
+    private static let labelsNote = "the types that the labels of the notes mean, below"
     private static let tasksNote = "what the notes annotate, below"
     private static let allEntities = TaskSelection(ner: .all, re: nil)
     private static let blank = DataSource(path: "", tasks: allEntities, limit: nil)
@@ -27,7 +27,7 @@ extension Settings {
             Setting("labels", labels, default: LabelMap(), \.labels, labelsNote, omitted: { $0.labels.names.isEmpty }),
         ])
 
-    /// A site as written: a path with what belongs to it, or a list of sources.
+    /// A site as written: a path with its own keys, or a list of sources.
     struct SiteForm: Sendable {
         var source: DataSource
         /// The elements of a list; nil where `train` is a path.
@@ -113,7 +113,7 @@ extension Settings {
                 omitted: { $0.data.labels.names.isEmpty }),
             Setting(
                 "heads", .choice(), default: .gold, \.heads,
-                "`gold`: relations are asked of the annotated heads; `predicted`: of the mentions that the model found, which needs `ner` in the tasks",
+                "`gold`: relation extraction is asked about the annotated heads; `predicted`: about the mentions that the model found, which needs `ner` in the tasks",
                 omitted: { $0.data.tasks.re == nil }),
         ])
 
@@ -197,7 +197,7 @@ extension Settings {
             }
     }
 
-    /// What each label stands for; null for annotations that are passed over.
+    /// The type of each label; null for annotations that are passed over.
     static let labels = ValueType<LabelMap>(
         words: "mapping",
         schema: [
@@ -227,7 +227,7 @@ extension Settings {
 }
 
 extension Settings.SiteForm {
-    /// What `train` says.
+    /// The value of `train`.
     fileprivate var train: Settings.SiteForm.Train {
         get { Train(path: source.path, pool: pool) }
         set {

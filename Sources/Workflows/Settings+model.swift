@@ -10,15 +10,15 @@ extension Settings {
             Setting("base", required: .path(.model, "catalogue name, .gguf file or Hugging Face folder"), \.base),
             Setting(
                 "weights", .choice(), default: .stored, \.weights,
-                "`stored`: as the file stores them; `nf4`: the maps of the layers quantised to NF4 as the model is opened ([models.md](models.md))"
+                "`stored`: as the file stores them; `nf4`: the maps of the layers are quantised to NF4 when the model is opened ([models.md](models.md))"
             ),
             Setting(
                 "numerics", .choice(), default: .exact, \.numerics,
-                "`exact`: float32, the same bits everywhere; `fast`: bfloat16 products with float32 sums, about half the time, a class of its own ([engine.md](engine.md#fast-numerics))"
+                "`exact`: float32, the same bits everywhere; `fast`: bfloat16 products with float32 sums, about half the time, a separate class of numerics ([engine.md](engine.md#fast-numerics))"
             ),
         ])
 
-    /// The dotted key of the base model, put together so that no search for codes of faults takes it for one.
+    /// The dotted key of the base model; it is joined from parts so that the test that collects fault codes does not take it for one.
     static let modelBase = ["model", "base"].joined(separator: ".")
 
     static let adapter = Section(

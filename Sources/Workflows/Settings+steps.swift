@@ -8,7 +8,7 @@ extension Settings {
         TrainingConfiguration(
             epochs: 0, batchSize: 0, learningRate: 0, warmupRatio: 0, schedule: .cosine, maxLength: 0,
             lossOn: .sequence, weightDecay: 0, clipNorm: nil),
-        // Two epochs at batch 4 and 2e-4 over a cosine with 5% warm-up, as the paper.
+        // Two epochs at batch 4 and 2e-4 over a cosine with 5% warm-up, as in the paper.
         [
             Setting("epochs", .wholeNumber(1...maximumCount), default: 2, \.epochs),
             Setting("batch_size", .wholeNumber(1...maximumCount), default: 4, \.batchSize),
@@ -24,11 +24,11 @@ extension Settings {
             Setting(
                 "checkpoint_every", .optional(.wholeNumber(1...maximumCount), null: "never"), default: nil,
                 \.checkpointEvery,
-                "the training state is kept in the work folder after every so many steps, and its digest recorded",
+                "after each such number of steps the training state is kept in the work folder and its digest is recorded",
                 omitted: { $0.checkpointEvery == nil }),
             Setting(
                 "checkpoint_activations", .flag, default: false, \.checkpointActivations,
-                "a layer keeps its input only and runs again in the backward pass: less memory, about a third more time, the same bits",
+                "a layer keeps only its input and runs again in the backward pass: less memory, about a third more time, the same bits",
                 omitted: { !$0.checkpointActivations }),
         ])
 
@@ -45,7 +45,7 @@ extension Settings {
         case fedMedLoRAPlus = "fed-medlora-plus"
     }
 
-    /// What `size` says: whether weights carry the site's size, or in which unit.
+    /// The meaning of `size`: whether weights use the site's size, or in which unit.
     enum SizeForm: Sendable, Equatable {
         case flag(Bool)
         case unit(SizeUnit)
@@ -81,13 +81,13 @@ extension Settings {
             // The paper's title writes the second rule with a plus sign.
             Setting(
                 "rule", required: .choice(also: ["fed-medlora+": .fedMedLoRAPlus]), \.rule,
-                "the latter, also written `fed-medlora+`, needs score and the coordinator"),
+                "the rule `fed-medlora-plus`, also written `fed-medlora+`, needs score and the coordinator"),
             Setting(
                 "temperature", .number(.above(0)), default: 1, \.temperature, "only with `fed-medlora-plus`",
                 omitted: { $0.rule != .fedMedLoRAPlus }),
             Setting(
                 "size", size, default: .flag(true), \.size,
-                "`true` or `records`: weights carry the site's number of records; `label_tokens`: the number of tokens that its loss covers; `false`, only with `fed-medlora-plus`: neither",
+                "`true` or `records`: weights are proportional to the site's number of records; `label_tokens`: to the number of tokens that its loss covers; `false`, only with `fed-medlora-plus`: to neither",
                 omitted: { $0.rule != .fedMedLoRAPlus && ($0.size.unit ?? .records) == .records }),
         ])
 
@@ -119,7 +119,7 @@ extension Settings {
         var cohorts: [PlacedName] = []
         var settings = EvaluationConfiguration(cohorts: [], when: .lastRound, maxNewTokens: 0, batchSize: 0)
 
-        /// The step, with the cohorts whose names are names.
+        /// The step, with its cohorts as plain names.
         var configuration: EvaluationConfiguration {
             var configuration = settings
             configuration.cohorts = cohorts.compactMap { CohortID($0.name) }
@@ -139,13 +139,13 @@ extension Settings {
             Setting("when", .choice(), default: .lastRound, \.settings.when),
             Setting(
                 "max_new_tokens", .wholeNumber(1...maximumCount), default: 160, \.settings.maxNewTokens,
-                "tokens of an answer at most"),
+                "the most tokens of an answer"),
             Setting(
                 "batch_size", .wholeNumber(1...maximumCount), default: 16, \.settings.batchSize,
                 "records decoded together"),
             Setting(
                 "compat", .choice(), default: .none, \.settings.compatibility,
-                "`authors`: the record holds the counting of the published evaluation beside ours, to compare with its figures alone",
+                "`authors`: the record also holds the counts of the published evaluation, only to compare with its figures",
                 omitted: { $0.settings.compatibility == .none }),
         ])
 }

@@ -4,7 +4,7 @@ import Faults
 import Federation
 
 extension Settings {
-    /// What makes a workflow a study, as written.
+    /// The keys that make a workflow a study, as written.
     struct StudyForm: Sendable {
         var extends: String?
         var matrix: YAMLNode?
@@ -27,7 +27,7 @@ extension Settings {
         [
             Setting(
                 "extends", base, default: nil, shown: .words("none"), \StudyForm.extends,
-                "relative to this file; mappings of both merge, all else of this file takes the other's place"),
+                "relative to this file; mappings of both merge; all else in this file replaces what the other says"),
             Setting(
                 "matrix", axes("mapping of axes, below", mayPair: true), default: nil, shown: .words("none"),
                 \StudyForm.matrix, "makes the file a study: one run for each choice of a value on every axis"),
@@ -69,7 +69,7 @@ extension Settings {
             write: { .array($0.map { .string($0.rawValue) }) })
     }()
 
-    /// A value that is read by who knows the axes.
+    /// A value that is read later, by code that knows the axes.
     private static func raw(_ words: String, _ schema: [String: JSONValue]) -> ValueType<YAMLNode?> {
         ValueType(
             words: words, schema: schema,
@@ -101,10 +101,10 @@ extension Settings {
 }
 
 extension Settings.ComparisonForm {
-    /// The comparison, with faults for what names no cell.
+    /// The comparison, with faults for values that name no cell.
     func checked(_ cells: [Composition.Cell], axes: [String], faults: FaultCollector) -> StudyComparison {
         var result = StudyComparison(metrics: metrics, cohorts: cohorts?.map(\.name) ?? [])
-        // Without cells there are faults already.
+        // If there are no cells, there are faults already.
         guard !cells.isEmpty else { return result }
         for pair in baseline?.pairs ?? [] {
             guard axes.contains(pair.key) else {

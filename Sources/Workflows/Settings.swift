@@ -3,7 +3,7 @@
 import Faults
 import Federation
 
-/// Every key of the workflow format, declared once; docs, schema, reader and plan are made from these.
+/// Every key of the workflow format, declared once; docs, schema, reader and plan are made from these declarations.
 enum Settings {
     /// The most rounds.
     static let maximumRounds = 10_000
@@ -17,12 +17,12 @@ enum Settings {
             template: "", sites: [], coordinator: nil, cohorts: [], rounds: 0, steps: [])
         /// Nil where every site takes part.
         var participants: [PlacedName]?
-        /// Nil where the key is absent or at fault.
+        /// Nil where the key is missing or wrong.
         var rounds: Int?
         var steps: [WorkflowReader.PlacedStep] = []
 
         init() {}
-        /// The form that a plan writes: sites are those that take part.
+        /// The form that a plan writes: its sites are those that take part.
         init(_ declaration: FederationDeclaration) {
             self.declaration = declaration
             rounds = declaration.rounds
@@ -45,10 +45,10 @@ enum Settings {
             Setting("name", required: .kebabCase, \.declaration.name, "runs are called `<name>-<n>`"),
             Setting("summary", .line(mayBeEmpty: true), default: "", \.declaration.summary),
             Setting(
-                "seed", .unsigned, default: 17, \.declaration.seed, "decides what is drawn and every random number"),
+                "seed", .unsigned, default: 17, \.declaration.seed, "decides every random number and draw"),
             Setting(
                 "data_root", .path(.dataRoot, "folder"), default: ".", \.declaration.dataRoot,
-                "data paths are relative to it; itself relative to the workflow file, or, given by `--set`, to the current folder"
+                "data paths are relative to it; it is relative to the workflow file, or, where it is given by `--set`, to the current folder"
             ),
         ]
 
@@ -61,7 +61,7 @@ enum Settings {
             Setting(
                 "template", .path(.template, "name of a built-in template, or path of a file"),
                 default: BuiltInTemplate.standard.rawValue, \.declaration.template,
-                "built in are \(builtIn); a path is relative to the workflow file, or, given by `--set`, to the current folder"
+                "built in are \(builtIn); a path is relative to the workflow file, or, where it is given by `--set`, to the current folder"
             ),
             Setting(
                 "sites", sites, default: [], shown: .words("none"), \.declaration.sites,
@@ -95,12 +95,12 @@ enum Settings {
                 omitted: { $0.declaration.signing == .optional }),
             Setting(
                 "approvals", .choice(), default: .optional, \.declaration.approvals,
-                "`optional`: nobody is asked; `required`: a site trains only after `medrounds approve` of this very plan by its key",
+                "`optional`: no approval is needed; `required`: a site trains only after its key has approved exactly this plan (`medrounds approve`)",
                 omitted: { $0.declaration.approvals == .optional }),
             Setting(
                 "quorum", quorum, default: nil, shown: .words("none: a step that fails stops the run"),
                 \.declaration.quorum,
-                "with how many usable uploads a round goes on where a site is absent: its step failed twice, or `approvals` are required and it gave none",
+                "the number of usable uploads with which a round continues where a site is absent, because its step failed twice, or because `approvals` are required and the site gave none",
                 omitted: { $0.declaration.quorum == nil }),
         ]
 
@@ -141,7 +141,7 @@ enum Settings {
 }
 
 extension FederationDeclaration {
-    /// The workflow with every default explicit; `sites` holds those that take part. Keys that came later are left out where they
-    /// are not asked for, so that plans from before them keep their digest.
+    /// The workflow with every default explicit; `sites` holds those that take part. Keys of later versions are left out where they are not
+    /// used, so that older plans keep their digest.
     public var json: JSONValue { Settings.top.write(Settings.Form(self)) }
 }

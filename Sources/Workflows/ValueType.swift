@@ -1,4 +1,4 @@
-// ValueType: one kind of value, said once: its words for people, its JSON Schema, how it is read from YAML and written to a plan.
+// ValueType: one kind of value, described once: its text for people, its JSON Schema, how it is read from YAML and written to a plan.
 
 import Faults
 import Federation
@@ -9,12 +9,12 @@ package struct ValueType<Value: Sendable>: Sendable {
     var words: String
     /// The JSON Schema (draft-07) of the value.
     var schema: [String: JSONValue]
-    /// The value of a node at a dotted path; nil where it is at fault, and then a fault was added.
+    /// The value of a node at a dotted path; nil where it is wrong, and then a fault was added.
     package var read: @Sendable (YAMLNode, _ path: String, FaultCollector) -> Value?
     /// The value as a plan writes it.
     package var write: @Sendable (Value) -> JSONValue
 
-    /// The same kind in other words.
+    /// The same kind with another text.
     func called(_ words: String) -> ValueType {
         var type = self
         type.words = words
@@ -54,7 +54,7 @@ extension ValueType where Value == String {
         return type
     }
 
-    /// A path of a file or a folder; the reading keeps where it is written, so that it can be looked for.
+    /// A path of a file or a folder; the place where it is written is kept, so that its existence can be checked later.
     static func path(_ role: PlacedPath.Role, _ words: String = "path") -> ValueType {
         var type = line().called(words)
         let plain = type.read
@@ -83,7 +83,7 @@ extension ValueType where Value == String {
     }
 }
 
-/// What `KebabCase` accepts, as JSON Schema.
+/// The names that `KebabCase` accepts, as JSON Schema.
 let kebabCaseSchema: [String: JSONValue] = [
     "type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 64,
 ]
@@ -115,8 +115,7 @@ extension ValueType where Value == Int {
 }
 
 extension ValueType where Value == UInt64 {
-    /// A whole number of 64 bits without sign. Above 2^63 - 1 a plan holds it as a string of digits, because JSON integers here have
-    /// 63 bits.
+    /// An unsigned whole number of 64 bits. Above 2^63 - 1 a plan holds it as a string of digits, because JSON integers here have 63 bits.
     static var unsigned: ValueType {
         ValueType(
             words: "whole number from 0 to \(UInt64.max)",
@@ -137,7 +136,7 @@ extension ValueType where Value == UInt64 {
 }
 
 extension ValueType where Value == Double {
-    /// A finite number within the range. A plan writes a whole one as an integer, as a JSON parser would give it back.
+    /// A finite number within the range. A plan writes a whole number as an integer, which is what a JSON parser would return for it.
     package static func number(_ range: NumberRange) -> ValueType {
         ValueType(
             words: "number \(range.words)", schema: ["type": "number"].merging(range.schema) { $1 },
@@ -176,10 +175,10 @@ extension ValueType where Value == Bool {
     }
 }
 
-// MARK: Choices and what may be null
+// MARK: Choices and values that may be null
 
 extension ValueType where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
-    /// One of the raw values of an enumeration (`workflow.unknown-value`); `also` are other names that are read for a value.
+    /// One of the raw values of an enumeration (`workflow.unknown-value`); `also` holds other names that are accepted for a value.
     static func choice(also aliases: [String: Value] = [:]) -> ValueType {
         let known = Value.allCases.map(\.rawValue)
         let quoted = known.map { "`\($0)`" }
@@ -218,7 +217,7 @@ extension ValueType {
             write: { $0.map(type.write) ?? .null })
     }
 
-    /// A value that cannot be null, though it may be absent.
+    /// A value that cannot be null, though its key may be missing.
     static func absent<Wrapped>(_ type: ValueType<Wrapped>) -> ValueType where Value == Wrapped? {
         ValueType(
             words: type.words, schema: type.schema,

@@ -2,7 +2,7 @@
 
 import Federation
 
-/// Shared turns of phrase of this target's faults.
+/// Phrases that this target's faults have in common.
 enum Wording {
     /// The text in quotes, cut at 60 code points, with control characters written out.
     static func shown(_ text: String) -> String {
@@ -45,7 +45,7 @@ enum Wording {
         names.prefix(24).joined(separator: ", ") + (names.count > 24 ? ", ..." : "")
     }
 
-    /// The name at the least edit distance, where that is at most 2 or a third of the longer text; the first of equals.
+    /// The name at the smallest edit distance, where that is at most 2 or a third of the longer text; the first of equals.
     static func nearest(_ text: String, among names: [String]) -> String? {
         let wrong = Array(text.lowercased().unicodeScalars)
         guard (1...64).contains(wrong.count) else { return nil }

@@ -1,10 +1,10 @@
-// What the parts of a workflow ask of each other. Each check is silent where a part it needs is already at fault.
+// Conditions between the parts of a workflow. A check adds nothing where a part that it needs is already wrong.
 
 import Faults
 import Federation
 
 extension WorkflowReader {
-    /// Adds a fault for each condition between sections that does not hold; `rounds` is nil where it is absent or at fault.
+    /// Adds a fault for each condition between sections that does not hold; `rounds` is nil where it is missing or wrong.
     static func check(
         _ declaration: FederationDeclaration, rounds: Int?, steps: [PlacedStep], top: MappingReader
     ) {
@@ -24,10 +24,10 @@ extension WorkflowReader {
         for step in steps {
             guard let name = step.name, let position = order.firstIndex(of: name) else { continue }
             if name != .evaluate && seen.contains(name) {
-                faults.add(.stepOrder("the step \(name.rawValue) stands twice", at: step.mark.place))
+                faults.add(.stepOrder("the step \(name.rawValue) occurs twice", at: step.mark.place))
             } else if let later = seen.first(where: { (order.firstIndex(of: $0) ?? 0) > position }) {
                 faults.add(
-                    .stepOrder("the step \(name.rawValue) stands after \(later.rawValue)", at: step.mark.place))
+                    .stepOrder("the step \(name.rawValue) comes after \(later.rawValue)", at: step.mark.place))
             }
             seen.append(name)
         }
@@ -41,7 +41,7 @@ extension WorkflowReader {
                 top.faults.add(.stepWithoutRounds(name.rawValue, at: step.mark.place))
             }
         }
-        // An unreadable step may be the one that seems to be missing.
+        // A step that cannot be read may be the one that seems to be missing.
         guard steps.allSatisfy({ $0.name != nil }) else { return }
         if rounds == 0 {
             if steps.isEmpty {

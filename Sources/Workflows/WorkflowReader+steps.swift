@@ -1,19 +1,19 @@
-// The steps of a round: a list of mappings of one key each, the step's name.
+// The steps of a round: a list of mappings with one key each, the step's name.
 
 import Faults
 import Federation
 
 extension WorkflowReader {
-    /// The steps in the only order in which they may stand.
+    /// The steps in the only order that is allowed.
     enum StepName: String, CaseIterable {
         case train, upload, score, aggregate, evaluate
     }
 
-    /// A step as read, with the places that cross checks speak of.
+    /// A step as read, with the places that the cross checks refer to.
     struct PlacedStep: Sendable {
         /// Nil where the name is unknown.
         var name: StepName?
-        /// Nil where the step is at fault.
+        /// Nil where the step is wrong.
         var step: Step?
         var path: String
         var mark: YAMLMark
@@ -52,7 +52,7 @@ extension WorkflowReader {
         },
         write: { steps in .array(steps.compactMap { $0.step.map { json($0, steps) } }) })
 
-    /// A step's name alone, or a mapping of it to its settings.
+    /// A step's name alone, or a mapping from it to its settings.
     private static var stepSchema: JSONValue {
         let bare = StepName.allCases.filter { !schema(of: $0).keys.contains("required") }
         let forms = StepName.allCases.map { name -> JSONValue in
@@ -70,7 +70,7 @@ extension WorkflowReader {
 
     private static func schema(of name: StepName) -> [String: JSONValue] { sectionSchema(descriptions(of: name)) }
 
-    /// What the keys of a step say of themselves.
+    /// The descriptions of a step's keys.
     static func descriptions(of name: StepName) -> [SettingDescription] {
         switch name {
         case .train: Settings.train.descriptions
@@ -133,7 +133,7 @@ extension WorkflowReader {
         return pairs.isEmpty ? "an empty mapping" : "a mapping of \(pairs.count) keys"
     }
 
-    /// The unit of sizes is that of the workflow, which its first aggregate step names.
+    /// The unit of sizes belongs to the workflow; its first aggregate step names it.
     private static func json(_ step: Step, _ steps: [PlacedStep]) -> JSONValue {
         let settings: JSONValue =
             switch step {

@@ -1,4 +1,4 @@
-// WorkflowReader: nodes become one FederationDeclaration by the declared settings; what its parts ask of each other is in +checks.
+// WorkflowReader: turns nodes into one FederationDeclaration by the declared settings; conditions between its parts are in +checks.
 
 import Faults
 import Federation
@@ -22,7 +22,7 @@ public enum WorkflowReader {
         return declaration
     }
 
-    /// The same with the faults collected instead of thrown; nil only where a fault was added.
+    /// The same, with the faults collected instead of thrown; nil only where a fault was added.
     package static func read(
         bytes: [UInt8], file: String, overrides: [Override], faults: FaultCollector
     ) -> FederationDeclaration? {
@@ -49,7 +49,7 @@ public enum WorkflowReader {
         return declaration
     }
 
-    /// Reads a tree of nodes; nil only where a fault was added. Of another version nothing but that is told.
+    /// Reads a tree of nodes; nil only where a fault was added. If the version is another one, that is the only fault.
     package static func read(_ root: YAMLNode, faults: FaultCollector) -> FederationDeclaration? {
         if let version = root["version"], case .integer(let whole) = version.scalar, whole.int != 1,
             case .scalar(let text, _) = version.content
@@ -70,7 +70,7 @@ public enum WorkflowReader {
         declaration.sizeUnit = form.steps.compactMap(\.sizeUnit).first ?? .records
         if let participants = form.participants {
             let chosen = Set(participants.map(\.name))
-            // A site that is declared but at fault must not be reported as unknown too.
+            // A site that is declared but wrong must not be reported as unknown too.
             let declared = top.node("sites")?.pairs?.map(\.key) ?? []
             for name in participants where !declared.contains(name.name) {
                 faults.add(

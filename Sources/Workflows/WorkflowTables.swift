@@ -2,7 +2,7 @@
 
 import Federation
 
-/// What the declared settings say of themselves, for docs, editors and faults.
+/// The descriptions of the declared settings, for docs, editors and faults.
 public enum WorkflowTables {
     /// The sections in the order of the page: their title, the path before their keys, and the keys.
     static var sections: [(title: String, prefix: String, settings: [SettingDescription])] {
@@ -55,7 +55,7 @@ public enum WorkflowTables {
 
     /// The JSON Schema (draft-07) of a workflow file.
     public static var schema: JSONValue {
-        // A file that extends another may leave out what that one says.
+        // A file that extends another may leave out keys that the other one has.
         let top = Settings.top.schema
         var schema = sectionSchema(Settings.top.descriptions + Settings.study.descriptions)
         schema["required"] = ["version"]

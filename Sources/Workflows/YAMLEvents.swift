@@ -1,4 +1,4 @@
-// YAMLEvents: the only file that touches libyaml. A stream of events with marks, pulled one at a time.
+// YAMLEvents: the only file that calls libyaml. A stream of events with marks, read one at a time.
 
 import CYAML
 import Faults
@@ -12,7 +12,7 @@ struct YAMLEvent {
         case scalar(String, plain: Bool)
         case sequenceStart, sequenceEnd
         case mappingStart, mappingEnd
-        /// Stream start and document end, which say nothing more.
+        /// Stream start and document end, which hold nothing more.
         case other
     }
     var content: Content
@@ -48,7 +48,7 @@ final class YAMLEvents {
         input.deallocate()
     }
 
-    /// The next event. Throws `workflow.syntax` or `workflow.tab` where the text is no YAML.
+    /// The next event. Throws `workflow.syntax` or `workflow.tab` where the text is not YAML.
     func next() throws(Fault) -> YAMLEvent {
         var event = yaml_event_t()
         guard yaml_parser_parse(parser, &event) == 1 else { throw problem() }
@@ -90,7 +90,7 @@ final class YAMLEvents {
         return String(cString: pointer)
     }
 
-    /// libyaml's problem, worded by us and placed.
+    /// libyaml's problem in our words, with its place.
     private func problem() -> Fault {
         let problem = parser.pointee.problem.map { String(cString: $0) } ?? ""
         guard parser.pointee.error != YAML_READER_ERROR, parser.pointee.error != YAML_MEMORY_ERROR else {
@@ -109,7 +109,7 @@ final class YAMLEvents {
             at: source.place(line: line, column: column))
     }
 
-    /// `-score` and `limit:32`, which YAML takes for one word each and then misses something on the next line.
+    /// `-score` and `limit:32`: YAML takes each as one word and then finds an error on the next line.
     private func missingSpace(_ number: Int) -> Fault? {
         let text = source.line(number)
         let indentation = text.prefix { $0 == " " }.count
@@ -145,7 +145,7 @@ final class YAMLEvents {
         case "block sequence entries are not allowed in this context": "a list item cannot begin here"
         case "could not find expected ':'": "a key lacks its colon"
         case "found unexpected end of stream": "a quoted text is not closed"
-        case "found unexpected document indicator": "a document marker stands inside a quoted text"
+        case "found unexpected document indicator": "a document marker is inside a quoted text"
         case "did not find expected node content": "a value is missing"
         case "did not find expected <document start>": "text follows the end of the document"
         case "found unknown escape character": "the quoted text holds an unknown escape"

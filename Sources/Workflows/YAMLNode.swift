@@ -1,12 +1,12 @@
-// YAMLNode: a YAML document as values that know where they stand. Typing of plain scalars is left to CoreSchema.
+// YAMLNode: a YAML document as values that know their place. CoreScalar gives plain scalars their types.
 
 import Federation
 
-/// A value of a YAML document with the place where it begins. Aliases are already expanded.
+/// A value of a YAML document and the place where it begins. Aliases are already expanded.
 public struct YAMLNode: Sendable {
     /// What a node holds.
     public enum Content: Sendable {
-        /// The text of a scalar, and whether it stands without quotes and is typed by its look.
+        /// The text of a scalar, and whether it is plain, that is without quotes, so that its form decides its type.
         case scalar(String, plain: Bool)
         /// The elements of a list.
         case sequence([YAMLNode])
@@ -17,7 +17,7 @@ public struct YAMLNode: Sendable {
     public var content: Content
     /// Where the node begins.
     public var mark: YAMLMark
-    /// Nodes of this subtree with every alias written out.
+    /// How many nodes this subtree has with every alias written out.
     var expandedNodes = 1
     /// Levels of this subtree: 1 for a scalar.
     var height = 1
@@ -35,9 +35,9 @@ public struct YAMLNode: Sendable {
     public var scalar: CoreScalar? {
         if case .scalar(let text, let plain) = content { CoreScalar(text, plain: plain) } else { nil }
     }
-    /// Whether this is a null: `null`, `~` or nothing at all.
+    /// Whether this is a null: `null`, `~` or no text at all.
     public var isNull: Bool { scalar == .null }
-    /// The value of that key where this is a mapping that has it.
+    /// The value of that key; nil where this is not a mapping or has no such key.
     public subscript(_ key: String) -> YAMLNode? { pairs?.first { $0.key == key }?.value }
 }
 
@@ -70,7 +70,7 @@ extension YAMLNode {
         }
     }
 
-    /// The value in YAML on one line. Plain scalars stay as they are written, unless flow style would read them as something else.
+    /// The value in YAML on one line. Plain scalars keep their form, unless flow style would read them as something else.
     var flow: String {
         switch content {
         case .sequence(let elements): return "[" + elements.map(\.flow).joined(separator: ", ") + "]"
@@ -86,7 +86,7 @@ extension YAMLNode {
         }
     }
 
-    /// Whether a text is one word that no style of YAML takes for anything but text.
+    /// Whether a text is one word that every style of YAML reads as text.
     private static func isSafe(_ text: String) -> Bool {
         guard let first = text.utf8.first, (0x61...0x7a).contains(first) || (0x41...0x5a).contains(first) else {
             return false

@@ -1,4 +1,4 @@
-// YAMLReader: events become nodes. Refuses what could blow up: size, depth, expanded aliases, recursion.
+// YAMLReader: turns events into nodes. It refuses what could take too much memory or time: size, depth, expanded aliases, recursion.
 
 import Faults
 
@@ -9,12 +9,12 @@ public enum YAMLReader {
     /// The deepest nesting.
     public static let maximumDepth = 64
 
-    /// Reads the one document of a file. `file` is the name that faults show; lines and words of it are shown only where its first
+    /// Reads the only document of a file. `file` is the name that faults show; lines and words of the file are shown only where its first
     /// keys are those of the form.
     ///
     /// Throws every fault found, in order: `workflow.too-large`, `not-utf8`, `syntax`, `tab`, `tag`, `too-deep`, `alias-expansion`,
-    /// `alias-recursion`, `unknown-anchor`, each of which ends the reading; `duplicate-key`, `wrong-type` (a key that is no
-    /// scalar), `multiple-documents`, which do not; `empty`; and `other-file` where a mapping is not of the form.
+    /// `alias-recursion`, `unknown-anchor`, each of which ends the reading; `duplicate-key`, `wrong-type` (a key that is not a scalar),
+    /// `multiple-documents`, which do not; `empty`; and `other-file` where a mapping is not of the form.
     public static func read(
         bytes: [UInt8], file: String, form: DocumentForm = .template
     ) throws(FaultReport) -> YAMLNode {
@@ -25,7 +25,7 @@ public enum YAMLReader {
         return root
     }
 
-    /// The root of the document, or nil where there is none worth going on with; then `faults` holds at least one.
+    /// The root of the document; nil where there is none that is worth reading further, and then `faults` holds at least one fault.
     static func compose(bytes: [UInt8], file: String, form: DocumentForm, faults: FaultCollector) -> YAMLNode? {
         do {
             let hidden = try YAMLSource(bytes: bytes, file: file)
@@ -159,7 +159,7 @@ private struct Composer {
             let value = try node(valueEvent, depth: depth + 1)
             size += key.expandedNodes + value.expandedNodes
             height = max(height, value.height)
-            // An alias may stand for a key: the place is where it is written, not where its anchor is.
+            // An alias may be a key: the place is where it is written, not where its anchor is.
             guard case .scalar(let text, _) = key.content else {
                 faults.add(.keyNotScalar(at: keyEvent.mark.place))
                 continue

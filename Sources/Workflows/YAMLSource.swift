@@ -2,7 +2,7 @@
 
 import Faults
 
-/// The text of one YAML file (or of one `--set`), kept so that faults can show the line they speak of.
+/// The text of one YAML file (or of one `--set`), kept so that faults can show the line that they refer to.
 public final class YAMLSource: Sendable {
     /// The largest file that is read, in bytes.
     public static let maximumBytes = 1 << 20
@@ -39,10 +39,10 @@ public final class YAMLSource: Sendable {
         self.isOverride = source.isOverride
     }
 
-    /// The same text, of which faults may show lines.
+    /// The same text, with permission for faults to show lines.
     var shown: YAMLSource { YAMLSource(self, isShown: true) }
 
-    /// A source whose shown text is known to be sound and whose parsed bytes differ from it only by padding.
+    /// A source whose shown text is known to be correct and whose parsed bytes differ from it only by padding.
     init(shown: [String], bytes: [UInt8], file: String, isOverride: Bool = false) {
         self.file = file
         self.bytes = bytes
@@ -60,7 +60,7 @@ public final class YAMLSource: Sendable {
     /// The text of a one-based line without its line break, or the empty text past the end.
     package func line(_ number: Int) -> String { lines.indices.contains(number - 1) ? lines[number - 1] : "" }
 
-    /// The line with a sign in place of what has no shape, so that it is seen and the caret is under its column.
+    /// The line with a visible sign in place of invisible characters, so that they are seen and the caret is under the right column.
     private func excerpt(line number: Int, column: Int) -> String? {
         guard isShown, lines.indices.contains(number - 1) else { return nil }
         let scalars = lines[number - 1].unicodeScalars
@@ -69,7 +69,7 @@ public final class YAMLSource: Sendable {
         return String(String.UnicodeScalarView(visible)) + (scalars.count > Self.maximumExcerpt ? "..." : "")
     }
 
-    /// Splits at the line breaks libyaml knows (LF, CR, CR LF, NEL, LS, PS), so that its line numbers fit.
+    /// Splits at the line breaks that libyaml knows (LF, CR, CR LF, NEL, LS, PS), so that line numbers agree.
     private static func split(_ bytes: [UInt8], file: String) throws(Fault) -> [String] {
         var lines: [String] = []
         var line = String.UnicodeScalarView()

@@ -1,4 +1,4 @@
-// Composition: bases, matrices, repetitions; what is composed again from bytes; and every fault with its place.
+// Composition: bases, matrices, repetitions; composing a workflow again from bytes; and every fault with its place.
 
 import Faults
 import Federation
@@ -8,7 +8,7 @@ import Testing
 import Workflows
 
 @Suite struct CompositionTests {
-    /// A base that every test's study extends, unless it brings another.
+    /// A base that every test's study extends, unless the test has its own.
     private static let base = """
         version: 1
         name: base
@@ -172,7 +172,7 @@ import Workflows
             })
     }
 
-    /// What a ledger holds of a cell, files and overrides, gives the same declaration again.
+    /// The files and overrides that a ledger holds for a cell give the same declaration again.
     @Test func composesAgainFromBytes() throws {
         let text = Self.study(
             """
@@ -310,7 +310,7 @@ import Workflows
         for cell in composition.cells {
             #expect(try Composition.declaration(files: files, overrides: cell.overrides) == cell.declaration)
         }
-        // The federated cells are the short workflows of the same name, but for their names.
+        // The federated cells equal the short workflows of the same name, except for their names.
         for rule in ["fed-medlora-plus", "single-site"] {
             let other = name == "baselines" ? (rule == "single-site" ? rule : "quickstart") : "clinical/\(rule)"
             var expected = try WorkflowReader.read(bytes: try bytes("workflows/\(other).yaml"), file: other)
@@ -321,7 +321,7 @@ import Workflows
                 expected[keyPath: declaration] = ""
             }
             if rule == "single-site" {
-                // Its coordinator scores too, which changes no weight of a site alone.
+                // Its coordinator also scores, which does not change the weight of a single site.
                 #expect(cell.sites == expected.sites && cell.cohorts == expected.cohorts)
             } else {
                 #expect(cell == expected)

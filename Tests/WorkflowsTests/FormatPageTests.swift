@@ -1,4 +1,4 @@
-// docs/workflow-format.md against the reader: its example reads, its keys exist, its defaults are the reader's.
+// docs/workflow-format.md against the reader: its example can be read, its keys exist, its defaults are the reader's.
 
 import Faults
 import Federation
@@ -16,7 +16,7 @@ import Workflows
         page = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
-    /// The key and default cells of every table of keys, without backticks; the default is nil where it is only words.
+    /// The key and default cells of every table of keys, without backticks; the default is nil where it is only text.
     private var keys: [(key: String, standard: String?)] {
         page.compactMap { line in
             let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -28,7 +28,7 @@ import Workflows
         }
     }
 
-    /// Everything that must be there and nothing that may be left out.
+    /// Everything that must be present and nothing that may be left out.
     private static let bare = """
         version: 1
         name: bare
@@ -59,7 +59,7 @@ import Workflows
         #expect(page[(start + 1)..<end].joined(separator: "\n") + "\n" == Samples.example)
     }
 
-    /// A table is written by `medrounds schema --markdown`; what is declared and what the page says cannot differ.
+    /// A table is written by `medrounds schema --markdown`; the declarations and the page cannot differ.
     @Test func everyTableIsTheDeclaredOne() throws {
         let tables = WorkflowTables.markdown
         #expect(tables.map(\.title) == ["The top", "Model and adapter", "Data", "Steps", "Composition"])
@@ -81,7 +81,7 @@ import Workflows
     }
 
     @Test func everyKeyIsKnownAndEveryKnownKeyIsThere() {
-        // A list fits no scalar and few lists: whatever fault comes, it is not that of an unknown key.
+        // A list is valid for no scalar and for few lists: whatever fault comes, it is not that of an unknown key.
         for (key, _) in keys {
             let found = Samples.faults(Self.bare, set: ["\(Self.path(key))=[[]]"])
             #expect(!found.isEmpty, "\(key)")
@@ -97,7 +97,7 @@ import Workflows
         }
     }
 
-    /// The keys that the reader itself offers for an unknown one.
+    /// The keys that the reader itself suggests for an unknown one.
     private static func knownKeys(_ prefix: String) -> [String] {
         do {
             _ = try Samples.read(bare, set: ["\(prefix)unheard_of=1"])

@@ -1,4 +1,4 @@
-// A seeded mutator over a sound workflow: whatever comes out, the reader answers with a declaration or with placed faults.
+// A seeded mutator over a correct workflow: for every result, the reader returns a declaration or faults with places.
 
 import Faults
 import Federation
@@ -63,7 +63,7 @@ import Workflows
                 }
             }
         }
-        // The mutations neither leave everything whole nor break everything.
+        // The mutations neither leave everything valid nor break everything.
         #expect(sound > 100)
         #expect(faulty > 1_000)
     }

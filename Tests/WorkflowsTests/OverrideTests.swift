@@ -1,4 +1,4 @@
-// --set: where it reaches, what it makes, and where its faults are placed.
+// --set: what it can reach, what it creates, and where its faults are placed.
 
 import Faults
 import Federation

@@ -1,4 +1,4 @@
-// Plans: written and read back without loss, refused when touched, and compared in words.
+// Plans: written and read back without loss, refused when changed, and compared in words.
 
 import Faults
 import Federation
@@ -50,7 +50,7 @@ import Workflows
                 ]
             ),
         ]
-        // Numbers at the edges of what JSON and its parsers tell apart.
+        // Numbers at the limits of what JSON and its parsers distinguish.
         for value in ["1e15", "1e16", "1e18", "9223372036854775807", "1e19", "1e300", "5e-324", "0.1", "1e-7"] {
             texts.append((Samples.least, ["adapter.alpha=\(value)"]))
         }

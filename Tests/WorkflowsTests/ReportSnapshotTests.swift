@@ -1,4 +1,4 @@
-// The wording of a report, pinned once.
+// The wording of a report, fixed once here.
 
 import Faults
 import Testing
@@ -56,7 +56,7 @@ import Workflows
           |   general: {train: data/general, limit: 0}
           |                                         ^
           mend: Write a value from 1 to 1000000.
-        workflows/x.yaml:7:3: the key "general" stands twice in one mapping, first on line 6 [workflow.duplicate-key]
+        workflows/x.yaml:7:3: the key "general" occurs twice in one mapping, first on line 6 [workflow.duplicate-key]
           |   general: {train: data/again}
           |   ^
           mend: Remove one of the two.

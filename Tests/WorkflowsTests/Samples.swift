@@ -15,7 +15,7 @@ enum Samples {
         adapter: {rank: 16, alpha: 64, dropout: 0.05, targets: all-linear}
         template: clinical-extraction
         sites:
-          general:   {train: data/general/train, tasks: {ner: all, re: all}, limit: 200}    # limit: at most so many records, drawn by the seed
+          general:   {train: data/general/train, tasks: {ner: all, re: all}, limit: 200}    # limit: the most records, drawn by the seed
           discharge: {train: data/discharge/train, tasks: {ner: [problem, drug]}}
         coordinator: {validation: data/validation, records: 5}
         cohorts:
@@ -30,7 +30,7 @@ enum Samples {
 
         """
 
-    /// Nothing but what must be there.
+    /// Only what must be present.
     static let least = """
         version: 1
         name: least
@@ -45,7 +45,7 @@ enum Samples {
 
         """
 
-    /// `least` with one text put in place of another.
+    /// `least` with one text replaced by another.
     static func least(_ old: String, _ new: String) -> String {
         precondition(least.contains(old))
         return least.split(separator: old, omittingEmptySubsequences: false).joined(separator: new)
@@ -61,7 +61,7 @@ enum Samples {
         return try WorkflowReader.read(bytes: bytes, file: "w.yaml", overrides: overrides)
     }
 
-    /// `code line:column` of every fault; empty where the text reads.
+    /// `code line:column` of every fault; empty where the text can be read.
     static func faults(_ text: String, set: [String] = []) -> [String] { faults(Array(text.utf8), set: set) }
 
     static func faults(_ bytes: [UInt8], set: [String] = []) -> [String] {

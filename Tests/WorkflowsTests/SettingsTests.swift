@@ -1,4 +1,4 @@
-// The declared settings: every key is read, the schema is the shipped one, and hints say what was meant.
+// The declared settings: every key is read, the schema is the shipped one, and hints say what the person probably meant.
 
 import Faults
 import Federation
@@ -64,7 +64,7 @@ import Workflows
         #expect(try Self.read(text).1 == expected)
     }
 
-    /// Worst values for every declared key: each is a fault of that key, or read.
+    /// Worst values for every declared key: each is either a fault of that key, or accepted.
     @Test func everyKeyWithstandsTheWorstValues() {
         let base = """
             version: 1
@@ -91,7 +91,7 @@ import Workflows
                     #expect(fault.split(separator: " ").count == 2, "\(path)=\(value): \(fault)")
                 }
             }
-            // A list in a list fits no key, so that a key which was declared and not read would be silent here.
+            // A list in a list is valid for no key, so a key that was declared but not read would give no fault here.
             #expect(!Samples.faults(base, set: ["\(path)=[[]]"]).isEmpty, "\(path)")
         }
     }

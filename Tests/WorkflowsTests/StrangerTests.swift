@@ -1,11 +1,11 @@
-// Files that are no workflows: no fault shows a word of them. Notes in place of a workflow, a template or a `--set`.
+// Files that are not workflows: no fault shows a word of them. Notes in place of a workflow, a template or a `--set`.
 
 import Faults
 import Testing
 import Workflows
 
 @Suite struct StrangerTests {
-    /// Notes in the forms in which people keep them; every word that must not be shown begins with `Zq`.
+    /// Notes in the forms in which people store them; every word that must not be shown begins with `Zq`.
     static let notes = [
         "Zqjane Zqroe, MRN 00. Denies Zqpain.\nZqplan: Zqaspirin 81 mg: Zqdaily\n",
         "ZQGENERAL: Zqnegative\n", "ZQGENERAL: Zqnegative weight loss\n\nZQHEENT: Zqclear\n",
@@ -35,7 +35,7 @@ import Workflows
     @Test(arguments: notes) func showsNoWordOfANote(text: String) {
         for form in [DocumentForm.workflow, .template] {
             let shown = Self.description(form, text)
-            // `version: Zq` is a workflow's own line.
+            // `version: Zq` is a line of a workflow.
             guard !text.hasPrefix("version") else { continue }
             #expect(!shown.isEmpty)
             #expect(!shown.lowercased().contains("zq"), "\(shown)")
@@ -49,13 +49,13 @@ import Workflows
         #expect(
             Self.description(.workflow, "ZQGENERAL: Zqnegative\n")
                 == """
-                131.txt:1:1: the file is no workflow: it does not begin with the keys of one [workflow.other-file]
+                131.txt:1:1: the file is not a workflow: it begins with other keys [workflow.other-file]
                   mend: Name a workflow file; its first line is version: 1.
                 """)
         #expect(
             Self.description(.template, "- Zqpain\n")
                 == """
-                131.txt:1:1: the file is a list, not a mapping of keys, so it is no template [workflow.wrong-type]
+                131.txt:1:1: the file is a list, not a mapping of keys: it is not a template [workflow.wrong-type]
                   mend: Name a template file; its first line is version: 1.
                 """)
     }
@@ -71,7 +71,7 @@ import Workflows
     }
 
     @Test(arguments: notes) func showsNoWordOfANoteGivenAsASetting(text: String) {
-        // What has the form path=value is a setting that a person wrote.
+        // A text of the form path=value is a setting that a person wrote.
         for argument in [text, "=\(text)", "Zqa b=\(text)", "Zq\n=\(text)", "Zq\u{a0}=\(text)"] {
             let report = #expect(throws: FaultReport.self) { _ = try Override(parsing: argument) }
             #expect(report?.description.contains("is not of the form") == true)
@@ -89,7 +89,7 @@ import Workflows
                 == true)
     }
 
-    /// Look-alikes in a workflow: what the fault says of them.
+    /// Look-alikes in a workflow: what the fault says about them.
     @Test(
         arguments: [
             ("name: least", "name: least\u{200b}", "character 12 of line 2 is U+200B (zero-width character)"),

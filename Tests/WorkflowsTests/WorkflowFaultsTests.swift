@@ -1,4 +1,4 @@
-// Every kind of malformed workflow, with the codes and places it is given.
+// Every kind of malformed workflow, with the codes and places of its faults.
 
 import Faults
 import Testing
@@ -174,7 +174,7 @@ import Workflows
     }
 
     @Test func readsTheLargestFileQuickly() {
-        // A megabyte of unknown keys, of quotes, of question marks and of anchors: none may take more than seconds.
+        // A megabyte of unknown keys, of quotes, of question marks and of anchors: none may take more than a few seconds.
         let clock = ContinuousClock()
         for unit in ["abcdefghijklmnopqrstuvw: 1\n", "'", "? ", "&a ", "{a: ", "\"\\x41", "a ", "#\n", "- a\n"] {
             let text = String(repeating: unit, count: (1 << 20) / unit.utf8.count)

@@ -1,4 +1,4 @@
-// What a sound workflow means: the example, the defaults, pooling, participants, and the forms a file may take.
+// The meaning of a correct workflow: the example, the defaults, pooling, participants, and the forms that a file may have.
 
 import Faults
 import Federation
