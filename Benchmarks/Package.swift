@@ -1,5 +1,5 @@
 // swift-tools-version: 6.1
-// Benchmarks of the engine, apart from the product so that nobody builds them by accident.
+// Benchmarks of the engine, in a package of their own, so that nobody builds them by accident.
 
 import PackageDescription
 

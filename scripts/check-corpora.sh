@@ -1,10 +1,10 @@
 #!/bin/sh
-# Reads public corpora with `medrounds data inspect` and tells which documents cannot be read: docs/data.md lists what was read so.
+# Reads public corpora with `medrounds data inspect` and reports which documents cannot be read: docs/data.md lists the results.
 #
 #   scripts/check-corpora.sh FOLDER
 #
-# FOLDER holds the corpora, none of which are part of this repository, and a file `list`: a name, a tab, and a path below FOLDER on each line. Labels of other
-# guidelines are mapped as they come: all of a corpus's labels stand for "problem", which tests the reader, not the mapping.
+# FOLDER holds the corpora, none of which are part of this repository, and a file `list`: a name, a tab, and a path below FOLDER on each
+# line. Labels of other guidelines are all mapped to "problem", which tests the reader, not the mapping.
 set -eu
 folder=${1:?name the folder of the corpora}
 medrounds=${MEDROUNDS:-.build/release/medrounds}
@@ -12,7 +12,7 @@ failed=0
 tab=$(printf '\t')
 while IFS="$tab" read -r name path; do
     case $name in '' | '#'*) continue ;; esac
-    # The first look names the labels, the second one maps them.
+    # The first reading names the labels, the second one maps them.
     "$medrounds" data inspect "$folder/$path" --model none > "$folder/.first" 2> "$folder/.faults" || true
     set --
     kind=entity

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds `medrounds data score` to nervaluate (PyPI) on random spans, where both are defined.
+"""Compares `medrounds data score` with nervaluate (PyPI) on random spans, where both are defined.
 
     python3 scripts/check-nervaluate.py [path of medrounds]
 

@@ -37,7 +37,7 @@ for path in files:
 if len(files) < 19:
     sys.exit(f"{len(files)} workflows are too few")
 
-# What the reader refuses, one change each.
+# Workflows that the reader refuses, with one change each.
 sound = yaml.load((folder / "quickstart.yaml").read_text(), CoreLoader)
 spoiled = {
     "version": 2, "name": "No Name", "seed": -1, "rounds": 10001, "template": "", "steps": [{"train": {"epochs": 0}}],

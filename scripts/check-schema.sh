@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Validates every shipped workflow against workflows/workflow.schema.json with an outside validator, jsonschema of PyPI, and sees that
-# it refuses what the reader refuses. Its packages go into .build/check-schema unless this machine's Python has them.
+# Validates every shipped workflow against workflows/workflow.schema.json with an outside validator, jsonschema of PyPI, and checks that it
+# refuses what the reader refuses. Its packages are installed into .build/check-schema unless this machine's Python has them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/setup.sh

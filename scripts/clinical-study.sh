@@ -3,10 +3,10 @@
 #
 #   bash scripts/clinical-study.sh [--two-sites] DATA [SETTING...]
 #
-# Four sites with entities and relations (workflows/clinical), or with --two-sites two sites with entities alone (workflows/clinical/ner).
-# DATA is the folder of the corpora (docs/data.md). Each SETTING is a --set of all rows, such as model.numerics=fast. A run that is there
-# already is taken up where it stopped, so that the script may be called again at any time. SEED=18 makes runs of another seed beside the
-# others; LEDGER is the ledger (rounds/study/ledger.git).
+# Four sites with entities and relations (workflows/clinical), or with --two-sites two sites with only entities (workflows/clinical/ner).
+# DATA is the folder of the corpora (docs/data.md). Each SETTING is a --set for all rows, such as model.numerics=fast. An existing run is
+# resumed where it stopped, so that the script may be called again at any time. SEED=18 makes runs of another seed beside the others; LEDGER
+# is the ledger (rounds/study/ledger.git).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=workflows/clinical prefix="" sites=(general discharge maccrobat phee)

@@ -1,4 +1,4 @@
-"""How far the loss curves of two runs lie apart, such as one in fast and one in exact numerics.
+"""How far apart the loss curves of two runs are, such as one in fast and one in exact numerics.
 
     python3 scripts/compare-curves.py LEDGER RUN OTHER
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Inputs that mean harm for the readers of Fuzzing/Readers/Readers.swift, each reader in a process of its own that may not ask for much
-# memory. Two ways, which share readers, grammar and corpus:
+# Hostile inputs for the readers of Fuzzing/Readers/Readers.swift, each reader in a process of its own that may use only a little memory.
+# There are two ways, which share readers, grammar and corpus:
 #
 #   bash scripts/fuzz.sh [COUNT] [SEED] [READER ...]      COUNT mutations a reader by the grammar, from a seed
 #   bash scripts/fuzz.sh --guided SECONDS [READER ...]    libFuzzer, guided by what each input reaches; new inputs go to .build/fuzz/READER
 #
-# An input that ends the process in the second way is written to .build/fuzz; in the first, count and seed name it.
+# An input that ends the process is written to .build/fuzz in the second way; in the first way, count and seed identify it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -28,7 +28,7 @@ if [ "${1:-}" = --guided ]; then
     exit
 fi
 
-# What is larger than a megabyte is mapped by itself, so that it counts as soon as it is asked for.
+# Blocks larger than a megabyte are mapped separately, so that they count as soon as they are requested.
 export MALLOC_MMAP_THRESHOLD_=1048576
 export MEDROUNDS_FUZZ="${1:-10000000}" MEDROUNDS_FUZZ_SEED="${2:-1}"
 shift $(($# < 2 ? $# : 2))

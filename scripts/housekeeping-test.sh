@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stock `git gc` and `git pack-refs` in a loop beside 50 short runs (or as many as the argument says), and 100 prunings killed at random
-# moments. Prints how many runs stopped. Needs the tests built.
+# Runs stock `git gc` and `git pack-refs` in a loop beside 50 short runs (or the number in the argument), and 100 prunings that are killed
+# at random moments. Prints how many runs stopped. Needs the built tests.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

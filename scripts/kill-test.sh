@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Kills a tiny federation with SIGKILL at random instants (200, or as many as the argument says), resumes it each time and compares
-# the state. Two processes on one run and a full disk are tried as well. Needs the tests built: bash scripts/test.sh does it.
+# Kills a tiny federation with SIGKILL at random moments (200, or the number in the argument), resumes it each time and compares the state.
+# Also tests two processes on one run, and a full disk. Needs the built tests: bash scripts/test.sh builds them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a clean clone to a finished federation: sets up, builds, runs workflows/quickstart.yaml. Arguments go to `medrounds run`.
-# Called again it starts the next run; earlier ones stay in the ledger.
+# Each further call starts the next run; earlier runs stay in the ledger.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/setup.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# CKernels, Engine and Tokenization with AddressSanitizer and UndefinedBehaviourSanitizer, C and Swift: decoding, scoring and training
+# Tests CKernels, Engine and Tokenization with AddressSanitizer and UndefinedBehaviourSanitizer, C and Swift: decoding, scoring and training
 # of tiny models with extreme shapes, kernels on buffers of exact size, tokenizers over hostile text (Tests/Sanitized).
 # Usage: bash scripts/sanitize.sh [--short] [CASES] [SEED]
 set -euo pipefail
@@ -11,7 +11,7 @@ if [ "${1:-}" = --short ]; then
 fi
 cases="${1:-$cases}" seed="${2:-1}"
 
-# A package of these targets alone: the whole one would be built with sanitizers too.
+# A package of only these targets: otherwise the whole project would be built with sanitizers.
 scratch=.build-sanitize
 mkdir -p "$scratch"
 ln -sfn ../Sources "$scratch/Sources"
@@ -39,13 +39,13 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 PACKAGE
-# Only where it changed, so that nothing is built twice.
+# Replaced only where it changed, so that nothing is built twice.
 cmp -s "$scratch/Package.swift.new" "$scratch/Package.swift" || mv "$scratch/Package.swift.new" "$scratch/Package.swift"
 rm -f "$scratch/Package.swift.new"
 
-# -O1: the kernels' tiles are unrolled so far that more takes many minutes with every load checked. Nothing recovers: the first finding
-# ends the program.
-# Swift traps on undefined behaviour of its own; UndefinedBehaviourSanitizer is for C, its runtime a part of AddressSanitizer's.
+# -O1, because the kernels' tiles are unrolled so much that a higher level takes many minutes with every load checked. Nothing recovers: the
+# first finding ends the program. Swift itself traps on undefined behaviour; UndefinedBehaviourSanitizer is for C, and its runtime is part
+# of AddressSanitizer's.
 swift build --package-path "$scratch" -c release --sanitize address \
     -Xcc -O1 -Xcc -g1 -Xcc -fsanitize=undefined -Xcc -fno-sanitize=function -Xcc -fno-sanitize-recover=all
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0:allocator_may_return_null=1}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs 1,000 rounds (or as many as the argument says) of a tiny signed federation of ten sites and times log and verify. In memory
-# where there is room (TMPDIR=/dev/shm): writing 150,000 objects durably is not what is measured. Needs the tests built.
+# Runs 1,000 rounds (or the number in the argument) of a tiny signed federation of ten sites and times log and verify. Use memory if there
+# is enough (TMPDIR=/dev/shm): the time to write 150,000 objects durably is not measured here. Needs the built tests.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

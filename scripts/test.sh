@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check: format, the walls between targets, the synthetic notes, all tests optimised. Ends with the test runner's closing line.
+# Every check: format, the dependencies between targets, the synthetic notes, all tests optimised. Ends with the test runner's last line.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/setup.sh
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/source.sh
 
 setup
-# The tests look for the base model here.
+# The tests look here for the base model.
 export MEDROUNDS_MODEL="${MEDROUNDS_MODEL:-$model_path}"
 
 swift format lint --strict --recursive Sources Tests Package.swift
@@ -20,7 +20,7 @@ log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 status=0
 swift test -c release --skip-build 2>&1 | tee "$log" || status=$?
-# What was not tested here, and what it would take: a line a reason, then the runner's closing line once more.
+# What was not tested here, and what is needed to test it: one line for each reason, then the runner's last line again.
 sed -nE 's/^.*Test .* skipped: "?(needs [^"]*)"?$/\1/p' "$log" | sort | uniq -c | sort -rn \
     | sed -E 's/^ *1 needs/1 test needs/; s/^ *([0-9]+) needs/\1 tests need/'
 grep -E 'Test run with [0-9]+ test' "$log" | tail -n 1 || true

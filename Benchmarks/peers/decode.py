@@ -1,10 +1,10 @@
-"""The work of Benchmarks/Sources/decode with llama.cpp and with torch, transformers and PEFT, on the same machine.
+"""The same work as Benchmarks/Sources/decode, by llama.cpp and by torch, transformers and PEFT, on the same machine.
 
     peers/bin/pip install torch transformers peft gguf accelerate llama-cpp-python
     peers/bin/python Benchmarks/peers/decode.py llama [REPEATS]
         256 random prompt tokens and 64 new ones, batch 1, greedy, no adapter.
     peers/bin/python Benchmarks/peers/decode.py peft FILE ADAPTER_FOLDER [RECORDS] [BATCH] [NEW_TOKENS]
-        The prompts that `decode --write FILE` left, batch after batch, longest first within what is read, autocast to bfloat16.
+        The prompts that `decode --write FILE` wrote, batch after batch, longest first within what is read, autocast to bfloat16.
 
 Prints wall-clock and processor seconds, and in the last line a JSON object.
 """

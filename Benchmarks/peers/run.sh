@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Our training steps and decoding and the peers' on the same machine in one sitting, taking turns; prints machine, threads,
-# medians, ratios.
+# Runs our training steps and decoding and those of the peers on the same machine in one session, in turns; prints machine, threads, medians
+# and ratios.
 #
 #   Benchmarks/peers/run.sh [--turns N] [--python PATH] [--sequences FILE] [--notes FOLDER --adapter FOLDER]
 #
 # Without --python a virtual environment is made in Benchmarks/peers/venv, with torch, transformers, peft, trl and llama.cpp.
-# FILE holds real records as `medrounds bench sequences WORKFLOW --site S` prints them; without it those rows are left out.
-# With annotated notes and a PEFT adapter trained on such (`medrounds adapter export`), their NER records are decoded too.
+# FILE holds real records as `medrounds bench sequences WORKFLOW --site S` prints them; without it those rows are left out. With annotated
+# notes and a PEFT adapter that was trained on similar notes (`medrounds adapter export`), their NER records are decoded too.
 # The base model is MEDROUNDS_MODEL, or the one that `medrounds run` keeps in its cache.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -36,7 +36,7 @@ out=$(mktemp -d)
 answers=$(mktemp)
 trap 'rm -rf "$out" "$answers"' EXIT
 
-# run NAME COMMAND...: a turn of one contestant; its last line is a JSON object.
+# run NAME COMMAND...: one turn of one program; its last line is a JSON object.
 run() {
     local name=$1
     shift
@@ -51,7 +51,7 @@ for turn in $(seq "$turns"); do
     run ours-one-thread "$step" --steps 3 --threads 1
     run ours-fast-one-thread "$step" --steps 4 --threads 1 --fast
     if [ -n "$sequences" ]; then
-        # The same records for all, so that peaks of memory are comparable: they grow with the longest batch.
+        # The same records for all programs, so that peaks of memory are comparable: they grow with the longest batch.
         run ours-records "$step" --sequences "$sequences" --steps 12 --dropout 0.05 --fast
         run peft-records "$python" Benchmarks/peers/step.py bf16 --sequences "$sequences" --steps 12 --dropout 0.05
         if [ "$turn" = 1 ]; then

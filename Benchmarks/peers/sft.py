@@ -2,7 +2,7 @@
 
     python sft.py FILE [--steps N] [--dropout P]
 
-The first 4 N records of FILE, batch 4, autocast to bfloat16, the loss on every token, at most 800 tokens a record.
+The first 4 N records of FILE, batch 4, autocast to bfloat16, the loss on every token, at most 800 tokens in a record.
 Prints one JSON object, as step.py does; data set and trainer are made before the first step's clock is read.
 """
 import time
@@ -44,7 +44,7 @@ class Clock(TrainerCallback):
 
 
 model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
-model.is_quantized = False  # its weights were unpacked to float32 as they were read
+model.is_quantized = False  # its weights were unpacked to float32 while they were read
 model.hf_quantizer = None
 clock = Clock()
 with tempfile.TemporaryDirectory() as output:

@@ -1,9 +1,9 @@
-"""The steps of Benchmarks/Sources/step with torch, transformers and PEFT, for a comparison on the same machine.
+"""The same steps as Benchmarks/Sources/step, by torch, transformers and PEFT, for a comparison on the same machine.
 
     python step.py f32|bf16 [--steps N] [--dropout P] [--sequences FILE]
 
 f32 computes in float32; bf16 under torch.autocast, PEFT's fastest mode on a CPU. Without FILE a batch is 4 x 256 random
-tokens; with it, four of its records in turn, padded to the longest, the loss on every token that is no padding.
+tokens; with it, four of its records in turn, padded to the longest, the loss on every token that is not padding.
 Prints one JSON object.
 """
 import time
@@ -64,7 +64,7 @@ for ids, labels, mask in batches():
     if len(times) == 1:
         first = time.perf_counter() - process_start
 median = statistics.median(times[1:] or times)
-# Random batches are all alike, so the median step stands for them; records differ, so all steps count.
+# Random batches all have the same size, so the median step represents them; real records differ, so all steps count.
 whole = sum(times[1:] or times) if options.sequences else median * len(times[1:] or times)
 rate = sum(tokens[1:] or tokens) / whole
 print(json.dumps({

@@ -1,4 +1,4 @@
-"""The table of Benchmarks/peers/run.sh: medians over turns, and ours over the peer's."""
+"""The table of Benchmarks/peers/run.sh: medians over turns, and our figures divided by the peer's."""
 import datetime
 import json
 import pathlib

@@ -17,7 +17,7 @@ private func say(_ text: String) {
     _ = write(2, line, line.count)
 }
 
-/// Lets the process have 512 MB more than it has now, so that a count which is taken for true ends it.
+/// Lets the process take 512 MB more than it has now, so that a false count which is believed ends the process.
 @_cdecl("LLVMFuzzerInitialize")
 public func initialize(_ count: UnsafeMutableRawPointer?, _ arguments: UnsafeMutableRawPointer?) -> CInt {
     _ = reader
@@ -34,7 +34,7 @@ public func initialize(_ count: UnsafeMutableRawPointer?, _ arguments: UnsafeMut
     return 0
 }
 
-/// One input. A value and a Fault of the reader are well; all else ends the process, so that libFuzzer keeps the input.
+/// Reads one input. A value or a Fault of the reader is correct; anything else ends the process, so that libFuzzer keeps the input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: bytes, count: count))

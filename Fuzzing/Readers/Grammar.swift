@@ -1,12 +1,12 @@
-// Grammar: what the inputs of a reader are made of, so that mutations reach behind its first check: large integers, operators, nesting.
+// Grammar: the parts of a reader's inputs, so that mutations get past its first check: large integers, operators, nesting.
 
 /// The words and brackets of a format.
 public struct Grammar: Sendable {
     /// Operators, keys and other words.
     public var words: [String]
-    /// What opens and what closes; the second may be empty.
+    /// Opening and closing brackets; the closing one may be empty.
     public var brackets: [(String, String)]
-    /// Whether numbers stand in the file as little-endian integers too.
+    /// Whether numbers are also in the file as little-endian integers.
     public var isBinary: Bool
 
     /// Makes a grammar.
@@ -16,7 +16,7 @@ public struct Grammar: Sendable {
         self.isBinary = isBinary
     }
 
-    /// Numbers at which counts, sizes and products turn.
+    /// Numbers at which counts, sizes and products overflow or change their sign.
     public static let numbers: [Int64] = [
         0, 1, -1, 2, 7, 127, 128, 255, 256, 65535, 65536, 1 << 24, 1 << 31 - 1, 1 << 31, 1 << 32, 1 << 33, 1 << 49,
         1 << 61, 1 << 62,
@@ -44,13 +44,13 @@ public struct Grammar: Sendable {
             let end = min(input.count, at + below(12))
             put(at..<end, Array((words.randomElement(using: &generator) ?? "").utf8))
         case 2:
-            // A number in place of one that is there.
+            // A number in place of an existing one.
             let start = input[at...].firstIndex { (0x30...0x39).contains($0) } ?? at
             let end = input[start...].firstIndex { !(0x30...0x39).contains($0) } ?? input.count
             put(start..<end, Array((Self.texts.randomElement(using: &generator) ?? "0").utf8))
         case 3: put(at..<at, Array((Self.texts.randomElement(using: &generator) ?? "0").utf8))
         case 4:
-            // A part within brackets, once or often.
+            // A part within brackets, once or several times.
             guard let (open, close) = brackets.randomElement(using: &generator) else { return }
             let count = [1, 1, 2, 3, 70, 600, 5000][below(7)]
             let end = min(input.count, at + below(24))
@@ -59,7 +59,7 @@ public struct Grammar: Sendable {
             let closed = [[UInt8]](repeating: Array(close.utf8), count: count).joined()
             put(at..<end, Array(opened) + inner + Array(closed))
         case 5:
-            // A part again and again: chains of operators, long lists, doubled members.
+            // A part repeated many times: chains of operators, long lists, doubled members.
             let part = Array(input[at..<min(input.count, at + 1 + below(24))])
             let count = [1, 2, 3, 50, 1000][below(5)]
             put(at..<at, Array([[UInt8]](repeating: part, count: count).joined()))

@@ -1,4 +1,4 @@
-// The readers of what a ledger brings: records, commits, trees, allowed signers and bundles.
+// The readers of the parts of a ledger: records, commits, trees, allowed signers and bundles.
 
 import Faults
 import Federation
@@ -9,7 +9,7 @@ extension Reader {
     private static let names = RecordShape.Names(
         sites: Set((1...10).map { "site-\($0)" }), cohorts: ["final"], types: nil, tensors: [])
 
-    /// As a record of every kind, and as a timing file: the first shape that it has, and the subject that follows from it.
+    /// Reads the input as a record of every kind, and as a timing file; then computes the subject of the first kind whose shape it has.
     @Sendable static func ledgerRecord(_ bytes: [UInt8]) throws {
         let json = try JSONValue(parsing: bytes)
         var flaw: String?
@@ -27,7 +27,7 @@ extension Reader {
         throw Fault(.ledger, "ledger.bad-record", flaw, mend: "")
     }
 
-    /// The commit, what it is signed over, and its signature.
+    /// The commit, the content that its signature covers, and the signature.
     @Sendable static func ledgerCommit(_ bytes: [UInt8]) throws {
         let commit = try LedgerBytes.commit(bytes)
         _ = (commit.record.isAsWritten, commit.author, commit.headers.count)
@@ -36,7 +36,7 @@ extension Reader {
 
     @Sendable static func ledgerTree(_ bytes: [UInt8]) throws { _ = try LedgerBytes.names(ofTree: bytes) }
 
-    /// What is read is written as the same bytes, but for comments and empty lines.
+    /// Writing what was read gives the same bytes, except for comments and empty lines.
     @Sendable static func allowedSigners(_ bytes: [UInt8]) throws {
         let signers = try AllowedSigners(parsing: bytes, file: "allowed_signers")
         _ = try AllowedSigners(parsing: signers.bytes, file: "allowed_signers")

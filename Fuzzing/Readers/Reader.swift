@@ -1,14 +1,14 @@
-// Reader: one of the readers that get files of strangers, in the form in which the fuzzer and the tests feed it.
+// Reader: one of the readers of files from strangers, in the form in which the fuzzer and the tests call it.
 
 import Faults
 
-/// A reader and what its inputs are made of.
+/// A reader and the parts of its inputs.
 public struct Reader: Sendable {
     /// The name on the command line of scripts/fuzz.sh and of the folder in Fuzzing/Corpus.
     public let name: String
-    /// Words that mutations put in, and brackets that they nest.
+    /// Words that mutations insert, and brackets that they nest.
     public let grammar: Grammar
-    /// How the codes of its faults may begin.
+    /// The possible beginnings of its faults' codes.
     public let codes: [String]
     /// Reads an input: a value or a Fault, nothing else.
     public let read: @Sendable ([UInt8]) throws -> Void
@@ -23,7 +23,8 @@ public struct Reader: Sendable {
         self.read = read
     }
 
-    /// Reads an input and gives whether it was accepted. What is no Fault of this reader, or one with control characters, is a failure.
+    /// Reads an input and returns whether it was accepted. An error that is not a Fault of this reader, or a Fault with control characters,
+    /// is a failure.
     public func accepts(_ input: [UInt8]) throws(Failure) -> Bool {
         do {
             try read(input)
@@ -40,7 +41,7 @@ public struct Reader: Sendable {
         }
     }
 
-    /// What a reader must never do.
+    /// Something that a reader must never do.
     public struct Failure: Error, CustomStringConvertible {
         /// What happened.
         public let description: String

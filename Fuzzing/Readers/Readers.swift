@@ -1,4 +1,4 @@
-// The readers that are fuzzed. A new one is a line here and a folder of its name in Fuzzing/Corpus.
+// The readers that are fuzzed. A new reader is one line here and a folder of its name in Fuzzing/Corpus.
 
 import ChatTemplates
 import Faults
@@ -37,7 +37,7 @@ extension Reader {
         _ = try template.text(of: messages, addsGenerationPrompt: true)
     }
 
-    /// Read strictly and with Python's words; what is read is written, and read again as the same.
+    /// Reads strictly and with Python's words; what was read is written, and reading that again gives the same value.
     @Sendable private static func json(_ bytes: [UInt8]) throws {
         let lax = Result {
             try JSONValue(parsing: bytes, limits: JSONLimits(depth: 64, values: 10_000, allowsNonFinite: true))
@@ -54,7 +54,7 @@ extension Reader {
         _ = try HuggingFaceFolder.shape(config: bytes, path: "config.json")
     }
 
-    /// The file, the tokenizer made of it, and a text through that.
+    /// Reads the file, makes a tokenizer from it, and encodes a text with it.
     @Sendable private static func tokenizerJSON(_ bytes: [UInt8]) throws {
         let json = try JSONValue(parsing: bytes)
         let stored = try TokenizerJSON.vocabulary(
@@ -82,7 +82,7 @@ extension Reader {
         for entry in try Safetensors.read(bytes, path: "m.safetensors") { _ = entry.floats }
     }
 
-    /// As the weights of a model's folder.
+    /// Reads the input as the weights of a model's folder.
     @Sendable private static func modelWeights(_ bytes: [UInt8]) throws {
         _ = try HuggingFaceFolder.tensors(weights: Storage(copying: bytes), shape: shape, path: "model.safetensors")
     }

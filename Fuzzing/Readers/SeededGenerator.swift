@@ -1,4 +1,4 @@
-// SeededGenerator: random numbers that a seed decides, for mutations that can be made again.
+// SeededGenerator: random numbers from a seed, for mutations that can be repeated.
 
 /// SplitMix64 (Steele, Lea and Flood 2014): the same numbers for the same seed.
 public struct SeededGenerator: RandomNumberGenerator {

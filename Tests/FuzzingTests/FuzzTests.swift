@@ -1,22 +1,22 @@
-// Every reader of strangers' files: the kept inputs, and mutations of them by a grammar. Each ends in a value or in a Fault, never in a
-// trap. A short run here; scripts/fuzz.sh runs as many inputs a reader as asked for, by MEDROUNDS_FUZZ.
+// Every reader of files from strangers: the kept inputs, and mutations of them by a grammar. Each gives a value or a Fault, never a trap.
+// This is a short run; scripts/fuzz.sh sets MEDROUNDS_FUZZ to run more inputs for each reader.
 
 import Foundation
 import FuzzReaders
 import Testing
 
 @Suite struct FuzzTests {
-    /// Inputs a reader.
+    /// How many inputs each reader gets.
     static let count = ProcessInfo.processInfo.environment["MEDROUNDS_FUZZ"].flatMap { Int($0) } ?? 2_000
-    /// Where the mutations start from, so that runs may go on from one another.
+    /// Where the mutations start, so that one run can continue another.
     static let seed = ProcessInfo.processInfo.environment["MEDROUNDS_FUZZ_SEED"].flatMap { UInt64($0) } ?? 1
-    /// The readers that are taken: all, or the one of MEDROUNDS_READER.
+    /// The readers that are tested: all, or the one of MEDROUNDS_READER.
     static let readers: [String] = {
         let wanted = ProcessInfo.processInfo.environment["MEDROUNDS_READER"]
         return Reader.all.map(\.name).filter { wanted == nil || wanted == $0 }
     }()
 
-    /// The longest input that mutations make.
+    /// The longest input that mutations produce.
     private static let limit = 8_192
     private static let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fuzzing/Corpus")
@@ -29,7 +29,7 @@ import Testing
         return try names.map { ($0, Array(try Data(contentsOf: folder.appendingPathComponent($0)))) }
     }
 
-    /// What is refused unchanged would hide all that is behind the refusal, so that every reader has inputs that it accepts.
+    /// If every unchanged input were refused, the code after the refusal would never run, so every reader has inputs that it accepts.
     @Test(arguments: readers) func keptInputsEndAsTheyShould(name: String) throws {
         let reader = try reader(name)
         let accepted = try inputs(name, "accepted")
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    /// Every beginning of a file that is accepted, and every file with one byte more.
+    /// Every beginning of a file that is accepted, and every file with one more byte.
     @Test(arguments: readers) func cutAndLengthenedInputsEndInAValueOrAFault(name: String) throws {
         let reader = try reader(name)
         for input in try inputs(name, "accepted") {
@@ -51,11 +51,10 @@ import Testing
         }
     }
 
-    /// A long run also looks at the time that an input takes and at the memory of the process, of which no more may be asked for than
-    /// some megabytes.
+    /// A long run also checks the time for each input and the memory of the process, which may ask for only a few more megabytes.
     @Test(arguments: readers) func mutatedInputsEndInAValueOrAFault(name: String) throws {
         let reader = try reader(name)
-        // Refused ones are at the limits already, so that changes of them would mostly be refused again, after much work.
+        // Refused inputs are at the limits already, so that changes of them would mostly be refused again, after much work.
         let seeds = try inputs(name, "accepted").map(\.bytes)
         var generator = SeededGenerator(state: Self.seed &* 0x9e37_79b9)
         let isLong = Self.count > 10_000
@@ -98,8 +97,8 @@ private enum Memory {
 
     static func peak() throws -> Int { try status("VmHWM") }
 
-    /// Lets the process ask for that many bytes more than it has; what asks for more ends it. Gives the resident memory now,
-    /// from which the peak counts anew.
+    /// Lets the process ask for that many bytes more than it has; a larger request ends it. Returns the resident memory now, from which the
+    /// peak is counted again.
     static func limit(more bytes: Int) throws -> Int {
         var limit = rlimit()
         try #require(getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)

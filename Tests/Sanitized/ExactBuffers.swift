@@ -1,8 +1,8 @@
-// Kernels on buffers that end where their last element does, at every level, with sizes that no model may have: odd head dimensions.
+// Kernels on buffers that end with their last element, at every level, with sizes that no model may have: odd head dimensions.
 
 import CKernels
 
-/// A buffer of its own for each operand, so that a sanitizer sees one element too many.
+/// A separate buffer for each operand, so that a sanitizer finds an access to one element too many.
 private final class Buffer {
     let floats: UnsafeMutablePointer<Float>
     let halves: UnsafeMutablePointer<UInt16>

@@ -1,4 +1,4 @@
-// ExtremeModel: a tiny model of extreme sizes, drawn for a case: of random weights in memory, or a folder that is read like any other.
+// ExtremeModel: a tiny model of extreme sizes, drawn for a case: with random weights in memory, or as a folder that is read like any other.
 
 import Engine
 import Faults
@@ -7,12 +7,12 @@ import Foundation
 import ModelFiles
 
 enum ExtremeModel {
-    /// Sizes in which no lane, strip, panel or block is whole, and those in which all are.
+    /// Sizes that leave lanes, strips, panels and blocks incomplete, and sizes that fill them.
     private static let widths = [1, 2, 3, 7, 15, 16, 17, 31, 33, 48, 49, 64, 97, 128]
 
     static func draw(_ numbers: inout CaseNumbers) throws(Fault) -> LanguageModel {
         let keyValueHeads = numbers.one(of: [1, 1, 2, 3, 5])
-        // Now and then more query heads than any buffer that knows the head dimension alone has room for.
+        // Sometimes there are more query heads than fit a buffer whose size is computed from the head dimension alone.
         let heads = keyValueHeads * numbers.one(of: [1, 1, 2, 3, 8, 9, 1500])
         let D = heads > 100 ? 2 : numbers.one(of: [2, 2, 4, 6, 16, 18, 34, 64, 130])
         let window = numbers.one(of: [nil, nil, 1, 2, 5, 96, 97])

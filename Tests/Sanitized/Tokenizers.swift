@@ -1,4 +1,4 @@
-// Tokenizers of random vocabularies over text that nobody writes: every plane of Unicode, long runs, cuts within a cluster.
+// Tokenizers of random vocabularies over unusual text: every plane of Unicode, long runs, cuts within a cluster.
 
 import Faults
 import Foundation
@@ -17,7 +17,7 @@ func tokenizers(seed: UInt64, cases: Int) throws(Fault) -> Int {
     return cases
 }
 
-/// Letters, and merges of tokens that are there already.
+/// Letters, and merges of tokens that exist already.
 private func randomTokenizer(_ numbers: inout CaseNumbers) throws(Fault) -> Tokenizer {
     var tokens = (0x21..<0x7f).compactMap { Unicode.Scalar($0).map { String(Character($0)) } }
     tokens += (0xa1..<0x17f).compactMap { Unicode.Scalar($0).map { String(Character($0)) } }

@@ -1,6 +1,6 @@
 // sanitized: decoding, scoring and training of tiny models with extreme shapes, kernels on buffers of exact size, and tokenizers over
-// hostile text; built with AddressSanitizer and UndefinedBehaviourSanitizer by scripts/sanitize.sh, which end the program where
-// anything is read or written that should not be.
+// hostile text; scripts/sanitize.sh builds it with AddressSanitizer and UndefinedBehaviourSanitizer, which end the program at any wrong
+// read or write.
 //
 //   sanitized CASES SEED
 
@@ -16,12 +16,12 @@ guard arguments.count == 3, let cases = Int(arguments[1]), let seed = UInt64(arg
     exit(2)
 }
 
-/// What a case was that some call refused, such as one with records too long for its context.
+/// Counts a case that a call refused, for example one with records too long for its context.
 func refused(_ fault: Fault) {
     precondition(fault.kind != .bug, "\(fault)")
     refusals[fault.code, default: 0] += 1
 }
-nonisolated(unsafe) var refusals: [String: Int] = [:]  // written by the main thread alone
+nonisolated(unsafe) var refusals: [String: Int] = [:]  // only the main thread writes it
 
 func run(_ index: Int) throws(Fault) {
     var numbers = CaseNumbers(seed: seed, case: index)

@@ -3,7 +3,7 @@
 usage: validate.py FOLDER CONTEXT
 
 CONTEXT is the JSON-LD context of RO-Crate 1.1, which the validator would otherwise fetch; given as a file, no network is needed.
-Exit code 1 where anything is not as its own specification asks.
+Exit code 1 where anything does not follow its own specification.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ CONTEXT_URL = "https://w3id.org/ro/crate/1.1/context"
 
 
 class Answer:
-    """What the validator looks at of an HTTP response."""
+    """The parts of an HTTP response that the validator uses."""
 
     status_code = 200
     ok = True
@@ -41,7 +41,7 @@ class Answer:
 
 
 def serve_context(path):
-    """The context comes from the file; every other address is asked for as the validator means to."""
+    """The context comes from the file; every other address is fetched as usual."""
     context = path.read_bytes()
     requester = HttpRequester()
     fetch = requester.get

@@ -1,10 +1,10 @@
-"""Conversations in chat templates as Jinja writes them out: templates that use what the families' own use, and everything else that is read.
+"""Chat templates as Jinja renders them: templates with the constructs of the families' own, and every other supported construct.
 
     peers/bin/pip install jinja2
     peers/bin/python scripts/goldens/chat_templates.py >Tests/ChatTemplatesTests/Goldens/chat_templates.json
 
 The environment is the one of transformers (sandboxed, trim_blocks, lstrip_blocks), without a clock and without tools. With folders of
-.jinja files as arguments it renders those instead: for models whose templates are not ours to keep.
+.jinja files as arguments it renders those instead: for models whose templates we may not distribute.
 """
 import json
 import sys
@@ -171,7 +171,7 @@ CONVERSATIONS = [
 
 
 class Generation(jinja2.ext.Extension):
-    """The block that marks what the assistant said; transformers' own extension parses and writes it in the same way."""
+    """The block that marks the assistant's words; transformers' own extension parses and renders it in the same way."""
     tags = {"generation"}
 
     def parse(self, parser):

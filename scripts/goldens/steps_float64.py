@@ -4,7 +4,7 @@
     peers/bin/python scripts/goldens/steps_float64.py GOLDENS OUT
 
 GOLDENS holds tiny-FAMILY and lora-tiny-FAMILY; OUT gets FAMILY.safetensors with the values rounded to float32 once, at the end. Transformers
-takes norms and the softmax of attention through float32 whatever a model is in; here they stay in float64. Rotary angles are float32 by
+computes norms and the softmax of attention in float32 for a model of any precision; here they stay in float64. Rotary angles are float32 by
 definition of the models.
 """
 import json

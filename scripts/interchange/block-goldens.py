@@ -1,4 +1,4 @@
-"""Goldens of the quantised block formats: random blocks and what the gguf package makes of them; NF4 from a shared golden.
+"""Goldens of the quantised block formats: random blocks and their values by the gguf package; NF4 from a shared golden.
 
 Usage: python block-goldens.py OUT.safetensors NF4.safetensors   (needs numpy and gguf)
 """

@@ -1,6 +1,6 @@
 """Makes random models and adapters of every family, and compares logits of this program with PEFT's and llama.cpp's loading.
 
-Usage: python check.py MEDROUNDS [FIXTURES]   (torch, transformers, peft, gguf; llama_cpp where it is there)
+Usage: python check.py MEDROUNDS [FIXTURES]   (torch, transformers, peft, gguf; llama_cpp if it is installed)
 
 FIXTURES is a folder for what the tests read: each model with the logits of torch, and one adapter of each kind.
 """
@@ -39,7 +39,7 @@ SIZES = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_att
 SMALL = dict(SIZES, hidden_size=32, intermediate_size=64)
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 64, "rope_theta": 500000.0}
-# The one setting that a GGUF file can say: its factors are compared with those of the released models.
+# The only such setting that a GGUF file can hold: its factors are compared with those of the released models.
 RELEASED = dict(LLAMA3, original_max_position_embeddings=8192)
 LINEAR = {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}
 
@@ -57,7 +57,7 @@ MODELS = {
     "qwen3": (Qwen3ForCausalLM, Qwen3Config(**SMALL, head_dim=32)),
     "qwen3-bias": (Qwen3ForCausalLM, Qwen3Config(**SMALL, head_dim=16, attention_bias=True)),
 }
-# What llama.cpp computes of these: no windows, no biases of o, llama3 factors only as a file carries them.
+# The models that llama.cpp can compute: no windows, no biases of o, llama3 factors only as a file holds them.
 IN_GGUF = ["llama", "llama-released", "llama-head-dim", "mistral", "qwen2", "qwen2-tied", "qwen3"]
 ADAPTERS = {
     "plain": dict(r=8, lora_alpha=16),
@@ -100,7 +100,7 @@ def randomise(model, generator):
                 value.copy_(0.08 * torch.randn(value.shape, generator=generator))
 
 
-# Kept as GGUF files, as the gguf package writes them: a family each.
+# Models that are kept as GGUF files, as the gguf package writes them: one for each family.
 KEPT_GGUF = {"llama-released", "llama-head-dim", "mistral", "qwen2-tied", "qwen3"}
 
 

@@ -1,8 +1,8 @@
-"""What PEFT's settings compute, beside what this program reads: adapters in every form of targets and of ways to begin.
+"""What PEFT's settings compute, compared with what this program reads: adapters with every form of targets and of initialisation.
 
 Usage: python settings.py MEDROUNDS   (torch, transformers, peft)
 
-What is read must give PEFT's logits; what PEFT computes otherwise than plain LoRA must be refused by name.
+What is read must give PEFT's logits; settings that PEFT computes differently from plain LoRA must be refused by name.
 """
 import json
 import logging
@@ -33,7 +33,7 @@ CONFIG = LlamaConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2, 
                      vocab_size=128, max_position_embeddings=256, attn_implementation="eager", tie_word_embeddings=False)
 FULL = [f"model.layers.{layer}.{BLOCKS[name]}.{name}" for layer in range(2) for name in MAPS]
 
-# Settings of LoraConfig, and what is changed in the file afterwards.
+# Settings of LoraConfig, and changes made in the file afterwards.
 READ = {
     "a list of names": (dict(target_modules=MAPS), {}),
     "two maps": (dict(target_modules=["v_proj", "q_proj"]), {}),
@@ -65,7 +65,7 @@ REFUSED = {
     "pissa": dict(init_lora_weights="pissa"), "pissa by iterations": dict(init_lora_weights="pissa_niter_2"),
     "olora": dict(init_lora_weights="olora"),
 }
-# What PEFT makes only of data or of quantised weights: the name alone stands in the file.
+# Settings that PEFT makes only with data or with quantised weights: only their names are written to the file.
 NAMED = ["corda", "loftq", "lora_ga", "mica", "not-known-yet"]
 
 
@@ -131,7 +131,7 @@ def main():
             shutil.rmtree(folder, ignore_errors=True)
             try:
                 make(base, folder, generator, settings, {} if settings else {"init_lora_weights": name.split()[1]})
-            except Exception as error:  # PEFT's own checks: the case is then for the tests alone.
+            except Exception as error:  # PEFT's own checks refuse it: then only our tests cover the case.
                 print(f"{name}: PEFT does not make it ({str(error)[:80]})")
                 continue
             code, found = ours(base, ids[0].tolist(), folder)

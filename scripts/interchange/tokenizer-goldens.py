@@ -1,4 +1,4 @@
-"""Goldens of tokenizer.json: small BPE models cut by the patterns of GPT-2, Llama 3 and Qwen2, and one with byte fallback.
+"""Goldens of tokenizer.json: small BPE models with the split patterns of GPT-2, Llama 3 and Qwen2, and one with byte fallback.
 
 Usage: python tokenizer-goldens.py OUT.json   (needs the Python package tokenizers)
 """

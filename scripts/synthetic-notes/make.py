@@ -5,12 +5,12 @@ A bank line is `o`, `h`, `t` or `p` (opening, history or course, test, plan), a 
 
   [problem:chest pain]        an entity or a modifier; spans nest: [problem:[severity:severe] [bodyloc:knee] pain]
   {left|right}                one of these; may hold markup, never another brace
-  {=one|two}                  the alternative of the same place as in the braces before it
+  {=one|two}                  the alternative with the same index as in the braces before it
   @age @MF @man @gentleman @He @he @His @his @him    the invented patient of the note
   [strength<:5 mg]            a modifier of the head before it; > of the head after it; *3 of the next three heads
 
-A modifier inside a head belongs to that head; one that stands alone follows the direction of its type (BACKWARD, FORWARD),
-or the other one where no head stands that way.
+A modifier inside a head belongs to that head; one outside a head follows the direction of its type (BACKWARD, FORWARD),
+or the other direction where there is no head in the first.
 A leading article stays outside its span. A line `# topic` opens a topic; a note keeps to one topic and to `any`.
 
 `make.py --check` writes nothing and fails where the notes on disk differ; `--counts` prints the table of docs/data.md.
@@ -87,12 +87,12 @@ class Line:
         self.chosen = [[0] * len(group) for group in self.groups]
         pairs = zip(self.groups, self.groups[1:], self.tied[1:])
         if self.tied[:1] == [True] or any(tied and len(a) != len(b) for a, b, tied in pairs):
-            sys.exit(f"{place}: {{= follows no alternatives of the same count; even them out")
+            sys.exit(f"{place}: {{= follows no alternatives of the same count; make the counts equal")
         if any("{" in part or "}" in part for part in self.fixed):
-            sys.exit(f"{place}: a brace is not closed or stands inside another; close it")
+            sys.exit(f"{place}: a brace is not closed or is inside another; close it")
 
     def render(self, chance):
-        """The least worn combination of alternatives that was not used before, or None."""
+        """The least used combination of alternatives that was not used before, or None."""
         best = None
         for _ in range(24):
             combination = ()
@@ -124,7 +124,7 @@ def read_bank(name):
         elif source[:2] in ("o ", "h ", "t ", "p ") and topic:
             lines.append(Line(place, topic, source[0], source[2:].strip()))
         elif source:
-            sys.exit(f"{place}: neither `# topic` nor a sentence of kind o, h, t or p; mend the line")
+            sys.exit(f"{place}: neither `# topic` nor a sentence of kind o, h, t or p; correct the line")
     return lines
 
 
@@ -231,7 +231,7 @@ class Notes:
 
 
 def separators(layout, sentences, chance):
-    """What stands after each sentence: a line each, paragraphs of two or three, or a letter with blank lines."""
+    """What follows each sentence: one line each, paragraphs of two or three, or a letter with blank lines."""
     between = []
     run = 0
     for (kind, *_), (following, *_) in zip(sentences, sentences[1:]):
@@ -275,7 +275,7 @@ def fresh(folder):
 
 def compose(data):
     """Writes every note below the folder `data`."""
-    # One set for everything: no sentence stands twice, so none is shared between training, test and validation.
+    # One set for everything: no sentence occurs twice, so none is shared between training, test and validation.
     spoken = set()
     validation = fresh(data / "validation")
     number = 0

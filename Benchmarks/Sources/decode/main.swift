@@ -7,7 +7,7 @@
 //       The NER records of annotated notes, drawn by a fixed seed. --write FILE leaves prompts and answers (token ids, text of
 //       the notes!) as JSON for Benchmarks/peers/decode.py.
 //
-// The last line is a JSON object of the medians; tokens a second are without the passes that compute prompts.
+// The last line is a JSON object of the medians; tokens per second do not include the passes that compute prompts.
 
 import Engine
 import Extraction
@@ -58,7 +58,7 @@ func peakMemory() -> Int {
 
 func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
-/// What the passes of one record after another took and gave, without each record's first, which computes its prompt.
+/// Time and tokens of the passes of one record after another, without each record's first pass, which computes its prompt.
 struct WithoutPrompts {
     private(set) var seconds = 0.0
     private(set) var tokens = 0

@@ -1,14 +1,14 @@
-// gemm: the products of a training step of SmolLM2-135M as shares of what the processor's registers could do.
+// gemm: the products of a training step of SmolLM2-135M as shares of the processor's peak speed.
 //
 //   swift run -c release --package-path Benchmarks gemm [exact|fast] [THREADS] [ROWS]
 //
-// First the peak: fused multiply-adds (in fast numerics VDPBF16PS) on registers alone, on as many threads. Then every shape
-// of a step of ROWS tokens, split over the threads as the engine does, median of nine; "a step" is the time of all its calls.
+// First the peak: fused multiply-adds (in fast numerics VDPBF16PS) on registers alone, on as many threads. Then every shape of a step of
+// ROWS tokens, split over the threads as in the engine, median of nine; "a step" is the time of all its calls.
 //
-// A product with few tasks shares a section with others in the engine, so it is run some times over in one section here, each
-// on its own operands, until there is work for all threads. What the engine adds up in one pass over c is one line here: the
-// low-rank product to x W^T, and to an input's gradient those of all maps that read it. Rows that a task of the engine has just
-// made are in its cache here too.
+// In the engine, a product with few tasks shares a section with others, so here it is run several times in one section, each time on its
+// own operands, until there is work for all threads. What the engine sums in one pass over c is one line here: the low-rank product with x
+// W^T, and for an input's gradient the products of all maps that read it. Rows that a task of the engine has just computed are in its cache
+// here too.
 #include <CKernels.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -49,7 +49,7 @@ static void take_tasks(void *workspace) {
   for (long task; (task = atomic_fetch_add(&next_task, 1)) < task_count;) task_body(task_work, task, workspace);
 }
 
-// Helpers look for the next section without a pause, as the engine's do while a step runs.
+// Helpers look for the next section without a pause, as the engine's helpers do during a step.
 static void *help(void *workspace) {
   for (long seen = 0;; seen++) {
     while (atomic_load(&section) == seen) __builtin_ia32_pause();
@@ -74,10 +74,10 @@ static void run(long tasks, task_function body, const void *work) {
 
 typedef float lanes __attribute__((vector_size(64)));
 typedef __bf16 pairs __attribute__((vector_size(64)));
-enum { CHAINS = 12, ROUNDS = 1 << 24 };  // more than two units of latency four to six ask for, and no spills
+enum { CHAINS = 12, ROUNDS = 1 << 24 };  // more than two units with a latency of four to six need, without spills
 static volatile float sink;
 
-// One task a thread: none begins before each thread has its own.
+// One task for each thread: no thread begins before all have a task.
 #define CHAIN_LOOP(step)                                                                              \
   while (atomic_load(&next_task) < threads) __builtin_ia32_pause();                                   \
   lanes sum[CHAINS];                                                                                  \
@@ -200,7 +200,7 @@ static operands operands_of(const shape *s, int fast) {
     const factor *f = &s->terms[o.count];
     const long rows = f->transposed ? s->N : f->K, columns = f->transposed ? f->K : s->N, bytes = row_bytes(f->type, columns);
     uint8_t *stored = memory(rows * bytes);
-    // Scales of about 2^-7 and all kinds of integers; floats of about that size too.
+    // Scales of about 2^-7 and all kinds of integers; floats of about the same size.
     for (long i = 0; i < rows * bytes; i++) stored[i] = (uint8_t)(i % 2 ? 0x1c : i * 37 >> 2);
     if (f->type == KERNEL_F32)
       for (long i = 0; i < rows * columns; i++) ((float *)stored)[i] = (float)(i % 13) * 0.01f;

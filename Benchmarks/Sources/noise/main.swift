@@ -2,7 +2,7 @@
 //
 //   swift run -c release --package-path Benchmarks noise [--seeds N] [--steps N] [--tokens N] [--dropout P] [--fast]
 //
-// The base model, batches of 4 random records that share a sixth of their tokens, rank 16, alpha 64, all seven maps; a run a seed.
+// The base model, batches of 4 random records that share a sixth of their tokens, rank 16, alpha 64, all seven maps; one run for each seed.
 // Prints the largest difference of every step, then the largest of all as one JSON object.
 
 import Engine

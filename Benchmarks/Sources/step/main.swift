@@ -67,7 +67,7 @@ _ = try train(job) { (progress: TrainingProgress) throws(Fault) in marks.append(
 let times = zip(marks.dropFirst(), marks).map { ($0.time - $1.time) / .seconds(1) }.sorted()
 let median = times[times.count / 2]
 let whole = times.reduce(0, +)
-// Random batches are all alike, so the median step stands for them; records differ, so all steps count.
+// Random batches all have the same size, so the median step represents them; real records differ, so all steps count.
 let isRandom = !CommandLine.arguments.contains("--sequences")
 let tokens = isRandom ? 1024 / median : Double(marks[marks.count - 1].tokens - marks[0].tokens) / whole
 let records = isRandom ? 4 / median : Double(sequences.count - 4) / whole
