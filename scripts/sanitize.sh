@@ -43,11 +43,11 @@ PACKAGE
 cmp -s "$scratch/Package.swift.new" "$scratch/Package.swift" || mv "$scratch/Package.swift.new" "$scratch/Package.swift"
 rm -f "$scratch/Package.swift.new"
 
-# -O1, because the kernels' tiles are unrolled so much that a higher level takes many minutes with every load checked. Nothing recovers: the
+# -O0, because the kernels' tiles are unrolled so much that a higher level takes many minutes with every load checked. Nothing recovers: the
 # first finding ends the program. Swift itself traps on undefined behaviour; UndefinedBehaviourSanitizer is for C, and its runtime is part
 # of AddressSanitizer's.
 swift build --package-path "$scratch" -c release --sanitize address \
-    -Xcc -O1 -Xcc -g1 -Xcc -fsanitize=undefined -Xcc -fno-sanitize=function -Xcc -fno-sanitize-recover=all
+    -Xcc -O0 -Xcc -g1 -Xcc -fsanitize=undefined -Xcc -fno-sanitize=function -Xcc -fno-sanitize-recover=all
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0:allocator_may_return_null=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 "$scratch/.build/release/sanitized" "$cases" "$seed"

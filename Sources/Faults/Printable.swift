@@ -3,7 +3,7 @@
 /// Makes text of unknown origin safe to show.
 public enum Printable {
     /// How many characters of one quoted text are shown at most.
-    public static let longest = 4_000
+    public static let longest = 2_000
 
     /// The text without anything that a terminal acts on or that changes the order of what is read: control characters, invisible
     /// characters (direction marks, zero-width characters, tags, unassigned ones) and line and paragraph separators are shown by code

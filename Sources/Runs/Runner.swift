@@ -268,7 +268,7 @@ public final class Runner {
         var taken: [TakenFolder] = []
         for site in context.plan.declaration.sites.map(\.id) {
             guard let tip = try ledger.tip(.site(run, site)) else { continue }
-            // Of an absent site, what it ended in this round.
+            // An absent site may have made some steps of this round; they are merged too.
             let isAbsent = absent[site] != nil
             if isAbsent, try ledger.read(tip).round != round { continue }
             parents.append(tip)

@@ -207,7 +207,7 @@ extension Verifier {
             programs.isEmpty || Machine.program == "unknown"
             ? ""
             : programs[Machine.program] != nil
-                ? ", the one that checks"
+                ? ", the program that checks here"
                 : "; checked by another, \(Machine.program.prefix(12)) (\(Self.words(Machine.source)))"
         finding.evidence =
             "engine \(plan.inputs.engineVersion)\(plan.inputs.engineVersion == EngineVersion.text ? "" : ", this is \(EngineVersion.text)"), "

@@ -24,7 +24,7 @@ public struct Verifier: Sendable {
     /// The form of every upload, and what else is derived from the plan once for all commits.
     let form: AdapterForm
     /// The names that the plan gives to records.
-    let names: RecordShape.Names
+    package let names: RecordShape.Names
     /// The committed template; nil where it cannot be read, which `plan` finds.
     let template: PromptTemplate?
 
