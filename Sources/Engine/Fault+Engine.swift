@@ -11,7 +11,7 @@ extension Fault {
 
     static func modelTensorShape(_ name: String, found: [Int], expected: [Int]) -> Fault {
         Fault(
-            .model, "engine.tensor-shape", "shape \(found) where the model's settings ask for \(expected)",
+            .model, "engine.tensor-shape", "shape \(found) where the model's settings require \(expected)",
             at: Place(tensor: name), mend: "Check that the weights and the configuration belong to the same model.")
     }
 
@@ -35,13 +35,13 @@ extension Fault {
 
     static func adapterTensorShape(_ name: String, found: [Int], expected: [Int]) -> Fault {
         Fault(
-            .data, "engine.adapter-shape", "shape \(found) where model and rank ask for \(expected)",
+            .data, "engine.adapter-shape", "shape \(found) where model and rank require \(expected)",
             at: Place(tensor: name), mend: "Use an adapter of the same model and rank.")
     }
 
     static func adapterTensorCount(found: Int, expected: Int) -> Fault {
         Fault(
-            .data, "engine.adapter-count", "the adapter has \(found) tensors, model and targets ask for \(expected)",
+            .data, "engine.adapter-count", "the adapter has \(found) tensors, model and targets require \(expected)",
             mend: "Use an adapter of the same model with the same targets.")
     }
 

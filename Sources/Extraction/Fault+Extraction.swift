@@ -124,7 +124,7 @@ extension Fault {
         let found =
             switch isNear {
             case (0, _)?: "; it begins there, but ends elsewhere"
-            case (let shift, let way)?: "; it stands \(shift.magnitude) code points \(way)"
+            case (let shift, let way)?: "; it is \(shift.magnitude) code points \(way)"
             case nil: " and shares nothing with it"
             }
         return Fault(

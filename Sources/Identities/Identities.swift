@@ -79,7 +79,7 @@ public struct Identities: Sendable {
         }
         for signer in now.signers.dropFirst(old.count) {
             if signer.validAfter < time {
-                return "the signer \(signer.role) \(signer.key) is allowed from before the commit that brings it"
+                return "the signer \(signer.role) \(signer.key) is allowed from a time before its commit"
             }
             if old.contains(where: { $0.key == signer.key && $0.validBefore != nil }) {
                 return "the key \(signer.key) is allowed again after its time ended"

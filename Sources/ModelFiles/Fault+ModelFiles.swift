@@ -157,7 +157,7 @@ extension Fault {
     /// `model.tensor-shape`: a tensor whose shape contradicts the settings.
     static func modelTensorShape(_ path: String, _ name: String, _ found: [Int], _ expected: [Int]) -> Fault {
         Fault(
-            .model, "model.tensor-shape", "shape \(found) where the settings ask for \(expected)",
+            .model, "model.tensor-shape", "shape \(found) where the settings require \(expected)",
             at: Place(file: path, tensor: name),
             mend: "Fetch the model again; check that its settings belong to its weights.")
     }
@@ -179,7 +179,7 @@ extension Fault {
     /// `adapter.shape`: an adapter of another model or rank.
     static func adapterShape(_ path: String, _ name: String, found: [Int], expected: [Int]) -> Fault {
         Fault(
-            .model, "adapter.shape", "shape \(found) where this model and rank ask for \(expected)",
+            .model, "adapter.shape", "shape \(found) where this model and rank require \(expected)",
             at: Place(file: path, tensor: name), mend: "Give an adapter that was trained for this model with this rank."
         )
     }

@@ -39,7 +39,7 @@ enum Golden {
     }
 }
 
-/// What a test needs that a clone does not bring. Every reason begins with "needs", so that skipped tests can be counted by it.
+/// What a test needs that is not part of a clone. Every reason begins with "needs", so that skipped tests can be counted by it.
 extension Trait where Self == ConditionTrait {
     static var needsBaseModel: Self { .enabled(if: Golden.hasBase, "needs the base model") }
     static var needsSharedGoldens: Self { .enabled(if: Golden.hasShared, "needs the goldens beside the project") }

@@ -121,7 +121,7 @@ import Testing
     @Test func aSingleSlipIsNoOtherCounting() throws {
         let text = "pain here, rash there, fever now"
         let found = try survey(text, "T1\tproblem 0 4\tpain\nT2\tproblem 16 20\trash\nT3\tproblem 23 28\tfever\n")
-        #expect(found.report?.faults.first?.what.contains("it stands 5 code points back") == true)
+        #expect(found.report?.faults.first?.what.contains("it is 5 code points back") == true)
         #expect(found.report?.faults.first?.place?.document == "n T2")
     }
 
