@@ -1,5 +1,5 @@
 // swift-tools-version: 6.1
-// The walls between targets are the design: docs/design.md draws them and says what each target may know.
+// The dependencies between targets are the design: docs/design.md lists them and says what each target must not depend on.
 
 import PackageDescription
 
@@ -35,7 +35,7 @@ let package = Package(
         .target(name: "CBuild", cSettings: [.define("BUILD_SOURCE", to: "\"\(source)\"")]),
         .target(name: "CKernels", cSettings: [.define("NDEBUG")], linkerSettings: [.linkedLibrary("m")]),
 
-        // One concern each; none of these knows another unless the arrow is drawn in docs/design.md.
+        // One concern each; none of these depends on another unless docs/design.md says so.
         .target(name: "Workflows", dependencies: ["Faults", "Federation", "CYAML"]),
         .target(name: "ModelFiles", dependencies: ["Faults", "Federation"]),
         .target(name: "Tokenization", dependencies: ["Faults", "Federation"]),
@@ -44,7 +44,7 @@ let package = Package(
         .target(name: "Extraction", dependencies: ["Faults", "Federation"]),
         .target(name: "GitLedger", dependencies: ["Faults", "Federation", "Digests", "CLibgit2"]),
 
-        // The rooms of a run, from the ground up.
+        // The targets of a run, from the lowest to the highest.
         .target(name: "LocalFiles", dependencies: ["Faults"]),
         .target(
             name: "Identities", dependencies: ["Faults", "Federation", "Digests", "GitLedger", "LocalFiles"]),
@@ -100,7 +100,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
-        // The readers of strangers' files as the fuzzer and the tests feed them; no product holds it.
+        // The readers of files from strangers, as the fuzzer and the tests call them; no product contains it.
         .target(
             name: "FuzzReaders",
             dependencies: [
@@ -138,7 +138,7 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// scripts/fuzz.sh builds libFuzzer's driver; a compiler without its run-time library builds all else.
+// scripts/fuzz.sh builds libFuzzer's driver; a compiler without libFuzzer's run-time library can build everything else.
 if Context.environment["MEDROUNDS_LIBFUZZER"] != nil {
     package.targets.append(
         .executableTarget(name: "fuzz", dependencies: ["FuzzReaders"], path: "Fuzzing/Driver"))
