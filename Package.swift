@@ -23,7 +23,8 @@ let package = Package(
     targets: [
         // Nouns and pure rules.
         .target(name: "Faults"),
-        .target(name: "Federation", dependencies: ["Faults"]),
+        .target(name: "CSums", cSettings: [.define("NDEBUG")]),
+        .target(name: "Federation", dependencies: ["Faults", "CSums"]),
         .target(
             name: "Digests",
             dependencies: ["Federation", "Faults", .product(name: "Crypto", package: "swift-crypto")]),
@@ -111,6 +112,7 @@ let package = Package(
         .testTarget(name: "FuzzingTests", dependencies: ["FuzzReaders"]),
         .testTarget(name: "FaultsTests", dependencies: ["Faults"]),
         .testTarget(name: "FederationTests", dependencies: ["Faults", "Federation", "Digests"]),
+        .testTarget(name: "AggregationTests", dependencies: ["Faults", "Federation", "CSums"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Faults", "Federation", "Workflows"]),
         .testTarget(
             name: "TokenizationTests",

@@ -13,6 +13,8 @@ let package = Package(
                 .product(name: "MedRoundsEngine", package: "MedRounds")
             ]),
         .executableTarget(
+            name: "aggregate", dependencies: [.product(name: "MedRoundsEngine", package: "MedRounds")]),
+        .executableTarget(
             name: "gemm", dependencies: [.product(name: "MedRoundsEngine", package: "MedRounds")],
             linkerSettings: [.linkedLibrary("pthread")]),
         .executableTarget(

@@ -18,7 +18,7 @@ package enum SummaryPrinter {
                         ?? (row.leftOut?.hasPrefix("absent") == true ? "-" : "failed"),
                     row.loss.map { Figures.fixed($0.last, 3) } ?? "-",
                     row.validationLoss.map { Figures.fixed($0, 3) } ?? "-",
-                    row.leftOut.map { "left out: \($0)" } ?? row.weight.map { Figures.fixed($0, 4) } ?? "-",
+                    row.leftOut.map { "left out: \($0)" } ?? weight(row),
                     row.bytes.map(Figures.bytes) ?? "-")
             }
             lines += [""] + table.lines
@@ -28,8 +28,20 @@ package enum SummaryPrinter {
                 "round \(exchange.round) exchanged \(Figures.bytes(exchange.bytes)), "
                     + "\(Figures.fixed(100 * exchange.saved, 2))% less than exchanging the whole model")
         }
+        for lost in summary.losses {
+            lines.append(
+                "round \(lost.round) lost \(Figures.fixed(100 * lost.share, 2))% of the mean of the products, "
+                    + "and \(Figures.fixed(100 * lost.rounding, 2))% by rounding")
+        }
         if !summary.cohorts.isEmpty { lines += [""] + self.lines(summary.cohorts) }
         return lines
+    }
+
+    /// The weight with its interval, where it has one.
+    private static func weight(_ row: RunSummary.SiteRow) -> String {
+        guard let weight = row.weight else { return "-" }
+        let interval = row.interval.map { " [\(Figures.fixed($0.low, 2)), \(Figures.fixed($0.high, 2))]" }
+        return Figures.fixed(weight, 4) + (interval ?? "")
     }
 
     /// The scores of cohorts; without the rounds where the rows do not belong to one.

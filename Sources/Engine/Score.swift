@@ -12,6 +12,8 @@ public struct Score: Sendable, Equatable {
     public var labels: Int
     /// The sum of each record, in nats, in record order.
     public var sequences: [Double]
+    /// How many labels each record has.
+    public var sequenceLabels: [Int] = []
 
     /// The mean over all labels, in nats.
     public var mean: Double { total / Double(labels) }
@@ -71,6 +73,7 @@ public final class Scorer {
     public func score(_ adapter: Adapter?) throws(Fault) -> Score {
         let pass = try pass(for: adapter)
         var score = Score(total: 0, labels: 0, sequences: [Double](repeating: 0, count: records))
+        score.sequenceLabels = [Int](repeating: 0, count: records)
         for chunk in chunks {
             let packing = chunk.packing
             let x = pass.inference.run(packing.tokens, packing.segments)
@@ -78,7 +81,10 @@ public final class Scorer {
                 x: x, labels: packing.labels, head: pass.network.head, scratch: pass.scratch,
                 workers: pass.network.workers)
             for (label, loss) in zip(packing.labels, losses) {
-                for record in label.records { score.sequences[chunk.records.lowerBound + record] += Double(loss) }
+                for record in label.records {
+                    score.sequences[chunk.records.lowerBound + record] += Double(loss)
+                    score.sequenceLabels[chunk.records.lowerBound + record] += 1
+                }
             }
             score.labels += packing.labelCount
         }

@@ -27,11 +27,14 @@ extension SecondArithmetic {
         let otherLoss = try Differentiation(
             network, rows: packing.tokens.count, checkpointing: configuration.checkpointActivations
         ).run(packing, dropout: dropout)
+        let constraint = try TrainingConstraint(configuration, round: job.round, layout: layout, start: job.start)
+        constraint.apply(to: other, network.parameters)
         let otherNorm = optimizer.gradientNorm()
         let gradients = Self.difference(layout.count) { (Double(gradient[$0]), Double(other[$0])) }
         if let disturbance { network.parameters[disturbance.element] = before.weights[disturbance.element] }
         optimizer.step(
             learningRate: rate, decay: configuration.weightDecay, norm: otherNorm, clip: configuration.clipNorm)
+        constraint.restore(network.parameters)
         let updates = withExtendedLifetime(network) {
             Self.difference(layout.count) { i in
                 let start = Double(before.weights[i])

@@ -8,6 +8,7 @@
 //   purpose 3, dropout           round and site        stream (step, layer * 7 + map)  element token row * in + column
 //   purpose 4, records drawn     round 0, owner        stream (source, part)          word i for the swap of place i
 //   purpose 11, resamples        round 0, cohort       stream (resample, 0)           word i for the document drawn i-th
+//   purpose 12, weights          round, coordinator    stream (resample, 0)           word i for the record drawn i-th
 //
 // `map` is the index of the map in LinearMap.allCases. `token row` is the row of the packed batch. A prefix that several records share is
 // in it once, so those records share its mask.

@@ -124,6 +124,7 @@ public func train(
     var optimizer = try Optimizer(
         count: layout.count, weights: network.parameters, gradient: gradient, arena: network.arena,
         workers: network.workers)
+    let constraint = try TrainingConstraint(configuration, round: job.round, layout: layout, start: job.start)
     if let state {
         try layout.read(state.firstMoment, into: optimizer.first)
         try layout.read(state.secondMoment, into: optimizer.second)
@@ -154,12 +155,14 @@ public func train(
             let draw = dropout(seed: job.seed, round: job.round, site: job.site, step: step)
             let before = second?.steps.contains(step) == true ? optimizer.state(after: step) : nil
             let loss = differentiation.run(packing, dropout: draw)
+            constraint.apply(to: gradient, network.parameters)
             guard loss.isFinite else { throw .lossNotFinite(loss, step: step) }
             let norm = optimizer.gradientNorm()
             guard norm.isFinite else { throw .gradientNotFinite(step: step) }
             let rate = LearningRate.rate(step, of: steps, configuration)
             optimizer.step(
                 learningRate: rate, decay: configuration.weightDecay, norm: norm, clip: configuration.clipNorm)
+            constraint.restore(network.parameters)
             if let second, let before {
                 outcome.comparisons.append(
                     try second.compare(

@@ -112,6 +112,10 @@ public struct TrainingConfiguration: Hashable, Sendable {
     public var checkpointEvery: Int?
     /// Whether layers keep only their inputs and run again in the backward pass: less memory, more time, the same bits.
     public var checkpointActivations: Bool
+    /// Which factors are trained.
+    public var matrices = TrainedMatrices.both
+    /// mu of the proximal term mu / 2 |theta - theta_start|^2 (FedProx, arXiv 1812.06127); 0 for none.
+    public var proximal = 0.0
 
     /// Makes a configuration.
     public init(
@@ -147,6 +151,37 @@ public enum UploadPrecision: String, Sendable, CaseIterable {
 public enum ScoreMeasure: String, Sendable, CaseIterable {
     /// Mean cross-entropy of base + adapter over the coordinator's validation records.
     case validationLoss = "validation_loss"
+    /// Besides, the Shapley value of every upload, from the losses of the merges of all subsets of uploads.
+    case shapley
+}
+
+/// One score step.
+public struct ScoreConfiguration: Hashable, Sendable {
+    /// How uploads are rated.
+    public var measure = ScoreMeasure.validationLoss
+    /// Which tokens of a validation record the loss covers.
+    public var lossOn = LossScope.completion
+
+    /// Makes a configuration.
+    public init() {}
+}
+
+/// Which factors a round trains.
+public enum TrainedMatrices: String, Sendable, CaseIterable {
+    case both
+    /// B alone; A stays as the seed made it (FFA-LoRA, arXiv 2403.12313).
+    case b
+    /// B in odd rounds, A in even ones (RoLoRA, arXiv 2502.01755); B first, since with B zero A has no gradient.
+    case alternate
+
+    /// The factor that a round leaves as it is.
+    public func frozen(in round: Int) -> Adapter.Matrix? {
+        switch self {
+        case .both: nil
+        case .b: .a
+        case .alternate: round % 2 == 1 ? .a : .b
+        }
+    }
 }
 
 /// When an evaluate step runs.

@@ -14,6 +14,26 @@ extension FederationDeclaration {
         for case .train(let configuration) in steps { return configuration }
         return nil
     }
+    /// The aggregate step.
+    public var aggregation: Aggregation? {
+        for case .aggregate(let aggregation) in steps { return aggregation }
+        return nil
+    }
+    /// The score step.
+    public var scoring: ScoreConfiguration? {
+        for case .score(let scoring) in steps { return scoring }
+        return nil
+    }
+    /// The factor that no site trains in a round, and that no upload holds.
+    public func frozen(in round: Int) -> Adapter.Matrix? { training?.matrices.frozen(in: round) }
+    /// The adapter that a site trains and uploads: its own rank, the common alpha.
+    public func adapter(of site: SiteID) -> LoRAConfiguration {
+        var configuration = adapter
+        configuration.rank = sites.first { $0.id == site }?.rank ?? adapter.rank
+        return configuration
+    }
+    /// The precision of the adapter that round 1 begins with: where a factor stays frozen it must be what is published later.
+    public var startPrecision: UploadPrecision { (training?.matrices ?? .both) == .both ? .f32 : uploadPrecision }
     /// The precision of the upload step, which the published global adapter shares.
     public var uploadPrecision: UploadPrecision {
         for case .upload(let precision) in steps { return precision }

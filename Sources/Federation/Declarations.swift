@@ -26,6 +26,8 @@ public struct SiteDeclaration: Hashable, Sendable {
     public var id: SiteID
     /// One source, or several where a workflow pools notes (the centralised baseline).
     public var sources: [DataSource]
+    /// The rank of the site's adapter; nil for the workflow's.
+    public var rank: Int?
 
     /// Makes a declaration.
     public init(id: SiteID, sources: [DataSource]) {

@@ -21,6 +21,8 @@ package enum FaultCode {
         "adapter.unknown-tensor",
         "aggregate.no-score",
         "aggregate.nobody-left",
+        "aggregate.singular",
+        "aggregate.too-few",
         "data.annotation-line",
         "data.bio-line",
         "data.bioc",

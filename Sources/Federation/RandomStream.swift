@@ -22,6 +22,8 @@ public struct RandomStream: Sendable {
         case randomModel = 5
         /// Documents drawn for an interval; stream (resample, 0).
         case resamples = 11
+        /// Validation records drawn for the interval of a weight; stream (resample, 0).
+        case weights = 12
     }
 
     package let key: (UInt32, UInt32)

@@ -34,15 +34,28 @@ public enum AdapterFile {
         }
     }
 
-    /// Reads an adapter for a model of those sizes and that configuration; the path is for faults.
+    /// Reads an adapter for a model of those sizes and that configuration; the path is for faults. Of an upload in a round that leaves one
+    /// factor as it is, the file holds the other alone.
     ///
     /// Values become float32. Throws `adapter.missing-tensor`, `adapter.unknown-tensor`, `adapter.shape`,
     /// `adapter.not-finite`, and the `model.` faults of a broken safetensors file.
     public static func read(
-        _ bytes: [UInt8], sizes: BackboneSizes, configuration: LoRAConfiguration, path: String
+        _ bytes: [UInt8], sizes: BackboneSizes, configuration: LoRAConfiguration, without frozen: Adapter.Matrix? = nil,
+        path: String
     ) throws(Fault) -> Adapter {
         let entries = try Safetensors.read(bytes, path: path)
-        return try adapter(entries, sizes: sizes, configuration: configuration, path: path)
+        return try adapter(entries, sizes: sizes, configuration: configuration, without: frozen, path: path)
+    }
+
+    /// The rank of an adapter in a file, from the shape of its first A; nil where the file is none that can be read or has no A. Values are not
+    /// looked at.
+    public static func rank(of bytes: [UInt8], path: String) -> Int? {
+        guard let entries = try? Safetensors.read(bytes, path: path) else { return nil }
+        let suffix = ".\(Adapter.Matrix.a.rawValue).weight"
+        guard let shape = entries.first(where: { $0.name.hasSuffix(suffix) })?.shape, shape.count == 2,
+            (1...2048).contains(shape[0])
+        else { return nil }
+        return shape[0]
     }
 
     /// Throws `adapter.not-finite` naming the first tensor that holds a NaN or an infinity; the path is for the fault.
@@ -51,7 +64,8 @@ public enum AdapterFile {
     }
 
     static func adapter(
-        _ entries: [Safetensors.Entry], sizes: BackboneSizes, configuration: LoRAConfiguration, path: String
+        _ entries: [Safetensors.Entry], sizes: BackboneSizes, configuration: LoRAConfiguration,
+        without frozen: Adapter.Matrix? = nil, path: String
     ) throws(Fault) -> Adapter {
         var tensors: [NamedTensor] = []
         tensors.reserveCapacity(entries.count)
@@ -61,14 +75,17 @@ public enum AdapterFile {
             }
             tensors.append(NamedTensor(name: entry.name, shape: entry.shape, values: values))
         }
-        return try adapter(tensors, sizes: sizes, configuration: configuration, path: path)
+        return try adapter(tensors, sizes: sizes, configuration: configuration, without: frozen, path: path)
     }
 
     static func adapter(
-        _ found: [NamedTensor], sizes: BackboneSizes, configuration: LoRAConfiguration, path: String
+        _ found: [NamedTensor], sizes: BackboneSizes, configuration: LoRAConfiguration,
+        without frozen: Adapter.Matrix? = nil, path: String
     ) throws(Fault) -> Adapter {
         var wanted: [String: [Int]] = [:]
-        for (name, dimensions) in expected(sizes: sizes, configuration: configuration) { wanted[name] = dimensions }
+        for (name, dimensions) in expected(
+            sizes: sizes, configuration: configuration, without: frozen)
+        { wanted[name] = dimensions }
         var tensors: [NamedTensor] = []
         tensors.reserveCapacity(wanted.count)
         for entry in found {
@@ -87,18 +104,23 @@ public enum AdapterFile {
         return Adapter(configuration: configuration, tensors: tensors)
     }
 
-    /// The tensors that an adapter of a model of those sizes has, with their shapes: A [rank, in], B [out, rank].
+    /// The tensors that an adapter of a model of those sizes has, with their shapes: A [rank, in], B [out, rank]; without the frozen factor
+    /// where one is named.
     public static func expected(
-        sizes: BackboneSizes, configuration: LoRAConfiguration
+        sizes: BackboneSizes, configuration: LoRAConfiguration, without frozen: Adapter.Matrix? = nil
     ) -> [(name: String, shape: [Int])] {
         var tensors: [(name: String, shape: [Int])] = []
         for layer in 0..<sizes.layers {
             for map in configuration.targets {
                 let weight = sizes.shape(of: map)
-                tensors.append(
-                    (Adapter.tensorName(layer: layer, map: map, matrix: .a), [configuration.rank, weight.in]))
-                tensors.append(
-                    (Adapter.tensorName(layer: layer, map: map, matrix: .b), [weight.out, configuration.rank]))
+                if frozen != .a {
+                    tensors.append(
+                        (Adapter.tensorName(layer: layer, map: map, matrix: .a), [configuration.rank, weight.in]))
+                }
+                if frozen != .b {
+                    tensors.append(
+                        (Adapter.tensorName(layer: layer, map: map, matrix: .b), [weight.out, configuration.rank]))
+                }
             }
         }
         return tensors

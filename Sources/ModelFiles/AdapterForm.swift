@@ -14,15 +14,28 @@ public struct AdapterForm: Sendable {
     public let precision: UploadPrecision
     /// How many numbers a file holds.
     public let valueCount: Int
+    /// Where the values of each tensor begin among all values.
+    private let places: [Int]
+    /// The factor that the files do not hold.
+    public let frozen: Adapter.Matrix?
     /// The bytes in front of the values: the header's length and the header, as `AdapterFile.bytes(of:precision:)` writes them.
     let header: [UInt8]
 
-    /// Makes the form for a model of those sizes.
-    public init(sizes: BackboneSizes, configuration: LoRAConfiguration, precision: UploadPrecision) {
-        tensors = AdapterFile.expected(sizes: sizes, configuration: configuration)
+    /// The form of whole adapters, or of uploads without the factor that a round leaves as it is.
+    public init(
+        sizes: BackboneSizes, configuration: LoRAConfiguration, without frozen: Adapter.Matrix? = nil,
+        precision: UploadPrecision
+    ) {
+        self.frozen = frozen
+        tensors = AdapterFile.expected(sizes: sizes, configuration: configuration, without: frozen)
             .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         self.configuration = configuration
         self.precision = precision
+        var next = 0
+        places = tensors.map { tensor in
+            defer { next += tensor.shape.reduce(1, *) }
+            return next
+        }
         valueCount = tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
         header = Safetensors.header(
             tensors.map { (name: $0.name, shape: $0.shape, type: precision == .f32 ? .f32 : .bf16) })
@@ -42,26 +55,29 @@ public struct AdapterForm: Sendable {
     /// Throws `adapter.not-finite`.
     public func read(_ bytes: [UInt8], path: String) throws(Fault) -> Adapter? {
         guard holds(bytes) else { return nil }
-        var offset = header.count
         var read: [NamedTensor] = []
         read.reserveCapacity(tensors.count)
-        for (name, shape) in tensors {
-            let count = shape.reduce(1, *)
-            let end = offset + count * precision.bytesPerNumber
-            let values = bytes.withUnsafeBytes { whole -> [Float] in
-                let own = UnsafeRawBufferPointer(rebasing: whole[offset..<end])
-                return switch precision {
-                case .f32: (0..<count).map { own.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
-                case .bf16:
-                    (0..<count).map {
-                        Float(bitPattern: UInt32(own.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self)) << 16)
-                    }
-                }
-            }
+        for (index, (name, shape)) in tensors.enumerated() {
+            let values = values(of: index, in: bytes)
             try AdapterFile.checkFinite(values, name, path)
             read.append(NamedTensor(name: name, shape: shape, values: values))
-            offset = end
         }
         return Adapter(configuration: configuration, tensors: read)
+    }
+
+    /// The values of one tensor of a file that has this form.
+    public func values(of tensor: Int, in bytes: [UInt8]) -> [Float] {
+        let count = tensors[tensor].shape.reduce(1, *)
+        let offset = header.count + places[tensor] * precision.bytesPerNumber
+        return bytes.withUnsafeBytes { whole -> [Float] in
+            let own = UnsafeRawBufferPointer(rebasing: whole[offset..<(offset + count * precision.bytesPerNumber)])
+            return switch precision {
+            case .f32: (0..<count).map { own.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+            case .bf16:
+                (0..<count).map {
+                    Float(bitPattern: UInt32(own.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self)) << 16)
+                }
+            }
+        }
     }
 }

@@ -28,9 +28,8 @@ public enum AdapterExchange {
                 mend: "Name a round that ended, or let the run go on with --resume.")
         }
         let plan = committed.plan
-        let adapter = try AdapterFile.read(
-            bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter,
-            path: "\(commit.hex.prefix(9)):\(RunPath.global)")
+        let adapter = try plan.publishedAdapter(
+            bytes, path: "\(commit.hex.prefix(9)):\(RunPath.global)")
         return (adapter, plan.inputs.model.name)
     }
 

@@ -130,8 +130,8 @@ public struct RunComparison: Sendable {
             guard let bytes = try ledger.file(RunPath.global, of: commit) else {
                 throw .missingFile(RunPath.global, commit.hex)
             }
-            let read = try AdapterFile.read(
-                bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: RunPath.global)
+            let read = try plan.publishedAdapter(
+                bytes, path: RunPath.global)
             adapter = (read, Digest.sha256(bytes))
         }
     }

@@ -146,7 +146,7 @@ extension RunReport {
                     return "without it the global change would differ by \(Figures.fixed(share, 1))% of its norm"
                 } ?? "without it no site would have been left"
             return """
-                <dt>\(row.site.name)</dt><dd><code>\(explanation.formula(row))</code><br>
+                <dt>\(row.site.name)</dt><dd>\(explanation.sentence(row))<br><code>\(explanation.formula(row))</code><br>
                 <span class="soft">by size alone \(Figures.fixed(row.bySize, 4)); \(without)</span></dd>
                 """
         }
@@ -156,12 +156,31 @@ extension RunReport {
         return """
             <section>
             <h2>Weights by round</h2>
-            <p>Rule <code>\(explanation.rule.name)</code>: \(explanation.rule.formula).</p>
+            <p>Rule <code>\(explanation.rule.name)</code>: \(explanation.aggregation.formula).</p>
             <figure class="wide"><figcaption>\(legend)</figcaption>\(ReportCharts.weights(bars))</figure>
             \(out)
             <h3>Round \(explanation.round) with its numbers</h3>
             <dl>\(rows)</dl>
+            \(lost)
             </section>
+            """
+    }
+
+    /// What the published adapters lost of the weighted means of the products, by round and kind of map.
+    private var lost: HTML {
+        let kinds = LinearMap.allCases.filter { summary.plan.declaration.adapter.targets.contains($0) }
+        func percent(_ value: JSONValue?) -> HTML { "\(value?.double.map { Figures.fixed(100 * $0, 2) } ?? "-")" }
+        let rows = rounds.compactMap { round -> [HTML]? in
+            guard let lost = record(round, .aggregate)?["lost"] else { return nil }
+            return ["\(round)", percent(lost["all"]?["share"]), percent(lost["all"]?["rounding"])]
+                + kinds.map { percent(lost["maps"]?[$0.rawValue]?["share"]) }
+        }
+        guard !rows.isEmpty else { return "" }
+        return """
+            <h3>What averaging lost</h3>
+            <p>The published product against the weighted mean of the sites’ products, as a share of its norm in per cent: over all maps, by rounding to the published precision, and by kind of map.</p>
+            \(HTML.table(
+                ["round", "all", "rounding"] + kinds.map(\.rawValue), numeric: Set(0..<(3 + kinds.count)), rows))
             """
     }
 

@@ -22,6 +22,8 @@ public struct RunSummary: Sendable {
         public var validationLoss: Double?
         /// The share in the global adapter; nil where the site was left out or the round is not yet aggregated.
         public var weight: Double?
+        /// Its 95% interval over resampled validation records; nil where weights do not follow from losses.
+        public var interval: (low: Double, high: Double)?
         /// Bytes uploaded.
         public var bytes: Int?
         /// Why the site was left out.
@@ -77,6 +79,8 @@ public struct RunSummary: Sendable {
     public var steps: (done: Int, planned: Int)
     /// By round: bytes exchanged and the share of exchanging the whole model that was saved.
     public var exchanges: [(round: Int, bytes: Int, saved: Double)]
+    /// By round: what the published adapter lost of the weighted mean of the products, and what rounding lost, as shares of its norm.
+    public var losses: [(round: Int, share: Double, rounding: Double)] = []
 
     /// Whether the commit at the tip has a signature; only verify checks whether it and all others are valid.
     public var isSigned: Bool
@@ -108,6 +112,9 @@ public struct RunSummary: Sendable {
             if let exchange = try aggregate?.object("exchange") {
                 let bytes = try exchange.int("uploaded_bytes") + exchange.int("downloaded_bytes")
                 exchanges.append((round, bytes, try exchange.double("share_saved")))
+                if let lost = try aggregate?.object("lost").object("all") {
+                    losses.append((round, try lost.double("share"), try lost.double("rounding")))
+                }
             }
             for cohort in plan.declaration.cohorts.map(\.id.name) {
                 let path = StepKind.evaluate.record(round: round, owner: cohort)
@@ -139,7 +146,11 @@ public struct RunSummary: Sendable {
         }
         row.bytes = upload?["bytes"]?.int
         row.validationLoss = try score?.list("scores").first { $0["site"]?.text == site.name }?["loss"]?.double
-        row.weight = try aggregate?.list("weights").first { $0["site"]?.text == site.name }?["weight"]?.double
+        let weighed = try aggregate?.list("weights").first { $0["site"]?.text == site.name }
+        row.weight = weighed?["weight"]?.double
+        if let ends = weighed?["interval"]?.elements?.compactMap(\.double), ends.count == 2 {
+            row.interval = (ends[0], ends[1])
+        }
         row.leftOut = try aggregate?.list("left_out").first { $0["site"]?.text == site.name }?["reason"]?.text
         return row
     }

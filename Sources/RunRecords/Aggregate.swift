@@ -7,37 +7,41 @@ import ModelFiles
 import Workflows
 
 package enum AggregateStep {
-    /// Weighs and averages the uploads of one round. Throws `aggregate.nobody-left` where none can be used.
+    /// Weighs and combines the uploads of one round. Throws `aggregate.nobody-left` where none can be used.
     package static func compute(
-        rule: AggregationRule, round: Int, received: ReceivedUploads, absent: [Absence]?, quorum: Int?,
-        precision: UploadPrecision, model: ModelSummary, clock: StepClock, threads: Int
+        plan: Plan, aggregation: Aggregation, round: Int, received: ReceivedUploads, absent: [Absence]?,
+        clock: StepClock, threads: Int
     ) throws(Fault) -> StepOutput {
-        let (mean, evidence) = try rule.combine(received)
-        let bytes = AdapterFile.bytes(of: mean, precision: precision)
+        let declaration = plan.declaration
+        let (precision, model) = (declaration.uploadPrecision, plan.inputs.model)
+        let (combined, evidence) = try aggregation.combine(
+            received, isLast: round == declaration.rounds, precision: precision)
+        let bytes = AdapterFile.bytes(of: combined, precision: precision)
         let published = try AdapterFile.read(
-            bytes, sizes: model.sizes, configuration: mean.configuration, path: RunPath.global)
+            bytes, sizes: model.sizes, configuration: combined.configuration, path: RunPath.global)
         let digest = Digest.sha256(bytes)
 
-        let rows = zip(received.uploads, evidence.weights).map { upload, weight -> JSONValue in
+        let intervals = aggregation.intervals(of: received.standings, seed: declaration.seed, round: round)
+        var rows: [JSONValue] = []
+        for (index, (upload, weight)) in zip(received.uploads, evidence.weights).enumerated() {
             var row: [String: JSONValue] = [
                 "site": .string(upload.standing.site.name),
                 upload.standing.unit.rawValue: .integer(Int64(upload.standing.records)),
                 "weight": .number(weight.weight), "adapter_sha256": .string(upload.digest.hex),
                 "bytes": .integer(Int64(upload.bytes)),
             ]
-            if let loss = upload.standing.loss { row["loss"] = .number(loss) }
-            return .object(row)
-        }
-        var ruleFields: [String: JSONValue] = ["name": .string(rule.name), "formula": .string(rule.formula)]
-        if case .fedMedLoRAPlus(let temperature, let size) = rule {
-            ruleFields["temperature"] = .number(temperature)
-            ruleFields["size"] = .bool(size)
+            row["loss"] = upload.standing.loss.map { .number($0) }
+            row["interval"] = intervals.map { [.number($0[index].low), .number($0[index].high)] }
+            row["cosine"] = evidence.cosines.map { .number($0[index]) }
+            row["kept"] = evidence.kept.map { .number($0[index]) }
+            rows.append(.object(row))
         }
         let folder = StepKind.aggregate.folder(round: round)
         var record: [String: JSONValue] = [
-            "step": .string(StepKind.aggregate.rawValue), "round": .integer(Int64(round)), "rule": .object(ruleFields),
-            "averaging": .string(AggregationRule.averaging),
-            "weights": .array(rows),
+            "step": .string(StepKind.aggregate.rawValue), "round": .integer(Int64(round)),
+            "rule": .object(rule(aggregation)),
+            "averaging": .string(aggregation.averaging),
+            "weights": .array(rows), "lost": lost(evidence.lost),
             "left_out": .array(received.leftOut.map { ["site": .string($0.site.name), "reason": .string($0.reason)] }),
             "exchange": exchange(
                 uploaded: received.uploads.map(\.bytes), published: bytes.count,
@@ -48,14 +52,55 @@ package enum AggregateStep {
                 "precision": .string(precision.rawValue),
             ],
         ]
+        if aggregation.rule.needsLosses, let found = aggregation.evidence(of: received.standings) {
+            var spread: [String: JSONValue] = [
+                "reliability": .number(found.reliability), "spread": .number(found.spread),
+            ]
+            spread["standard_error"] = found.error.map { .number($0) }
+            record["influence"] = .object(spread)
+        }
         // Only with a quorum, so that records of runs without one stay what they were.
         record["absent"] = absent.map { .array($0.map(\.json)) }
-        record["quorum"] = quorum.map { .integer(Int64($0)) }
+        record["quorum"] = declaration.quorum.map { .integer(Int64($0)) }
         return StepOutput(
             folder: folder, record: .object(record),
             files: [(RunPath.global, bytes)],
             timing: clock.timing(threads: threads),
             adapter: published)
+    }
+
+    /// Name, formula and settings of the rule; what is not asked for is left out.
+    private static func rule(_ aggregation: Aggregation) -> [String: JSONValue] {
+        var fields: [String: JSONValue] = [
+            "name": .string(aggregation.rule.name), "formula": .string(aggregation.formula),
+        ]
+        if case .fedMedLoRAPlus(let temperature, let size) = aggregation.rule {
+            fields["temperature"] = .number(temperature)
+            fields["size"] = .bool(size)
+        }
+        if aggregation.temperatureUnit != .nats {
+            fields["temperature_in"] = .string(aggregation.temperatureUnit.rawValue)
+        }
+        if aggregation.shrinks { fields["shrink"] = true }
+        if aggregation.product != .mean { fields["product"] = .string(aggregation.product.rawValue) }
+        if aggregation.refactor != .none { fields["refactor"] = .string(aggregation.refactor.rawValue) }
+        if aggregation.robust != .none { fields["robust"] = .string(aggregation.robust.rawValue) }
+        if aggregation.rotates { fields["rotate"] = true }
+        fields["clip"] = aggregation.clip.map { .number($0) }
+        fields["ridge"] = aggregation.ridge.map { .number($0) }
+        return fields
+    }
+
+    /// What the published adapter lost of the weighted mean of the products, over all maps and by kind.
+    private static func lost(_ loss: CombinationLoss) -> JSONValue {
+        func shares(_ squares: LostSquares) -> JSONValue {
+            ["share": .number(squares.lostShare), "rounding": .number(squares.roundingShare)]
+        }
+        return [
+            "all": shares(loss.all),
+            "maps": .object(
+                Dictionary(loss.kinds.map { ($0.kind, shares($0.squares)) }) { first, _ in first }),
+        ]
     }
 
     /// The bytes of the round's exchange beside what exchanging the whole model at the same precision would cost.

@@ -64,9 +64,8 @@ public struct NoteExtractor {
             }
         }
         if let commit, let bytes = try ledger.file(RunPath.global, of: commit) {
-            adapter = try AdapterFile.read(
-                bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter,
-                path: "\(commit.hex.prefix(9)):\(RunPath.global)")
+            adapter = try plan.publishedAdapter(
+                bytes, path: "\(commit.hex.prefix(9)):\(RunPath.global)")
         } else {
             adapter = nil
         }

@@ -96,7 +96,7 @@ struct RecordLoader {
                 for entity in fitting.gold { labels[entity.type, default: 0] += 1 }
                 parts.append(Self.committed(fitting))
                 set.records.append(fitting)
-                let (sequence, prompt) = try encode(fitting)
+                let (sequence, prompt) = try encode(fitting, scope: scope(of: role))
                 set.sequences.append(sequence)
                 set.prompts.append(prompt)
             }
@@ -169,10 +169,17 @@ struct RecordLoader {
         ]
     }
 
-    private func encode(_ record: Record) throws(Fault) -> (TokenSequence, prompt: [Int32]) {
+    /// The tokens that a loss covers: of validation records those that the score step names.
+    private func scope(of role: DatasetRole) -> LossScope {
+        let training = declaration.training?.lossOn ?? .sequence
+        return role == .validation ? declaration.scoring?.lossOn ?? training : training
+    }
+
+    private func encode(
+        _ record: Record, scope: LossScope = .sequence
+    ) throws(Fault) -> (TokenSequence, prompt: [Int32]) {
         let prompt = try encoder.prompt(record.prompt)
         let completion = encoder.completion(record.completion)
-        let scope = declaration.training?.lossOn ?? .sequence
         let lossStart: Int
         switch scope {
         case .sequence: lossStart = 1

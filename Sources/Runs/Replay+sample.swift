@@ -73,7 +73,7 @@ extension Replayer {
         let commit = try aggregateCommit(of: round)
         let record = try trainRecord(round, site, commit)
         let losses = try self.losses(record)
-        let start = try startAdapter(of: round, context)
+        let start = try startAdapter(of: round, context).cut(for: site, context)
         let last = min(losses.count, sample.position + count)
         var step = ReplayedStep(
             round: round, step: .train, owner: site.name,
@@ -86,7 +86,7 @@ extension Replayer {
             return step
         }
         let folder = checkpointFolder(round, site, start, context)
-        let state = try self.state(sample.position, record, folder)
+        let state = try self.state(sample.position, site, record, folder)
         if let known = state?.losses, let wrong = known.indices.first(where: { known[$0] != losses[$0] }) {
             differs("the checkpoint holds loss \(known[wrong]) for step \(wrong + 1), committed is \(losses[wrong])")
         }
@@ -130,7 +130,7 @@ extension Replayer {
             step.files += 1
             step.bytes += bytes.count
             if Digest.sha256(bytes) != recorded.digest {
-                let theirs = try? self.state(position, record, folder)
+                let theirs = try? self.state(position, site, record, folder)
                 let (what, tensor) = Self.words(state, theirs)
                 differs("the state after step \(position) is not the recorded one\(what)", tensor: tensor)
             }
@@ -210,7 +210,7 @@ extension Replayer {
 
     /// The state at a position from the site's checkpoint file; nil for position 0.
     private func state(
-        _ position: Int, _ record: RecordReader, _ folder: CheckpointFolder
+        _ position: Int, _ site: SiteID, _ record: RecordReader, _ folder: CheckpointFolder
     ) throws(Fault) -> TrainingState? {
         guard position > 0 else { return nil }
         let path = folder.file(after: position)
@@ -230,7 +230,7 @@ extension Replayer {
                 at: Place(file: path), mend: "Ask the site for the file that the record names.")
         }
         return try TrainingStateFile.read(
-            bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
+            bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter(of: site), path: path)
     }
 
     /// What the site trained, where its work folder still holds the file that the record names.
@@ -238,7 +238,7 @@ extension Replayer {
         let path = context.workspace.trainedAdapter(run: run, site: site, round: round)
         guard let bytes = LocalFile.readIfPresent(path), Digest.sha256(bytes) == digest else { return nil }
         return try? AdapterFile.read(
-            bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
+            bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter(of: site), path: path)
     }
 
     private static func lossDifference(_ mine: [Double], _ theirs: [Double]) -> String? {

@@ -116,8 +116,8 @@ public struct Replayer {
                 for site in declaration.sites.map(\.id) where absent[site]?.step != .train {
                     context.report(.started(round: round, step: .train, owner: site.name))
                     let output = try TrainStep.compute(
-                        context: context, round: round, site: site, configuration: configuration, start: start,
-                        checkpoints: nil)
+                        context: context, round: round, site: site, configuration: configuration,
+                        start: start.cut(for: site, context), checkpoints: nil)
                     trained[site] = output
                     guard try compare(output, round, .train, site.name, at: end, context, into: &steps) else {
                         return false
@@ -133,16 +133,17 @@ public struct Replayer {
                         return false
                     }
                 }
-            case .score(let measure):
+            case .score(let scoring):
                 context.report(.started(round: round, step: .score, owner: nil))
                 let received = try Recomputation.received(plan, round, end, ledger, withScores: false)
                 let output = try ScoreStep.compute(
-                    context: context, round: round, measure: measure, received: received,
+                    context: context, round: round, scoring: scoring, received: received,
                     absent: Recomputation.absences(plan, round, end, ledger))
                 guard try compare(output, round, .score, nil, at: end, context, into: &steps) else { return false }
-            case .aggregate(let rule):
+            case .aggregate(let aggregation):
                 let output = try Recomputation.aggregate(
-                    plan: plan, rule: rule, round: round, Recomputation.received(plan, round, end, ledger),
+                    plan: plan, aggregation: aggregation, round: round,
+                    Recomputation.received(plan, round, end, ledger),
                     absent: Recomputation.absences(plan, round, end, ledger))
                 guard try compare(output, round, .aggregate, nil, at: end, context, into: &steps) else { return false }
             case .evaluate(let configuration):

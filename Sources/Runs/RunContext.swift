@@ -153,10 +153,13 @@ public final class RunContext {
     /// The adapter that round 1 starts from: PEFT's initial values from the seed.
     func initialAdapter() throws(Fault) -> StartAdapter {
         if let initial { return initial }
-        let adapter = try Engine.initialAdapter(
+        var adapter = try Engine.initialAdapter(
             shape: file.shape, configuration: plan.declaration.adapter, seed: plan.declaration.seed)
+        // Where a factor stays as it is, it is from the first round on what later rounds publish.
+        let precision = plan.declaration.startPrecision
+        if precision != .f32 { adapter = adapter.rounded(to: precision) }
         let start = StartAdapter(
-            adapter: adapter, digest: Digest.sha256(AdapterFile.bytes(of: adapter, precision: .f32)))
+            adapter: adapter, digest: Digest.sha256(AdapterFile.bytes(of: adapter, precision: precision)))
         initial = start
         return start
     }
@@ -202,9 +205,14 @@ struct StartAdapter {
 
     /// The published global adapter.
     init(published bytes: [UInt8], context: RunContext, commit: String) throws(Fault) {
-        adapter = try AdapterFile.read(
-            bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter,
-            path: "\(commit.prefix(9)):\(RunPath.global)")
+        adapter = try context.plan.publishedAdapter(bytes, path: "\(commit.prefix(9)):\(RunPath.global)")
         digest = Digest.sha256(bytes)
+    }
+
+    /// What a site starts from: the same, or its first directions where the site has a rank of its own.
+    func cut(for site: SiteID, _ context: RunContext) throws(Fault) -> StartAdapter {
+        let plan = context.plan
+        let own = try plan.startDigest(of: site, published: digest) { () throws(Fault) in adapter }
+        return StartAdapter(adapter: adapter.cut(to: plan.declaration.adapter(of: site)), digest: own)
     }
 }

@@ -119,8 +119,8 @@ public final class Runner {
                 switch step {
                 case .train(let configuration): try train(round, configuration)
                 case .upload(let precision): try upload(round, precision)
-                case .score(let measure): try score(round, measure)
-                case .aggregate(let rule): try aggregate(round, rule)
+                case .score(let scoring): try score(round, scoring)
+                case .aggregate(let aggregation): try aggregate(round, aggregation)
                 case .evaluate(let configuration):
                     guard configuration.runs(in: round, of: declaration.rounds) else { continue }
                     try evaluate(round, configuration)
@@ -201,7 +201,7 @@ public final class Runner {
         -> StepOutput
     {
         context.report(.started(round: round, step: .train, owner: site.name))
-        let start = try globalAdapter(before: round)
+        let start = try globalAdapter(before: round).cut(for: site, context)
         return try TrainStep.compute(
             context: context, round: round, site: site, configuration: configuration, start: start,
             checkpoints: CheckpointFolder(
@@ -229,7 +229,7 @@ public final class Runner {
         let path = workspace.trainedAdapter(run: run, site: site, round: round)
         if let bytes = LocalFile.readIfPresent(path), Digest.sha256(bytes) == expected {
             return try AdapterFile.read(
-                bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter, path: path)
+                bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter(of: site), path: path)
         }
         context.report(
             .noted("site \(site): the trained adapter of round \(round) is not in the work folder; training it again"))
@@ -242,25 +242,23 @@ public final class Runner {
         return adapter
     }
 
-    private func score(_ round: Int, _ measure: ScoreMeasure) throws(Fault) {
+    private func score(_ round: Int, _ scoring: ScoreConfiguration) throws(Fault) {
         guard try !isCommitted(round, .score, nil) else { return }
         context.report(.started(round: round, step: .score, owner: nil))
         let received = try received(round)
         try requireQuorum(round, received)
         let output = try ScoreStep.compute(
-            context: context, round: round, measure: measure, received: received, absent: absences)
+            context: context, round: round, scoring: scoring, received: received, absent: absences)
         try commitMain(output, round: round, step: .score)
     }
 
-    private func aggregate(_ round: Int, _ rule: AggregationRule) throws(Fault) {
+    private func aggregate(_ round: Int, _ aggregation: Aggregation) throws(Fault) {
         guard try !isCommitted(round, .aggregate, nil) else { return }
         context.report(.started(round: round, step: .aggregate, owner: nil))
         let received = try received(round)
         try requireQuorum(round, received)
         let output = try AggregateStep.compute(
-            rule: rule, round: round, received: received, absent: absences,
-            quorum: context.plan.declaration.quorum,
-            precision: context.plan.declaration.uploadPrecision, model: context.plan.inputs.model,
+            plan: context.plan, aggregation: aggregation, round: round, received: received, absent: absences,
             clock: StepClock(), threads: context.threads)
         // The merge carries every site's line of this round, those left out included: nothing a site said is lost.
         let main = try mainTip()
@@ -326,7 +324,8 @@ public final class Runner {
         let form = plan.adapterForm
         return try ReceivedUploads(
             round: round, sites: present, plan: plan, form: form,
-            scores: ledger.file(StepKind.score.record(round: round), of: mainTip())
+            scores: ledger.file(StepKind.score.record(round: round), of: mainTip()),
+            start: { () throws(Fault) in try self.globalAdapter(before: round).adapter }
         ) { (site: SiteID, path: String) throws(Fault) -> [UInt8]? in
             guard let tip = try ledger.tip(.site(run, site)) else { return nil }
             return try ledger.file(path, of: tip, limit: plan.largest(at: path, form))

@@ -29,9 +29,11 @@ enum TrainStep {
         ]
         let kept =
             configuration.checkpointEvery == nil
-            ? nil : checkpoints?.newest(sizes: context.sizes, configuration: context.plan.declaration.adapter)
+            ? nil : checkpoints?.newest(sizes: context.sizes, configuration: context.plan.declaration.adapter(of: site))
         var positions = kept?.positions ?? []
         if let kept { context.report(.noted("site \(site): going on after step \(kept.state.steps)")) }
+        record["rank"] = context.plan.declaration.sites.first { $0.id == site }?.rank.map { .integer(Int64($0)) }
+        record["frozen"] = context.plan.declaration.frozen(in: round).map { .string($0.rawValue) }
         if context.plan.declaration.sizeUnit == .labelTokens {
             record["label_tokens"] = .integer(Int64(context.plan.size(of: site)))
         }
@@ -85,7 +87,7 @@ enum TrainStep {
         context: RunContext, round: Int, site: SiteID, configuration: TrainingConfiguration, start: StartAdapter
     ) throws(Fault) -> TrainingJob {
         TrainingJob(
-            model: try context.model(), configuration: configuration, lora: context.plan.declaration.adapter,
+            model: try context.model(), configuration: configuration, lora: context.plan.declaration.adapter(of: site),
             sequences: try context.records(of: site).sequences, start: start.adapter,
             seed: context.plan.declaration.seed, round: round, site: site.name, threads: context.threads)
     }

@@ -26,12 +26,13 @@ enum UploadStep {
         if let tensor = trained.firstNonFiniteTensor {
             return leftOut(record, folder, reason: "adapter.not-finite", tensor: tensor, clock.timing(threads: 1))
         }
-        let bytes = AdapterFile.bytes(of: trained, precision: precision)
+        let sent = trained.without(context.plan.declaration.frozen(in: round))
+        let bytes = AdapterFile.bytes(of: sent, precision: precision)
         let whole = context.plan.inputs.model.parameters * precision.bytesPerNumber
         record["status"] = "sent"
         record["adapter_sha256"] = .string(Digest.sha256(bytes).hex)
         record["bytes"] = .integer(Int64(bytes.count))
-        record["parameters"] = .integer(Int64(trained.parameterCount))
+        record["parameters"] = .integer(Int64(sent.parameterCount))
         record["full_model_bytes"] = .integer(Int64(whole))
         record["share_saved"] = .number(1 - Double(bytes.count) / Double(whole))
         return StepOutput(

@@ -19,10 +19,34 @@ package enum Recomputation {
         let form = form ?? plan.adapterForm
         return try ReceivedUploads(
             round: round, sites: sites, plan: plan, form: form,
-            scores: withScores ? try ledger.file(StepKind.score.record(round: round), of: commit) : nil
+            scores: withScores ? try ledger.file(StepKind.score.record(round: round), of: commit) : nil,
+            start: { () throws(Fault) in try start(plan, round, commit, ledger) }
         ) { (_: SiteID, path: String) throws(Fault) -> [UInt8]? in
             try ledger.file(path, of: commit, limit: plan.largest(at: path, form))
         }
+    }
+
+    /// The adapter that a round began with: what the round before published, or what the seed makes.
+    package static func start(
+        _ plan: Plan, _ round: Int, _ aggregate: CommitID, _ ledger: Ledger
+    ) throws(Fault) -> Adapter {
+        guard round > 1 else { return try initial(plan, aggregate, ledger) }
+        guard let before = try ledger.read(aggregate).parents.first,
+            let bytes = try ledger.file(RunPath.global, of: before)
+        else { throw .missingFile(RunPath.global, aggregate.hex) }
+        return try plan.publishedAdapter(bytes, path: "\(before.hex.prefix(9)):\(RunPath.global)")
+    }
+
+    /// The adapter that the seed makes, where the first round published one of its size: a plan alone may state any size.
+    package static func initial(_ plan: Plan, _ aggregate: CommitID, _ ledger: Ledger) throws(Fault) -> Adapter {
+        guard let published = try ledger.digest(of: RunPath.global, in: aggregate) else {
+            throw .missingFile(RunPath.global, aggregate.hex)
+        }
+        let precision = plan.declaration.uploadPrecision
+        guard published.size / precision.bytesPerNumber >= plan.adapterForm.valueCount else {
+            throw mismatch("the file is smaller than the plan's adapter", RunPath.global, aggregate)
+        }
+        return plan.initialAdapter
     }
 
     /// Who was absent from a round, as its commits record it: a fact that no replay can compute. Nil where the plan has no quorum.
@@ -34,14 +58,12 @@ package enum Recomputation {
     }
 
     package static func aggregate(
-        plan: Plan, rule: AggregationRule, round: Int, _ received: ReceivedUploads,
+        plan: Plan, aggregation: Aggregation, round: Int, _ received: ReceivedUploads,
         absent: [Absence]?
     ) throws(Fault) -> StepOutput {
         try AggregateStep.compute(
-            rule: rule, round: round, received: received, absent: absent,
-            quorum: plan.declaration.quorum,
-            precision: plan.declaration.uploadPrecision, model: plan.inputs.model, clock: StepClock(),
-            threads: 1)
+            plan: plan, aggregation: aggregation, round: round, received: received, absent: absent,
+            clock: StepClock(), threads: 1)
     }
 
     /// Recomputes a round's aggregate from its commit's own tree; what differs from the committed bytes.
@@ -49,9 +71,10 @@ package enum Recomputation {
         plan: Plan, round: Int, commit: CommitRecord, received: ReceivedUploads,
         ledger: Ledger
     ) throws(Fault) -> [Fault] {
-        for case .aggregate(let rule) in plan.declaration.steps {
+        for case .aggregate(let aggregation) in plan.declaration.steps {
             let output = try aggregate(
-                plan: plan, rule: rule, round: round, received, absent: absences(plan, round, commit.id, ledger))
+                plan: plan, aggregation: aggregation, round: round, received,
+                absent: absences(plan, round, commit.id, ledger))
             var faults: [Fault] = []
             for (path, bytes) in output.deterministic {
                 let committed = try ledger.file(path, of: commit.id)
@@ -74,10 +97,7 @@ package enum Recomputation {
         }
         guard recomputed != committed else { return nil }
         if path.hasSuffix(".safetensors"),
-            let mine = try? AdapterFile.read(
-                recomputed, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path),
-            let theirs = try? AdapterFile.read(
-                committed, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter, path: path)
+            let mine = read(recomputed, plan, path), let theirs = read(committed, plan, path)
         {
             guard let difference = mine.firstDifference(from: theirs) else {
                 return mismatch("the tensors agree, the file around them does not", path, commit)
@@ -93,6 +113,23 @@ package enum Recomputation {
         }
         return mismatch(
             "\(recomputed.count) recomputed bytes are not the \(committed.count) committed ones", path, commit)
+    }
+
+    /// A published adapter, or an upload of one factor or another rank; nil for what is none.
+    private static func read(_ bytes: [UInt8], _ plan: Plan, _ path: String) -> Adapter? {
+        if let adapter = try? plan.publishedAdapter(bytes, path: path) { return adapter }
+        var configuration = plan.declaration.adapter
+        for frozen in Adapter.Matrix.allCases {
+            if let adapter = try? AdapterFile.read(
+                bytes, sizes: plan.inputs.model.sizes, configuration: configuration, without: frozen, path: path)
+            {
+                return adapter
+            }
+        }
+        guard let rank = AdapterFile.rank(of: bytes, path: path) else { return nil }
+        configuration.rank = rank
+        return try? AdapterFile.read(
+            bytes, sizes: plan.inputs.model.sizes, configuration: configuration, path: path)
     }
 
     private static func firstDifference(

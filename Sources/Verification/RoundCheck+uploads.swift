@@ -53,6 +53,11 @@ extension RoundCheck {
             faults.append(
                 broken("verify.plan", "\(site) trained with other settings than the plan's", train.path))
         }
+        let rank = declaration.sites.first { $0.id == site }?.rank
+        if train["rank"]?.int != rank || train["frozen"]?.text != declaration.frozen(in: round)?.rawValue {
+            faults.append(
+                broken("verify.plan", "\(site) trained another rank or other factors than the plan's", train.path))
+        }
         let seed = try train.text("seed")
         let numerics = try train.text("numerics")
         if seed != String(declaration.seed) || numerics != declaration.model.numerics.rawValue {
@@ -104,7 +109,7 @@ extension RoundCheck {
     /// What an upload's record says of its size follows from the plan and the bytes.
     private func checkExchange(_ sent: RecordReader, of site: SiteID) throws(Fault) -> [Fault] {
         let precision = declaration.uploadPrecision
-        let parameters = verifier.form.valueCount
+        let parameters = plan.uploadForm(of: site, in: round, whole: verifier.form).valueCount
         let whole = plan.inputs.model.parameters * precision.bytesPerNumber
         let share = 1 - Double(try sent.int("bytes")) / Double(whole)
         if try sent.text("precision") == precision.rawValue, try sent.int("parameters") == parameters,

@@ -128,12 +128,8 @@ final class RoundCheck {
         var leftOut: Set<SiteID> = []
         for row in try record(.aggregate).list("left_out") { leftOut.insert(try row.site("site")) }
         let absent = Set(try absent.get().map(\.site))
-        var losses: [SiteID: Double] = [:]
-        if try ledger.blob(StepKind.score.record(round: round), of: commit.id) != nil {
-            for row in try record(.score).list("scores") where row["left_out"] == nil {
-                losses[try row.site("site")] = try row.double("loss")
-            }
-        }
+        let scores = try RoundScores(
+            ledger.file(StepKind.score.record(round: round), of: commit.id), round: round)
         var uploads: [Verifier.SentUpload] = []
         for site in declaration.sites.map(\.id) where !leftOut.contains(site) && !absent.contains(site) {
             let path = RunPath.upload(round: round, site: site)
@@ -143,10 +139,9 @@ final class RoundCheck {
             if try record(.upload, site).digest("adapter_sha256") != content.digest {
                 throw broken("verify.upload", "the upload's SHA-256 is not the recorded one", path)
             }
-            var standing = UploadStanding(
-                site: site, records: plan.size(of: site), loss: losses[site])
-            standing.unit = declaration.sizeUnit
-            uploads.append(Verifier.SentUpload(standing: standing, digest: content.digest, bytes: content.size))
+            uploads.append(
+                Verifier.SentUpload(
+                    standing: scores.standing(of: site, plan), digest: content.digest, bytes: content.size))
         }
         return (uploads, leftOut.count, true)
     }
@@ -224,10 +219,9 @@ final class RoundCheck {
                 broken("verify.dataset", "uploads were scored on other records than the plan commits to", path))
         }
         let validation = plan.inputs.datasets.first { $0.role == .validation }
-        var measure: String?
-        for case .score(let planned) in declaration.steps { measure = planned.rawValue }
-        let stated = (try score.text("measure"), try score.int("records"))
-        if stated != (measure ?? "", validation?.records ?? 0)
+        let planned = declaration.scoring
+        let stated = (try score.text("measure"), try score.text("loss_on"), try score.int("records"))
+        if stated != (planned?.measure.rawValue ?? "", planned?.lossOn.rawValue ?? "", validation?.records ?? 0)
             || score["overlapping_documents"] != plan.inputs.overlapping(.validation, owner: "coordinator")
         {
             faults.append(broken("verify.score", "measure and records are not those of the plan", path))
@@ -237,6 +231,7 @@ final class RoundCheck {
         if rows != declaration.sites.map(\.id).filter(Set(rows).contains) {
             faults.append(broken("verify.score", "the scores are not one a site, in site order", path))
         }
+        faults += try checkLosses(score, path)
         var labels: Int?
         for row in try score.list("scores") where row["left_out"] == nil {
             let counted = try row.int("label_tokens")
@@ -256,11 +251,11 @@ final class RoundCheck {
 
     func weights(_ tally: inout RoundTally) throws(Fault) {
         guard
-            let rule = declaration.steps.compactMap({ if case .aggregate(let rule) = $0 { rule } else { nil } }).first
+            let aggregation = declaration.aggregation
         else { return }
         let (uploads, leftOut, _) = try sent.get()
         tally.faults += try checkScores(uploads)
-        let recomputed = try rule.weights(of: uploads.map(\.standing))
+        let recomputed = try aggregation.weights(of: uploads.map(\.standing))
         let path = StepKind.aggregate.record(round: round)
         let rows = try record(.aggregate).list("weights")
         guard rows.count == recomputed.count else {
@@ -303,19 +298,31 @@ final class RoundCheck {
     }
 
     func starts(_ tally: inout RoundTally) throws(Fault) {
-        let published = try previous.map { (commit) throws(Fault) in try globalDigest(of: commit) }
-        var first: Digest?
+        let published: Digest
+        if let previous {
+            published = try globalDigest(of: previous)
+        } else {
+            let initial = try Recomputation.initial(plan, commit.id, ledger)
+            published = Digest.sha256(AdapterFile.bytes(of: initial, precision: declaration.startPrecision))
+        }
         let absent = try absent.get().filter { $0.step == .train }.map(\.site)
         for site in declaration.sites.map(\.id) where !absent.contains(site) {
             let start = try record(.train, site).object("input").digest("adapter_sha256")
             tally.count += 1
-            // Round 1 starts from the adapter the seed makes; here it can be checked that all sites had the same one.
-            let expected = published ?? first ?? start
+            let expected: Digest
+            do {
+                expected = try plan.startDigest(of: site, published: published) { () throws(Fault) in
+                    try Recomputation.start(plan, round, commit.id, ledger)
+                }
+            } catch {
+                // A start of another rank is cut from an adapter; where that is pruned, nothing can be cut.
+                guard error.cause == .pruned else { throw error }
+                continue
+            }
             if start != expected {
                 tally.faults.append(
                     broken("verify.start", "\(site) started round \(round) from \(start), not from \(expected)"))
             }
-            first = first ?? start
         }
         _ = try globalDigest(of: commit)
     }

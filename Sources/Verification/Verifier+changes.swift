@@ -116,7 +116,7 @@ extension Verifier {
                     faults.append(broken("verify.upload", "an upload that was left out has a file", commit, path))
                     continue
                 }
-                if !form.holds(bytes) {
+                if !plan.uploadForm(of: site, in: step.round, whole: form).holds(bytes) {
                     faults.append(
                         broken(
                             "verify.upload",

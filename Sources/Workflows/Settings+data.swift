@@ -32,6 +32,14 @@ extension Settings {
         var source: DataSource
         /// The elements of a list; nil where `train` is a path.
         var pool: [DataSource]?
+        /// The rank of the site's adapter; nil for the workflow's.
+        var rank: Int?
+    }
+
+    /// What a site declares beside its name.
+    struct SiteContents: Sendable {
+        var sources: [DataSource]
+        var rank: Int?
     }
 
     static let siteForm = Section(
@@ -41,6 +49,9 @@ extension Settings {
             Setting("tasks", tasks, default: allEntities, \.source.tasks, tasksNote),
             Setting("limit", limit, default: nil, \.source.limit, limitNote),
             Setting("labels", labels, default: LabelMap(), \.source.labels, labelsNote),
+            Setting(
+                "rank", .absent(ValueType<Int>.wholeNumber(1...2048)), default: nil,
+                shown: .words("that of `adapter`"), \.rank, "only with `product: svd`, at most `adapter.rank`"),
         ])
 
     private static let trainSource: ValueType<SiteForm.Train> = {
@@ -66,12 +77,14 @@ extension Settings {
     }()
 
     /// A site. A plan always writes a list of sources.
-    static let site = ValueType<[DataSource]>(
+    static let site = ValueType<SiteContents>(
         words: "mapping, below", schema: siteForm.schema,
         read: { node, path, faults in
             guard let mapping = MappingReader(node, path: path, keys: siteForm.keys, faults: faults) else { return nil }
             let form = siteForm.read(mapping)
-            guard let pool = form.pool else { return mapping.pair("train") == nil ? [] : [form.source] }
+            guard let pool = form.pool else {
+                return SiteContents(sources: mapping.pair("train") == nil ? [] : [form.source], rank: form.rank)
+            }
             for key in ["tasks", "limit", "labels"] {
                 guard let pair = mapping.pair(key) else { continue }
                 faults.add(
@@ -79,9 +92,13 @@ extension Settings {
                         key, "\(mapping.path(of: "train")) is a list, so each source has its own",
                         at: pair.keyMark.place))
             }
-            return pool
+            return SiteContents(sources: pool, rank: form.rank)
         },
-        write: { ["train": .array($0.map { source.write($0) })] })
+        write: { site in
+            var members: [String: JSONValue] = ["train": .array(site.sources.map { source.write($0) })]
+            members["rank"] = site.rank.map { .integer(Int64($0)) }
+            return .object(members)
+        })
 
     static let coordinator = Section(
         CoordinatorDeclaration(validation: blank, records: 0),

@@ -111,11 +111,20 @@ enum Settings {
             words: named.words, schema: named.schema,
             read: { node, path, faults in
                 named.read(node, path, faults)?.compactMap { named in
-                    SiteID(named.name).map { SiteDeclaration(id: $0, sources: named.thing) }
+                    SiteID(named.name).map { id in
+                        var site = SiteDeclaration(id: id, sources: named.thing.sources)
+                        site.rank = named.thing.rank
+                        return site
+                    }
                 }.sorted { $0.id < $1.id }
             },
             write: { sites in
-                named.write(sites.map { Named(name: $0.id.name, mark: .nowhere, thing: $0.sources) })
+                named.write(
+                    sites.map {
+                        Named(
+                            name: $0.id.name, mark: .nowhere,
+                            thing: SiteContents(sources: $0.sources, rank: $0.rank))
+                    })
             })
     }()
 

@@ -11,6 +11,7 @@ extension WorkflowReader {
         checkOrder(steps, faults: top.faults)
         checkNeeds(steps, top: top)
         checkCohorts(steps, top: top)
+        checkAggregation(declaration, steps, top: top)
         guard let rounds else { return }
         checkPresence(steps, rounds: rounds, top: top)
         let places = top.node("sites")?.mark ?? top.mark
@@ -64,7 +65,8 @@ extension WorkflowReader {
             top.faults.add(.needsCoordinator("the step score", at: score.mark.place))
         }
         for step in steps {
-            guard case .aggregate(let rule) = step.step, rule.needsScores else { continue }
+            guard case .aggregate(let aggregation) = step.step, aggregation.rule.needsScores else { continue }
+            let rule = aggregation.rule
             let place = (step.ruleMark ?? step.mark).place
             if score == nil && steps.allSatisfy({ $0.name != nil }) {
                 top.faults.add(.needsScore(rule.name, at: place))
@@ -72,6 +74,55 @@ extension WorkflowReader {
             if score == nil && !hasCoordinator {
                 top.faults.add(.needsCoordinator("the rule \(rule.name)", at: place))
             }
+        }
+    }
+
+    /// What the way of aggregating asks of sites, training and scores.
+    private static func checkAggregation(
+        _ declaration: FederationDeclaration, _ steps: [PlacedStep], top: MappingReader
+    ) {
+        guard let step = steps.first(where: { $0.name == .aggregate }), case .aggregate(let aggregation) = step.step
+        else { return }
+        let place = (step.ruleMark ?? step.mark).place
+        func refuse(_ key: String, _ why: String) { top.faults.add(.misplacedKey(key, why, at: place)) }
+        let ranks = declaration.sites.map { declaration.adapter(of: $0.id).rank }
+        for site in declaration.sites {
+            guard let rank = site.rank else { continue }
+            let path = "sites.\(site.id).rank"
+            if aggregation.product != .svd { refuse(path, "ranks of sites need product: svd in aggregate") }
+            if rank > declaration.adapter.rank {
+                refuse(path, "\(rank) is above adapter.rank \(declaration.adapter.rank)")
+            }
+            if declaration.training?.matrices ?? .both != .both {
+                refuse(path, "a frozen factor has the rank of the adapter; it needs matrices: both")
+            }
+        }
+        if aggregation.robust != .none, (1..<3).contains(declaration.sites.count) {
+            refuse(
+                "robust", "\(declaration.sites.count) sites take part where \(aggregation.robust.rawValue) needs three")
+        }
+        if aggregation.rotates, declaration.training?.matrices ?? .both != .both {
+            refuse("rotate", "a frozen factor is alike at all sites; it needs matrices: both")
+        }
+        if aggregation.product == .stacked, case let sum = ranks.reduce(0, +), sum > 2048 {
+            refuse("product", "the stacked rank would be \(sum), and 2048 is the largest")
+        }
+        let scored = declaration.scoring?.measure
+        if aggregation.rule == .shapley, let scored, scored != .shapley {
+            refuse(
+                "measure", "the rule \(aggregation.rule.name) cannot use the measure \(scored.rawValue)")
+        }
+        if scored == .shapley, declaration.sites.count > CoalitionValues.mostUploads {
+            refuse(
+                "measure",
+                "\(declaration.sites.count) sites have too many subsets; at most \(CoalitionValues.mostUploads) can be scored"
+            )
+        }
+        if scored == .shapley, declaration.sites.contains(where: { $0.rank != nil }) {
+            refuse("measure", "uploads of other ranks cannot be merged as the measure shapley does")
+        }
+        if aggregation.needsRecordLosses, let records = declaration.coordinator?.records, records < 2 {
+            refuse("shrink", "the error of a loss needs coordinator.records of two or more")
         }
     }
 

@@ -104,7 +104,7 @@ extension WorkflowReader {
         switch name {
         case .train: placed.step = Settings.train.read(key.value, placed.path, faults).map { .train($0) }
         case .upload: placed.step = Settings.upload.read(key.value, placed.path, faults).map { .upload($0.precision) }
-        case .score: placed.step = Settings.score.read(key.value, placed.path, faults).map { .score($0.measure) }
+        case .score: placed.step = Settings.score.read(key.value, placed.path, faults).map { .score($0) }
         case .aggregate:
             guard
                 let mapping = MappingReader(key.value, path: placed.path, keys: Settings.aggregate.keys, faults: faults)
@@ -113,12 +113,7 @@ extension WorkflowReader {
             placed.ruleMark = mapping.node("rule")?.mark
             placed.sizeUnit = form.size.unit
             guard mapping.pair("rule") != nil else { break }
-            if form.rule == .fedMedLoRA, mapping.node("rule")?.scalar == .string(form.rule.rawValue) {
-                for key in ["temperature", "size"] where key != "size" || form.size.unit == nil {
-                    guard let pair = mapping.pair(key) else { continue }
-                    faults.add(.misplacedKey(key, "only the rule fed-medlora-plus has it", at: pair.keyMark.place))
-                }
-            }
+            if mapping.node("rule")?.scalar == .string(form.rule.rawValue) { checkKeys(of: form, mapping) }
             placed.step = .aggregate(form.aggregation)
         case .evaluate:
             guard let form = Settings.evaluate.read(key.value, placed.path, faults) else { break }
@@ -126,6 +121,26 @@ extension WorkflowReader {
             placed.step = .evaluate(form.configuration)
         }
         return placed
+    }
+
+    /// Keys that the rule, or the way the product is made, leaves without a meaning.
+    private static func checkKeys(of form: Settings.AggregateForm, _ mapping: MappingReader) {
+        func refuse(_ keys: [String], _ why: String) {
+            for key in keys {
+                guard let pair = mapping.pair(key) else { continue }
+                mapping.faults.add(.misplacedKey(key, why, at: pair.keyMark.place))
+            }
+        }
+        if form.rule != .fedMedLoRAPlus {
+            refuse(
+                ["temperature", "temperature_in", "shrink"] + (form.size.unit == nil ? ["size"] : []),
+                "only the rule fed-medlora-plus has it")
+        }
+        if form.rest.product != .mean {
+            refuse(
+                ["refactor", "clip", "robust", "refine", "rotate"],
+                "with product: \(form.rest.product.rawValue) no mean of A and of B is taken")
+        }
     }
 
     private static func stepKind(_ node: YAMLNode) -> String {
@@ -139,7 +154,7 @@ extension WorkflowReader {
             switch step {
             case .train(let training): Settings.train.write(training)
             case .upload(let precision): Settings.upload.write(Settings.UploadForm(precision: precision))
-            case .score(let measure): Settings.score.write(Settings.ScoreForm(measure: measure))
+            case .score(let scoring): Settings.score.write(scoring)
             case .aggregate(let rule):
                 Settings.aggregate.write(
                     Settings.AggregateForm(rule, steps.compactMap(\.sizeUnit).first ?? .records))

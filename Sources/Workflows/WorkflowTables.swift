@@ -18,6 +18,7 @@ public enum WorkflowTables {
             + WorkflowReader.StepName.allCases.map {
                 ("Steps", "steps.\($0.rawValue)", WorkflowReader.descriptions(of: $0))
             } + [
+                ("Steps", "steps.aggregate.refine", Settings.refinement.descriptions),
                 ("Composition", "", Settings.study.descriptions),
                 ("Composition", "compare", Settings.comparison.descriptions),
             ]

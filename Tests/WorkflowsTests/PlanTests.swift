@@ -109,7 +109,8 @@ import Workflows
     @Test func refusesAPlanThatWasTouched() throws {
         let json = try plan(try Samples.read(Samples.example)).json
         let touched: [([String], JSONValue?)] = [
-            (["plan_version"], 1), (["plan_version"], 3), (["plan_version"], nil), (["extra"], 1), (["overrides"], [1]),
+            (["plan_version"], 1), (["plan_version"], 2), (["plan_version"], 4), (["plan_version"], nil),
+            (["extra"], 1), (["overrides"], [1]),
             (["overrides"], nil),
             (["workflow"], nil), (["workflow", "seed"], nil), (["workflow", "seed"], -1), (["workflow", "seed"], "17"),
             (["workflow", "adapter", "rank"], 0), (["workflow", "adapter", "rank"], nil),

@@ -150,6 +150,6 @@ import Workflows
 
     @Test func readsThePlusOfThePaper() throws {
         let declared = try Samples.read(Samples.example, set: ["steps.aggregate.rule=fed-medlora+"])
-        #expect(declared.steps[3] == .aggregate(.fedMedLoRAPlus(temperature: 1, size: true)))
+        #expect(declared.steps[3] == .aggregate(Aggregation(.fedMedLoRAPlus(temperature: 1, size: true))))
     }
 }

@@ -42,7 +42,8 @@ import Workflows
                         epochs: 2, batchSize: 4, learningRate: 2e-4, warmupRatio: 0.05, schedule: .cosine,
                         maxLength: 800,
                         lossOn: .sequence, weightDecay: 0, clipNorm: 1)),
-                .upload(.bf16), .score(.validationLoss), .aggregate(.fedMedLoRAPlus(temperature: 1, size: true)),
+                .upload(.bf16), .score(ScoreConfiguration()),
+                .aggregate(Aggregation(.fedMedLoRAPlus(temperature: 1, size: true))),
                 .evaluate(
                     EvaluationConfiguration(cohorts: [test], when: .lastRound, maxNewTokens: 160, batchSize: 16)),
             ])
@@ -70,7 +71,7 @@ import Workflows
                         epochs: 2, batchSize: 4, learningRate: 0.0002, warmupRatio: 0.05, schedule: .cosine,
                         maxLength: 800, lossOn: .sequence, weightDecay: 0, clipNorm: 1)))
         #expect(declared.steps[1] == .upload(.bf16))
-        #expect(declared.steps[2] == .aggregate(.fedMedLoRA))
+        #expect(declared.steps[2] == .aggregate(Aggregation(.fedMedLoRA)))
         let cohort = try #require(CohortID("c"))
         #expect(
             declared.steps[3]
@@ -152,7 +153,7 @@ import Workflows
         #expect(declared.steps[1] == .upload(.f32))
         let plus = try Samples.read(
             Samples.example, set: ["steps.aggregate.size=false", "steps.aggregate.temperature=.5"])
-        #expect(plus.steps[3] == .aggregate(.fedMedLoRAPlus(temperature: 0.5, size: false)))
+        #expect(plus.steps[3] == .aggregate(Aggregation(.fedMedLoRAPlus(temperature: 0.5, size: false))))
     }
 
     @Test func readsLineEndingsAndByteOrderMarksAlike() throws {

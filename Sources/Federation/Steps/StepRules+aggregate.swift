@@ -3,6 +3,14 @@
 import Faults
 
 extension StepRules {
+    private static let lostShares = RecordShape.Form.object(
+        RecordShape([
+            .init(
+                "share", .real(0...1e300), .recomputed,
+                "the Frobenius norm of what was lost by that of the ideal product"),
+            .init("rounding", .real(0...1e300), .recomputed, "what rounding to the published precision lost, likewise"),
+        ]))
+
     static let aggregate = StepRules(
         kind: .aggregate, actor: .coordinator, line: .main, owner: nil, parents: .beforeAndSites,
         files: recordFiles + [File(RunPath.global, in: .root, .adapter)],
@@ -10,7 +18,7 @@ extension StepRules {
             RecordShape.head(.aggregate, owner: nil) + [
                 .init("rule", .ofPlan, .recomputed, "name, formula and settings of the rule; computed from the plan"),
                 .init(
-                    "averaging", .word([AggregationRule.averaging]), .recomputed,
+                    "averaging", .word(Aggregation.averagings), .recomputed,
                     "how the sums are computed"),
                 .init(
                     "weights",
@@ -28,9 +36,49 @@ extension StepRules {
                                     "loss", .real(RecordShape.loss), .recomputed, .optional("only where it was scored"),
                                     "its score"),
                                 .init("weight", .real(0...1), .recomputed, "its share in the published adapter"),
+                                .init(
+                                    "interval", .list(.real(0...1), atMost: 2), .recomputed,
+                                    .optional("only where weights follow from losses"),
+                                    "the 95% interval of the weight over resampled validation records"),
+                                .init(
+                                    "cosine", .real(-1...1), .recomputed, .optional("not where ranks differ"),
+                                    "between its change of the product and the weighted mean of all changes"),
+                                .init(
+                                    "kept", .real(0...1), .recomputed, .optional("only with `clip`"),
+                                    "the share of its change that clipping left; 1 where it was not clipped"),
                                 .init("adapter_sha256", .digest, .recomputed, "the upload"),
                                 .init("bytes", .count(), .recomputed, "its length"),
                             ]))), .inside, "one row for each site that takes part"),
+                .init(
+                    "lost",
+                    .object(
+                        RecordShape([
+                            .init("all", lostShares, .inside, "over all maps"),
+                            .init(
+                                "maps",
+                                .object(
+                                    RecordShape(
+                                        LinearMap.allCases.map {
+                                            .init(
+                                                $0.rawValue, lostShares, .inside, .optional("where it is adapted"),
+                                                "over all layers")
+                                        })), .inside, "by kind of map"),
+                        ])), .inside,
+                    "what the published adapter lost of the weighted mean of the products ([aggregation.md](aggregation.md))"
+                ),
+                .init(
+                    "influence",
+                    .object(
+                        RecordShape([
+                            .init(
+                                "reliability", .real(0...1), .recomputed,
+                                "max(0, 1 - se^2 / var): how much of the losses' differences is more than noise"),
+                            .init(
+                                "standard_error", .real(), .recomputed, .optional("of two validation records or more"),
+                                "se of a loss's difference from the others, in nats"),
+                            .init("spread", .real(), .recomputed, "the standard deviation of the losses, in nats"),
+                        ])), .inside, .optional("only where weights follow from losses"),
+                    "how sure the losses' differences are"),
                 .init(
                     "left_out",
                     .list(
@@ -73,5 +121,7 @@ extension StepRules {
             }
             return " \(try record.object("rule").text("name")): \(parts.joined(separator: ", "))"
         },
-        recomputed: ["weights from sizes and scores", "the published adapter, bit for bit", "the whole record"])
+        recomputed: [
+            "weights from sizes and scores", "the published adapter, bit for bit", "what it lost", "the whole record",
+        ])
 }

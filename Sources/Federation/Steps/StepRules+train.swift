@@ -27,6 +27,12 @@ extension StepRules {
                 .init(
                     "label_tokens", .count(), .planned, .optional("only where sizes count in `label_tokens`"),
                     "tokens that the loss covers, over all records"),
+                .init(
+                    "rank", .count(1...2048), .planned, .optional("only where the site has a rank of its own"),
+                    "the rank of the site's adapter"),
+                .init(
+                    "frozen", .word(Adapter.Matrix.allCases.map(\.rawValue)), .planned,
+                    .optional("only where a round trains one factor"), "the factor that the round left as it was"),
                 .init("status", .word(["done", "failed"]), .recomputed, "`failed` where training diverged"),
                 .init("reason", RecordShape.reason, .inside, .with("status", "failed"), "why it failed"),
                 .init(

@@ -66,9 +66,18 @@ struct ExplainCommand: ParsableCommand {
 
     private static func lines(_ explanation: WeightExplanation) -> [String] {
         func figure(_ value: Double) -> String { WeightExplanation.figure(value) }
+        func percent(_ share: Double) -> String { "\(Figures.fixed(100 * share, 2))%" }
         var lines = [
-            "\(explanation.run) round \(explanation.round): \(explanation.rule.name), \(explanation.rule.formula)"
+            "\(explanation.run) round \(explanation.round): \(explanation.rule.name), \(explanation.aggregation.formula)",
+            "lost of the mean of the products: \(percent(explanation.lost.share)); "
+                + "by rounding to the published precision: \(percent(explanation.lost.rounding))",
         ]
+        if explanation.rule.needsLosses, let evidence = explanation.evidence {
+            lines.append(
+                "losses differ by \(figure(evidence.spread)) nats (standard deviation), "
+                    + "their standard error is \(evidence.error.map(figure) ?? "unknown"): "
+                    + "\(percent(evidence.reliability)) of the differences' variance is more than noise")
+        }
         if case .fedMedLoRAPlus(let temperature, _) = explanation.rule, let least = explanation.leastLoss {
             lines.append(
                 "temperature \(figure(temperature)); the least loss \(figure(least)) is subtracted from each, "
@@ -78,7 +87,7 @@ struct ExplainCommand: ParsableCommand {
             lines.append("validation loss with the published global adapter: \(figure(loss)) nats a token")
         }
         for row in explanation.rows {
-            lines += ["", "\(row.site): weight \(figure(row.weight))"]
+            lines += ["", "\(row.site): weight \(figure(row.weight))", "  \(explanation.sentence(row))"]
             if row.weight != row.recorded { lines.append("  RECORDED AS \(row.recorded): verify will say so") }
             lines.append(
                 "  size        n = \(row.records) records; by size alone the weight would be \(figure(row.bySize))")
@@ -88,6 +97,12 @@ struct ExplainCommand: ParsableCommand {
                         + "influence \(figure(influence))")
             }
             lines.append("  in numbers  w = \(explanation.formula(row))")
+            if let interval = row.interval {
+                lines.append("  interval    \(figure(interval.low)) to \(figure(interval.high)) at 95%")
+            }
+            if let cosine = row.cosine {
+                lines.append("  direction   cosine \(figure(cosine)) with the weighted mean of all changes")
+            }
             guard let without = row.without else {
                 lines.append("  without it  nobody would have been left: the round would have failed")
                 continue

@@ -12,6 +12,10 @@ public struct UploadStanding: Sendable, Equatable {
     public var loss: Double?
     /// What n_k counts.
     public var unit = SizeUnit.records
+    /// The loss by validation record; nil where no step scored.
+    public var losses: RecordLosses?
+    /// The upload's Shapley value in nats; nil where none was computed.
+    public var value: Double?
 
     /// Makes a standing.
     public init(site: SiteID, records: Int, loss: Double?) {
@@ -19,6 +23,24 @@ public struct UploadStanding: Sendable, Equatable {
         self.records = records
         self.loss = loss
     }
+}
+
+/// The losses of one upload by validation record.
+public struct RecordLosses: Sendable, Equatable {
+    /// Labels of each record.
+    public var labels: [Int]
+    /// The sum of each record's cross-entropies, in nats.
+    public var sums: [Double]
+
+    /// Makes losses; there are as many sums as counts.
+    public init(labels: [Int], sums: [Double]) {
+        precondition(labels.count == sums.count, "\(sums.count) losses of \(labels.count) records")
+        self.labels = labels
+        self.sums = sums
+    }
+
+    /// The mean over all labels, added in record order.
+    public var mean: Double { sums.reduce(0, +) / Double(labels.reduce(0, +)) }
 }
 
 /// One site's share in the new global adapter.
@@ -29,7 +51,7 @@ public struct InfluenceWeight: Sendable, Equatable {
     public var weight: Double
 }
 
-extension AggregationRule {
+extension Aggregation {
     /// The weights of the uploads, in site order.
     ///
     /// Fed-MedLoRA: w_k = n_k / sum n. Fed-MedLoRA+: w_k = n_k exp(-L_k / temperature) / sum (arXiv 2601.22124). The smallest loss is
@@ -48,34 +70,81 @@ extension AggregationRule {
     public func shares(of standings: [UploadStanding]) throws(Fault) -> [Double] {
         let ordered = standings.sorted { $0.site < $1.site }
         guard !ordered.isEmpty else { throw .nobodyLeft() }
-        var shares: [Double] = []
-        switch self {
-        case .fedMedLoRA:
-            shares = ordered.map { Double($0.records) }
+        switch rule {
+        case .fedMedLoRA: return ordered.map { Double($0.records) }
         case .fedMedLoRAPlus(let temperature, let size):
             var losses: [Double] = []
             for standing in ordered {
                 guard let loss = standing.loss, loss.isFinite else { throw .noScore(standing.site) }
                 losses.append(loss)
             }
-            let least = losses.min() ?? 0
-            for (standing, loss) in zip(ordered, losses) {
-                let influence = PortableMath.exp((least - loss) / temperature)
-                shares.append(size ? Double(standing.records) * influence : influence)
+            let strength = try strength(of: ordered)
+            return Self.shares(
+                sizes: ordered.map { Double($0.records) }, losses: losses, temperature: temperature, size: size,
+                strength: strength)
+        case .shapley:
+            var values: [Double] = []
+            for standing in ordered {
+                guard let value = standing.value, value.isFinite else { throw .noScore(standing.site) }
+                values.append(value)
             }
+            // Where no upload helps, none is known to be better than another.
+            guard values.contains(where: { $0 > 0 }) else { return ordered.map { Double($0.records) } }
+            return values.map { max(0, $0) }
         }
-        return shares
     }
 
-    /// How the published adapter is computed from the uploads, in the words of every record.
-    public static let averaging = "A and B apart, in site order, sums in double precision, rounded once"
+    private func strength(of ordered: [UploadStanding]) throws(Fault) -> InfluenceStrength {
+        guard needsRecordLosses else { return InfluenceStrength() }
+        var losses: [RecordLosses] = []
+        for standing in ordered {
+            guard let found = standing.losses else { throw .noScore(standing.site) }
+            losses.append(found)
+        }
+        return InfluenceStrength(self, LossSpread(losses))
+    }
+
+    /// Whether weights need the losses by record.
+    public var needsRecordLosses: Bool {
+        if case .fedMedLoRAPlus = rule { return shrinks || temperatureUnit == .standardErrors }
+        return false
+    }
+
+    static func shares(
+        sizes: [Double], losses: [Double], temperature: Double, size: Bool, strength: InfluenceStrength
+    ) -> [Double] {
+        let least = losses.min() ?? 0
+        return zip(sizes, losses).map { records, loss in
+            let influence = strength.influence(of: loss, least: least, temperature: temperature)
+            return size ? records * influence : influence
+        }
+    }
 
     /// The rule with its symbols, for people who read a record.
+    public var formula: String {
+        guard case .fedMedLoRAPlus(_, let size) = rule else { return rule.formula }
+        let exponent = "\(shrinks ? "rho " : "")L_k / \(temperatureUnit == .nats ? "temperature" : "(temperature se)")"
+        if exponent == "L_k / temperature" { return rule.formula }
+        let other = exponent.replacing("_k", with: "_j")
+        return
+            (size
+            ? "w_k = n_k exp(-\(exponent)) / sum_j n_j exp(-\(other))"
+            : "w_k = exp(-\(exponent)) / sum_j exp(-\(other))")
+            + (shrinks ? ", rho = max(0, 1 - se^2 / var(L))" : "")
+    }
+}
+
+extension AggregationRule {
+    /// How the published adapter is made of the uploads where nothing else is asked.
+    public static let averaging = "A and B apart, in site order, sums in double precision, rounded once"
+
+    /// The rule with its symbols.
     public var formula: String {
         switch self {
         case .fedMedLoRA: "w_k = n_k / sum_j n_j"
         case .fedMedLoRAPlus(_, true): "w_k = n_k exp(-L_k / temperature) / sum_j n_j exp(-L_j / temperature)"
         case .fedMedLoRAPlus(_, false): "w_k = exp(-L_k / temperature) / sum_j exp(-L_j / temperature)"
+        case .shapley: "w_k = max(phi_k, 0) / sum_j max(phi_j, 0), n_k / sum_j n_j where no phi is positive"
         }
     }
 }

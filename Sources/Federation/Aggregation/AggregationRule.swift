@@ -6,19 +6,29 @@ public enum AggregationRule: Hashable, Sendable {
     case fedMedLoRA
     /// w_k proportional to n_k exp(-L_k / temperature); without n_k where `size` is false (Fed-MedLoRA+).
     case fedMedLoRAPlus(temperature: Double, size: Bool)
+    /// w_k proportional to max(phi_k, 0) with the Shapley values of the merges of uploads; n_k where no value is positive.
+    case shapley
 
     /// The rule's name in a workflow.
     public var name: String {
         switch self {
         case .fedMedLoRA: "fed-medlora"
         case .fedMedLoRAPlus: "fed-medlora-plus"
+        case .shapley: "shapley"
+        }
+    }
+    /// Whether weights follow from the losses.
+    public var needsLosses: Bool {
+        switch self {
+        case .fedMedLoRA, .shapley: false
+        case .fedMedLoRAPlus: true
         }
     }
     /// Whether the rule needs the score of every upload.
     public var needsScores: Bool {
         switch self {
         case .fedMedLoRA: false
-        case .fedMedLoRAPlus: true
+        case .fedMedLoRAPlus, .shapley: true
         }
     }
 }
@@ -27,8 +37,8 @@ public enum AggregationRule: Hashable, Sendable {
 public enum Step: Hashable, Sendable {
     case train(TrainingConfiguration)
     case upload(UploadPrecision)
-    case score(ScoreMeasure)
-    case aggregate(AggregationRule)
+    case score(ScoreConfiguration)
+    case aggregate(Aggregation)
     case evaluate(EvaluationConfiguration)
 
     /// The step's name in a workflow, a path and a trailer.
