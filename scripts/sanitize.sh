@@ -26,7 +26,8 @@ let package = Package(
     name: "Sanitized",
     targets: [
         .target(name: "Faults"),
-        .target(name: "Federation", dependencies: ["Faults"]),
+        .target(name: "CSums"),
+        .target(name: "Federation", dependencies: ["Faults", "CSums"]),
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
         .target(name: "ModelFiles", dependencies: ["Faults", "Federation"]),
         .target(name: "Tokenization", dependencies: ["Faults", "Federation"]),
