@@ -61,8 +61,8 @@ struct Dense: Equatable {
         var s = [Double](repeating: 0, count: min(rows, columns))
         var work = [Double](repeating: 0, count: 64 * (rows + columns))
         var info: Int32 = 0
-        var nothing = 0.0
-        routine("N", "N", [m], [n], &a, [m], &s, &nothing, [1], &nothing, [1], &work, [Int32(work.count)], &info)
+        var (left, right) = (0.0, 0.0)
+        routine("N", "N", [m], [n], &a, [m], &s, &left, [1], &right, [1], &work, [Int32(work.count)], &info)
         return info == 0 ? s : nil
     }
 }

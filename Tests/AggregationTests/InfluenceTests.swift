@@ -118,15 +118,18 @@ import Testing
         // A null player has nothing, players that can be exchanged have the same.
         let null = try #require(CoalitionValues((0..<8).map { Double($0 & 3) }))
         #expect(null.shapley[2] == 0 && null.banzhaf[2] == 0)
-        let alike = try #require(
-            CoalitionValues((0..<8).map { Double(($0 & 3).nonzeroBitCount) + Double($0 >> 2) * 5 }))
+        let worth = (0..<8).map { (subset: Int) -> Double in
+            let pair = subset & 3
+            return Double(pair.nonzeroBitCount) + 5 * Double(subset >> 2)
+        }
+        let alike = try #require(CoalitionValues(worth))
         #expect(abs(alike.shapley[0] - alike.shapley[1]) < 1e-14)
         #expect(alike.banzhaf[0] == alike.banzhaf[1])
         // Additive games: both are each player's own worth.
-        let additive = try #require(
-            CoalitionValues((0..<8).map { Double($0 & 1) + 2 * Double($0 >> 1 & 1) + 4 * Double($0 >> 2) }))
-        for (index, worth) in [1.0, 2, 4].enumerated() {
-            #expect(abs(additive.shapley[index] - worth) < 1e-14 && additive.banzhaf[index] == worth)
+        let sums = (0..<8).map { Double($0) }  // 1, 2 and 4 by the bits
+        let additive = try #require(CoalitionValues(sums))
+        for (index, own) in [1.0, 2, 4].enumerated() {
+            #expect(abs(additive.shapley[index] - own) < 1e-14 && additive.banzhaf[index] == own)
         }
         #expect(CoalitionValues([1, 2, 3]) == nil)
     }
