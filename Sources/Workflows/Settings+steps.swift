@@ -127,7 +127,8 @@ extension Settings {
             // The paper's title writes the second rule with a plus sign.
             Setting(
                 "rule", required: .choice(also: ["fed-medlora+": .fedMedLoRAPlus]), \.rule,
-                "the rules `fed-medlora-plus`, also written `fed-medlora+`, and `shapley` need score and the coordinator"),
+                "the rules `fed-medlora-plus`, also written `fed-medlora+`, and `shapley` need score and the coordinator"
+            ),
             Setting(
                 "temperature", .number(.above(0)), default: 1, \.temperature, "only with `fed-medlora-plus`",
                 omitted: { $0.rule != .fedMedLoRAPlus }),
