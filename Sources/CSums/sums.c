@@ -49,20 +49,20 @@ INLINE void tile(double *out, ptrdiff_t row, const double *x, int m, const doubl
     for (int j = 0; j < n; j++) out[i * row + j] += fold(&sums[i][j]);
 }
 
-// All rows against all rows, or, with `half`, the tiles at and below the diagonal.
+// All rows against all rows, or, with `half`, the tiles at and below the diagonal. Tiles of `size` rows fit the registers of a level.
 INLINE void products(double *out, const double *x, ptrdiff_t m, const double *y, ptrdiff_t n, ptrdiff_t width,
-                     int half) {
+                     int half, const int size) {
   memset(out, 0, (size_t)(m * n) * sizeof *out);
   for (ptrdiff_t first = 0; first < width; first += BLOCK) {
     const ptrdiff_t count = width - first < BLOCK ? width - first : BLOCK;
-    for (ptrdiff_t i = 0; i < m; i += TILE) {
-      const int rows = m - i < TILE ? (int)(m - i) : TILE;
-      const ptrdiff_t end = half ? (i + TILE < n ? i + TILE : n) : n;
-      for (ptrdiff_t j = 0; j < end; j += TILE) {
-        const int columns = end - j < TILE ? (int)(end - j) : TILE;
+    for (ptrdiff_t i = 0; i < m; i += size) {
+      const int rows = m - i < size ? (int)(m - i) : size;
+      const ptrdiff_t end = half ? (i + size < n ? i + size : n) : n;
+      for (ptrdiff_t j = 0; j < end; j += size) {
+        const int columns = end - j < size ? (int)(end - j) : size;
         const double *left = x + i * width + first, *right = y + j * width + first;
-        if (rows == TILE && columns == TILE)
-          tile(out + i * n + j, n, left, TILE, right, TILE, width, count);
+        if (rows == size && columns == size)
+          tile(out + i * n + j, n, left, size, right, size, width, count);
         else
           for (int a = 0; a < rows; a++)
             for (int b = 0; b < columns; b++)
@@ -98,14 +98,14 @@ INLINE double dot(const double *x, const double *y, ptrdiff_t n) {
   return sum;
 }
 
-#define FORMS(name, attributes)                                                                                      \
+#define FORMS(name, size, attributes)                                                                                \
   attributes static double dot_##name(const double *x, const double *y, ptrdiff_t n) { return dot(x, y, n); }        \
   attributes static void products_##name(double *out, const double *x, ptrdiff_t m, const double *y, ptrdiff_t n,    \
                                          ptrdiff_t width) {                                                          \
-    products(out, x, m, y, n, width, 0);                                                                             \
+    products(out, x, m, y, n, width, 0, size);                                                                             \
   }                                                                                                                  \
   attributes static void gram_##name(double *out, const double *x, ptrdiff_t n, ptrdiff_t width) {                   \
-    products(out, x, n, x, n, width, 1);                                                                             \
+    products(out, x, n, x, n, width, 1, size);                                                                             \
   }                                                                                                                  \
   attributes static void add_##name(double *y, double a, const double *x, ptrdiff_t n) { add(y, a, x, n); }          \
   attributes static void add_floats_##name(double *y, double a, const float *x, ptrdiff_t n) {                       \
@@ -115,11 +115,11 @@ INLINE double dot(const double *x, const double *y, ptrdiff_t n) {
     rotate(x, y, c, s, n);                                                                                           \
   }
 
-FORMS(plain, )
+FORMS(plain, 2, )
 
 #if defined(__x86_64__)
-FORMS(avx2, __attribute__((target("avx2"))))
-FORMS(avx512, __attribute__((target("avx512f"))))
+FORMS(avx2, 2, __attribute__((target("avx2"))))
+FORMS(avx512, 4, __attribute__((target("avx512f"))))
 #define CHOOSE(call)                                                                \
   __builtin_cpu_supports("avx512f") ? call(avx512) : __builtin_cpu_supports("avx2") \
       ? call(avx2) : call(plain)
