@@ -49,7 +49,8 @@ INLINE void tile(double *out, ptrdiff_t row, const double *x, int m, const doubl
     for (int j = 0; j < n; j++) out[i * row + j] += fold(&sums[i][j]);
 }
 
-// All rows against all rows, or, with `half`, the tiles at and below the diagonal. Tiles of `size` rows fit the registers of a level.
+// All rows against all rows, or, with `half`, the tiles at and below the diagonal. Tiles of `size` rows fit the registers
+// of a level.
 INLINE void products(double *out, const double *x, ptrdiff_t m, const double *y, ptrdiff_t n, ptrdiff_t width,
                      int half, const int size) {
   memset(out, 0, (size_t)(m * n) * sizeof *out);
@@ -102,10 +103,10 @@ INLINE double dot(const double *x, const double *y, ptrdiff_t n) {
   attributes static double dot_##name(const double *x, const double *y, ptrdiff_t n) { return dot(x, y, n); }        \
   attributes static void products_##name(double *out, const double *x, ptrdiff_t m, const double *y, ptrdiff_t n,    \
                                          ptrdiff_t width) {                                                          \
-    products(out, x, m, y, n, width, 0, size);                                                                             \
+    products(out, x, m, y, n, width, 0, size);                                                                       \
   }                                                                                                                  \
   attributes static void gram_##name(double *out, const double *x, ptrdiff_t n, ptrdiff_t width) {                   \
-    products(out, x, n, x, n, width, 1, size);                                                                             \
+    products(out, x, n, x, n, width, 1, size);                                                                       \
   }                                                                                                                  \
   attributes static void add_##name(double *y, double a, const double *x, ptrdiff_t n) { add(y, a, x, n); }          \
   attributes static void add_floats_##name(double *y, double a, const float *x, ptrdiff_t n) {                       \
