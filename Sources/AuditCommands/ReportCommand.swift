@@ -29,7 +29,13 @@ package struct ReportCommand: ParsableCommand {
         let report = try RunReport(run: name, ledger: try Ledger.open(path: place.ledger))
         let path = output ?? "\(name).html"
         let folder = FileManager.default.currentDirectoryPath
-        try LocalFile.write(report.html, to: path.hasPrefix("/") ? path : "\(folder)/\(path)")
+        do {
+            try LocalFile.write(report.html, to: path.hasPrefix("/") ? path : "\(folder)/\(path)", for: .everyone)
+        } catch {
+            throw Fault(
+                .failed, "report.not-writable", error.what, at: Place(file: path),
+                mend: "Name a file in a folder of your own with --output.")
+        }
         Console.result("\(path): \(Figures.bytes(report.html.count))")
     }
 }

@@ -25,11 +25,21 @@ public struct SSHPrivateKey: Sendable {
         self.publicKey = publicKey
     }
 
-    /// Reads a key file. Throws `keys.missing`, `keys.encrypted` for a key with a passphrase, and `keys.bad-key` for another kind of key or
+    /// Reads a key file. Throws `keys.missing`, `keys.open` for a file of the user that others may read or write (OpenSSH refuses it too),
+    /// `keys.encrypted` for a key with a passphrase, and `keys.bad-key` for another kind of key or
     /// a damaged one.
     public init(reading path: String) throws(Fault) {
         let bytes = try LocalFile.read(
             path, kind: .data, code: "keys.missing", mend: "Make it with medrounds keys new, or name the right --keys.")
+        // OpenSSH's own rule: it asks this of the user's own files alone.
+        var status = stat()
+        if stat(path, &status) == 0, status.st_uid == getuid(), status.st_mode & 0o077 != 0 {
+            throw Fault(
+                .data, "keys.open",
+                "the private key has the permissions 0\(String(status.st_mode & 0o777, radix: 8)): others can read or write it",
+                at: Place(file: path),
+                mend: "chmod 600 the file; if others had access to it, replace the key with medrounds keys rotate.")
+        }
         guard let blob = SSHWire.unarmoured(String(decoding: bytes, as: UTF8.self), Self.label) else {
             throw .badKey(path, "the file is not a private key of OpenSSH")
         }
@@ -78,7 +88,7 @@ public struct SSHPrivateKey: Sendable {
         let blob =
             Self.magic + SSHWire.string("none") + SSHWire.string("none") + SSHWire.string([]) + SSHWire.word(1)
             + SSHWire.string(publicKey.blob) + SSHWire.string(secret)
-        try LocalFile.write(Array(SSHWire.armoured(blob, Self.label).utf8), to: path, permissions: 0o600)
-        try LocalFile.write(Array("\(publicKey.line) \(comment)\n".utf8), to: path + ".pub")
+        try LocalFile.write(Array(SSHWire.armoured(blob, Self.label).utf8), to: path)
+        try LocalFile.write(Array("\(publicKey.line) \(comment)\n".utf8), to: path + ".pub", for: .everyone)
     }
 }

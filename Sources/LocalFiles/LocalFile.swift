@@ -32,11 +32,20 @@ package enum LocalFile {
         do { try FileManager.default.removeItem(atPath: path) } catch { return }
     }
 
+    /// Who may read what is written.
+    package enum Readers: Sendable {
+        /// The owner alone: files of 0600 in folders of 0700. What a work folder holds is text of notes, or made from it.
+        case owner
+        /// As the umask says: reports, exports, public keys.
+        case everyone
+    }
+
     /// Writes the whole file or nothing: a temporary file beside it, fsync, rename. Makes missing folders.
-    package static func write(_ bytes: [UInt8], to path: String, permissions: mode_t = 0o644) throws(Fault) {
+    package static func write(_ bytes: [UInt8], to path: String, for readers: Readers = .owner) throws(Fault) {
         let temporary = "\(path).\(getpid()).part"
-        try makeFolder(of: path)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, permissions)
+        try makeFolder(of: path, for: readers)
+        let descriptor = open(
+            temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, readers == .owner ? 0o600 : 0o666)
         guard descriptor >= 0 else { throw notWritable(path, String(cString: strerror(errno))) }
         var written = 0
         var failure: Int32 = 0
@@ -61,11 +70,13 @@ package enum LocalFile {
         }
     }
 
-    /// Makes the folder of a path, and those above it. Throws `work.not-writable`.
-    package static func makeFolder(of path: String) throws(Fault) {
+    /// Makes the folder of a path, and those above it that are missing. Throws `work.not-writable`.
+    package static func makeFolder(of path: String, for readers: Readers = .owner) throws(Fault) {
         let folder = (path as NSString).deletingLastPathComponent
         do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true,
+                attributes: readers == .owner ? [.posixPermissions: 0o700] : nil)
         } catch {
             throw notWritable(path, "the folder cannot be made")
         }

@@ -51,8 +51,8 @@ package enum QuantisedCache {
     /// The weights first, then their digest: what was left half has no digest, or another one.
     private static func make(_ file: ModelFile, at path: String) throws(Fault) {
         LocalFile.remove(path + ".sha256")
-        try LocalFile.makeFolder(of: path)
+        try LocalFile.makeFolder(of: path, for: .everyone)
         try QuantisedWeights.write(file, to: path)
-        try LocalFile.write(Array("\(try digest(of: path).hex)\n".utf8), to: path + ".sha256")
+        try LocalFile.write(Array("\(try digest(of: path).hex)\n".utf8), to: path + ".sha256", for: .everyone)
     }
 }

