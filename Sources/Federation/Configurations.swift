@@ -25,6 +25,8 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var weights: WeightForm
     /// The reproducibility class.
     public var numerics: Numerics
+    /// How text is cut before merging, for a file that does not say; nil where the file does.
+    public var preTokenizer: TextCutting?
 
     /// Makes a configuration.
     public init(base: String, weights: WeightForm, numerics: Numerics) {
@@ -32,6 +34,22 @@ public struct ModelConfiguration: Hashable, Sendable {
         self.weights = weights
         self.numerics = numerics
     }
+}
+
+/// The names that GGUF files give to ways of cutting text into words.
+public enum TextCutting: String, Sendable, CaseIterable, Hashable {
+    case smollm
+    case gpt2 = "gpt-2"
+    case llamaBPE = "llama-bpe"
+    case llama3
+    case llamaV3 = "llama-v3"
+    case qwen2
+    case deepseekR1Qwen = "deepseek-r1-qwen"
+
+    /// Whether tokenizers of the family bring text into normal form C first; GGUF has no setting for it.
+    public var composes: Bool { self == .qwen2 || self == .deepseekR1Qwen }
+    /// Whether tokenizers of the family take a word that is a token as it is.
+    public var ignoresMerges: Bool { self == .llamaBPE || self == .llama3 || self == .llamaV3 }
 }
 
 /// The linear maps of a decoder layer that LoRA adapts, in the order used for seeds and files.

@@ -1,6 +1,7 @@
 // The tokenizer settings of a GGUF file as a StoredVocabulary.
 
 import Faults
+import Federation
 
 extension GGUF {
     /// The tokenizer's data; nil where the file has none. Throws `model.missing-setting`, `model.malformed`,
@@ -14,9 +15,7 @@ extension GGUF {
             throw Fault.modelMalformed(path, "\(types.count) token types for \(tokens.count) tokens")
         }
         let cutting = try text("tokenizer.ggml.pre") ?? ""
-        // Hugging Face's tokenizers of these families do this; the format has no setting for it.
-        let isQwen = cutting == "qwen2" || cutting == "deepseek-r1-qwen"
-        let isLlama = ["llama-bpe", "llama3", "llama-v3"].contains(cutting)
+        let family = TextCutting(rawValue: cutting)
         let beginning = try tokenID("tokenizer.ggml.bos_token_id", tokens.count)
         let end = try tokenID("tokenizer.ggml.eos_token_id", tokens.count)
         return StoredVocabulary(
@@ -27,7 +26,7 @@ extension GGUF {
             paddingID: try tokenID("tokenizer.ggml.padding_token_id", tokens.count),
             addsBeginning: try flag("tokenizer.ggml.add_bos_token"), addsEnd: try flag("tokenizer.ggml.add_eos_token"),
             addsSpacePrefix: try flag("tokenizer.ggml.add_space_prefix"),
-            composes: isQwen, ignoresMerges: isLlama,
+            composes: family?.composes ?? false, ignoresMerges: family?.ignoresMerges ?? false,
             chatTemplate: try text("tokenizer.chat_template"), beginningText: beginning.map { tokens[Int($0)] },
             endText: end.map { tokens[Int($0)] }, json: nil)
     }

@@ -1,5 +1,8 @@
 // StoredVocabulary: the tokenizer's data as a model file stores it. Tokenization makes a tokenizer of it.
 
+import Faults
+import Federation
+
 /// The tokenizer's data as a model file stores it.
 public struct StoredVocabulary: Sendable, Equatable {
     /// `gpt2` for byte-level BPE.
@@ -42,4 +45,23 @@ public struct StoredVocabulary: Sendable, Equatable {
     public var answerEndIDs: [Int32] = []
     /// The bytes of tokenizer.json, where the model is a Hugging Face folder.
     public var json: [UInt8]?
+}
+
+extension StoredVocabulary {
+    /// The vocabulary with the way of cutting text that a workflow names, for a file that does not say it. Throws
+    /// `tokenizer.two-pre-tokenizers` where the file says another.
+    public func cut(as cutting: TextCutting?, path: String) throws(Fault) -> StoredVocabulary {
+        guard let cutting, preTokenizer != cutting.rawValue else { return self }
+        guard preTokenizer.isEmpty else {
+            throw Fault(
+                .model, "tokenizer.two-pre-tokenizers",
+                "the file says that text is cut as \(Place.printable(String(preTokenizer.prefix(40)))), the workflow says \(cutting.rawValue)",
+                at: Place(file: path), mend: "Take model.pre_tokenizer out of the workflow: the file's own is used.")
+        }
+        var copy = self
+        copy.preTokenizer = cutting.rawValue
+        copy.composes = cutting.composes
+        copy.ignoresMerges = cutting.ignoresMerges
+        return copy
+    }
 }

@@ -30,7 +30,7 @@ public struct ModelProbe {
                 .model, "model.no-tokenizer", "the model brings no tokenizer", at: Place(file: file.path),
                 mend: "Give --ids instead of --text.")
         }
-        return try Tokenizer(BPEVocabulary(vocabulary)).encode(text)
+        return try Tokenizer(BPEVocabulary(vocabulary, at: Place(file: file.path))).encode(text)
     }
 
     /// Ids, mean cross-entropy, log-sum-exp and top logits of the last position as JSON.
@@ -46,15 +46,16 @@ public struct ModelProbe {
 }
 
 extension BPEVocabulary {
-    /// The tokenizer's own form of what a model file stores.
-    public init(_ stored: StoredVocabulary) throws(Fault) {
+    /// The tokenizer's own form of what a model file at that place stores.
+    public init(_ stored: StoredVocabulary, at place: Place? = nil) throws(Fault) {
         guard stored.model == "gpt2" || stored.model == "bpe" else {
             throw Fault(
                 .model, "model.unsupported-tokenizer",
                 "tokenizer model \(stored.model.prefix(40)) is not supported; byte-level BPE and BPE with byte fallback are",
+                at: place,
                 mend: "Use the model's Hugging Face folder, whose tokenizer.json holds the merges.")
         }
-        let preTokenizer = try PreTokenizer(named: stored.preTokenizer)
+        let preTokenizer = try PreTokenizer(named: stored.preTokenizer, at: place)
         self.init(
             tokens: stored.tokens, tokenTypes: stored.tokenTypes, merges: stored.merges, preTokenizer: preTokenizer,
             beginningID: stored.beginningID, endID: stored.endID, unknownID: stored.unknownID,

@@ -79,7 +79,7 @@ public struct ModelReport {
         var rows: [(name: String, holds: Bool, figure: String)] = []
         var ids: [Int32] = (0..<32).map { Int32($0 % file.shape.vocabularySize) }
         if let vocabulary = file.vocabulary {
-            let tokenizer = try Tokenizer(BPEVocabulary(vocabulary))
+            let tokenizer = try Tokenizer(BPEVocabulary(vocabulary, at: Place(file: file.path)))
             ids = tokenizer.encode(Self.paragraph)
             let back = tokenizer.decode(ids)
             rows.append(

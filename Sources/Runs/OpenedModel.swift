@@ -38,12 +38,13 @@ struct OpenedModel {
         summary = ModelSummary(
             name: known?.name ?? (path as NSString).lastPathComponent, digest: digest, parameters: parameters,
             tensors: file.tensorNames.count, sizes: file.shape.sizes)
-        guard let vocabulary = file.vocabulary else {
+        guard let stored = file.vocabulary else {
             throw Fault(
                 .model, "model.no-tokenizer", "the model brings no tokenizer", at: Place(file: path),
                 mend: "Use a .gguf file with its tokenizer, or a folder with tokenizer.json.")
         }
-        let tokenizer = try Tokenizer(BPEVocabulary(vocabulary))
+        let vocabulary = try stored.cut(as: declaration.model.preTokenizer, path: path)
+        let tokenizer = try Tokenizer(BPEVocabulary(vocabulary, at: Place(file: path)))
         tokenizerDigest = Self.digest(of: vocabulary)
         let builtIn = BuiltInTemplate.bytes(named: declaration.template)
         let templatePath =

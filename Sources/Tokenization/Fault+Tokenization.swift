@@ -20,7 +20,7 @@ extension Fault {
             "the file does not say how text is cut into words: the setting tokenizer.ggml.pre is missing, because converters did not write it before May 2024",
             at: place,
             mend:
-                "Convert the model again, or write the setting of its family into a copy: gguf-new-metadata --pre-tokenizer NAME OLD NEW (Python package gguf), NAME one of \(known)."
+                "Name that of its family in the workflow as model.pre_tokenizer, one of \(known); for commands without a workflow write it into a copy: gguf-new-metadata --pre-tokenizer NAME OLD NEW (Python package gguf)."
         )
     }
 

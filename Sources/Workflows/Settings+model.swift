@@ -16,6 +16,10 @@ extension Settings {
                 "numerics", .choice(), default: .exact, \.numerics,
                 "`exact`: float32, the same bits everywhere; `fast`: bfloat16 products with float32 sums, about half the time, a separate class of numerics ([engine.md](engine.md#fast-numerics))"
             ),
+            Setting(
+                "pre_tokenizer", .optional(.choice(), null: "as the file says"), default: nil, \.preTokenizer,
+                "how text is cut into words, for a GGUF file that does not say; one that says it otherwise is refused",
+                omitted: { $0.preTokenizer == nil }),
         ])
 
     /// The dotted key of the base model; it is joined from parts so that the test that collects fault codes does not take it for one.

@@ -7,7 +7,8 @@ enum TinyGGUF {
     static let context = 2048
 
     static func write(
-        to path: String, seed: UInt64 = 11, hidden: Int = 32, feedForward: Int = 48, chatTemplate: String? = nil
+        to path: String, seed: UInt64 = 11, hidden: Int = 32, feedForward: Int = 48, chatTemplate: String? = nil,
+        preTokenizer: String? = "smollm"
     ) throws {
         var header = Bytes()
         var data = Bytes()
@@ -50,8 +51,9 @@ enum TinyGGUF {
         header.put(UInt64(tensors.count))
         let texts =
             [
-                ("general.architecture", "llama"), ("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "smollm"),
-            ] + (chatTemplate.map { [("tokenizer.chat_template", $0)] } ?? [])
+                ("general.architecture", "llama"), ("tokenizer.ggml.model", "gpt2"),
+            ] + (preTokenizer.map { [("tokenizer.ggml.pre", $0)] } ?? [])
+            + (chatTemplate.map { [("tokenizer.chat_template", $0)] } ?? [])
         header.put(UInt64(numbers.count + texts.count + 4))
         for (key, value) in texts {
             header.put(key)

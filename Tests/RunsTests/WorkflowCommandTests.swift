@@ -116,4 +116,34 @@ import Testing
         #expect(plan.code == 0, "\(plan.err)")
         #expect(plan.out.contains("clinical-brief"))
     }
+
+    @Test func aFileThatDoesNotSayHowTextIsCutIsToldByTheWorkflow() throws {
+        let federation = try TinyFederation()
+        #expect(try federation.run("--set", "rounds=1", "--name", "said").code == 0)
+        try TinyGGUF.write(to: "\(federation.folder)/tiny.gguf", preTokenizer: nil)
+        let refused = try federation.run("--set", "rounds=1")
+        #expect(refused.code == 4 && refused.err.contains("tokenizer.no-pre-tokenizer"), "\(refused.err)")
+        #expect(refused.err.contains("tiny.gguf") && refused.err.contains("model.pre_tokenizer"), "\(refused.err)")
+        let named = try federation.run("--set", "rounds=1", "--set", "model.pre_tokenizer=smollm", "--name", "named")
+        #expect(named.code == 0, "\(named.err)")
+        let plan = try federation.git("show", "runs/named:plan.json")
+        #expect(plan.contains("\"pre_tokenizer\": \"smollm\""))
+        #expect(try !federation.git("show", "runs/said:plan.json").contains("pre_tokenizer"))
+        #expect(try federation.medrounds("verify", "named").code == 0)
+        #expect(try federation.medrounds("replay", "named", "--level", "full", "--quiet").code == 0)
+        // The same cutting gives the same adapter; another one gives another tokenizer.
+        #expect(
+            try federation.git("rev-parse", "runs/named:adapter.safetensors")
+                == federation.git("rev-parse", "runs/said:adapter.safetensors"))
+        let other = try federation.run("--set", "rounds=1", "--set", "model.pre_tokenizer=qwen2", "--name", "other")
+        #expect(other.code == 0, "\(other.err)")
+        #expect(try federation.medrounds("diff", "named", "other").out.contains("inputs.tokenizer_digest"))
+
+        let unknown = try federation.run("--set", "model.pre_tokenizer=qwen")
+        #expect(unknown.code == 3 && unknown.err.contains("qwen2"), "\(unknown.err)")
+        try TinyGGUF.write(to: "\(federation.folder)/tiny.gguf")
+        let two = try federation.run("--set", "rounds=1", "--set", "model.pre_tokenizer=gpt-2")
+        #expect(two.code == 4 && two.err.contains("tokenizer.two-pre-tokenizers"), "\(two.err)")
+        #expect(try federation.run("--set", "rounds=1", "--set", "model.pre_tokenizer=smollm").code == 0)
+    }
 }

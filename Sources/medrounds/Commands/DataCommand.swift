@@ -204,7 +204,7 @@ struct InspectData: ParsableCommand {
         let (path, _) = try ModelCatalogue.path(
             of: model, folder: FileManager.default.currentDirectoryPath, cache: Environment.cache)
         return try ModelFile.open(path: path).vocabulary.map { (stored) throws(Fault) in
-            try Tokenizer(BPEVocabulary(stored))
+            try Tokenizer(BPEVocabulary(stored, at: Place(file: path)))
         }
     }
 
