@@ -33,7 +33,8 @@ public struct DocumentCounts: Sendable, Equatable {
         self.init(gold: gold, predicted: predicted, strict: strict, lenient: lenient)
     }
 
-    func right(_ measure: MatchMeasure) -> Int { measure == .strict ? strict : lenient }
+    /// Predicted ones that are right under a measure that looks at types.
+    public func right(_ measure: MatchMeasure) -> Int { measure == .strict ? strict : lenient }
 }
 
 /// The middle 95% of the resampled values.

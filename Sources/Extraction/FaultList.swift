@@ -99,7 +99,10 @@ package struct FaultList {
         rest = rest.filter { $0.value > 0 }
         if !rest.isEmpty { faults.append(.moreFaults(rest, path: path)) }
         if let summary { faults.append(summary) }
-        return faults.isEmpty ? nil : FaultReport(faults)
+        guard !faults.isEmpty else { return nil }
+        var report = FaultReport(faults)
+        report.documents = refused.count
+        return report
     }
 
     /// Throws the collected faults, if there are any.

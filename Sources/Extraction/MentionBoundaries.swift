@@ -1,5 +1,7 @@
 // MentionBoundaries: boundaries of predicted mentions moved to whole words, with no final punctuation. A pure rule on text and offsets.
 
+import Federation
+
 /// Moves the boundaries of predictions by rule.
 ///
 /// A model copies text and sets its marks between tokens, so a mark may cut a word or include the full stop after it. No guideline that we
@@ -7,7 +9,7 @@
 /// types.
 public enum MentionBoundaries {
     /// The name of the rule, recorded beside its results; a changed rule gets another name.
-    public static let rule = "whole-words/1"
+    public static let rule = BoundaryRule.wholeWords
 
     /// Whose boundaries are used.
     public enum Choice: Sendable {
@@ -58,6 +60,20 @@ public enum MentionBoundaries {
             if moved == prediction || seen.insert(moved).inserted { out.append(moved) }
         }
         return out
+    }
+
+    /// Predictions of one answer with their boundaries moved within the sentence that was asked about.
+    public static func snapped(_ prediction: RecordPrediction, of record: Record) -> RecordPrediction {
+        let start = record.range.lowerBound
+        func shifted(_ predictions: [Prediction], by offset: Int) -> [Prediction] {
+            predictions.map { prediction in
+                Prediction(
+                    type: prediction.type,
+                    range: prediction.range.map { $0.lowerBound + offset..<$0.upperBound + offset })
+            }
+        }
+        let moved = snapped(shifted(prediction.predictions, by: -start), in: record.text)
+        return RecordPrediction(predictions: shifted(moved, by: start), faults: prediction.faults)
     }
 
     /// A range moved to whole words and without white space or punctuation at its end; unchanged where nothing would be left.

@@ -75,3 +75,9 @@ public enum HeadSource: String, Sendable, CaseIterable {
     /// The mentions that named entity recognition found: the end-to-end score.
     case predicted
 }
+
+/// Rules that move the boundaries of predicted mentions, by the names that records give them. A changed rule has a new name.
+package enum BoundaryRule {
+    /// Whole words, and no final punctuation (MentionBoundaries).
+    package static let wholeWords = "whole-words/1"
+}

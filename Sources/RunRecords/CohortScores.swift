@@ -9,6 +9,8 @@ package struct CohortScores {
     let seed: UInt64
     let cohort: CohortID
     private var mentions: (card: ScoreCard, rows: [DocumentCounts])?
+    /// The same answers with boundaries moved by `MentionBoundaries`.
+    private var wholeWords: (card: ScoreCard, rows: [DocumentCounts])?
     private var relations: (card: RelationCard, rows: [DocumentCounts], source: HeadSource)?
 
     package init(seed: UInt64, cohort: CohortID) {
@@ -18,6 +20,14 @@ package struct CohortScores {
 
     /// Scores the answers to the sentences.
     package mutating func add(mentions sentences: [Record], _ found: [RecordPrediction]) {
+        mentions = Self.scored(sentences, found)
+        wholeWords = Self.scored(
+            sentences, zip(sentences, found).map { MentionBoundaries.snapped($1, of: $0) })
+    }
+
+    private static func scored(
+        _ sentences: [Record], _ found: [RecordPrediction]
+    ) -> (card: ScoreCard, rows: [DocumentCounts]) {
         let types = sentences.first?.types ?? []
         var cards: [ScoreCard] = []
         var places: [String: Int] = [:]
@@ -31,7 +41,7 @@ package struct CohortScores {
         }
         var total = ScoreCard(task: .ner, types: types)
         for card in cards { total += card }
-        mentions = (total, cards.map(\.row))
+        return (total, cards.map(\.row))
     }
 
     /// Scores the answers about heads against the gold records.
@@ -64,10 +74,15 @@ package struct CohortScores {
         relations = (total, rows, source)
     }
 
-    /// `scores` of named entity recognition and `relation_scores`, as far as the cohort asks for them.
+    /// `scores` of named entity recognition, `whole_words` and `relation_scores`, as far as the cohort asks for them.
     package var members: [String: JSONValue] {
         var members: [String: JSONValue] = [:]
         if let mentions { members["scores"] = json(mentions.card, mentions.rows) }
+        if let wholeWords {
+            members["whole_words"] = [
+                "rule": .string(MentionBoundaries.rule), "scores": json(wholeWords.card, wholeWords.rows),
+            ]
+        }
         if let relations {
             members["relation_scores"] = [
                 "heads": .string(relations.source.rawValue),
@@ -109,6 +124,7 @@ package struct CohortScores {
             if let fault = try recheck(card: card) { return fault }
             if let fault = try recheckRows(card, seed: seed, cohort: cohort) { return fault }
         }
+        if let fault = try recheckWholeWords(record, seed: seed, cohort: cohort) { return fault }
         if record["relation_scores"] != nil {
             checked = true
             let relations = try record.object("relation_scores")
@@ -128,6 +144,30 @@ package struct CohortScores {
             }
         }
         return checked ? nil : "the record holds no scores"
+    }
+
+    /// The card of the moved mentions follows from its own counts, and is of the same gold mentions by document, records and types as the card of the
+    /// mentions as marked; the rule moves boundaries and joins what becomes equal, so that nothing is predicted that was not.
+    private static func recheckWholeWords(_ record: RecordReader, seed: UInt64, cohort: String) throws(Fault) -> String?
+    {
+        guard record["scores"] != nil else {
+            return record["whole_words"] == nil ? nil : "whole_words: there are no scores that it belongs to"
+        }
+        let whole = try record.object("whole_words")
+        guard try whole.text("rule") == MentionBoundaries.rule else { return "whole_words: the rule is not known" }
+        let moved = try whole.object("scores")
+        if let fault = try recheck(card: moved) { return "whole_words: \(fault)" }
+        if let fault = try recheckRows(moved, seed: seed, cohort: cohort) { return "whole_words: \(fault)" }
+        let marked = try record.object("scores")
+        func rows(_ card: RecordReader) -> [DocumentCounts] {
+            (card["by_document"]?.elements ?? []).compactMap { $0.text.flatMap(DocumentCounts.init(text:)) }
+        }
+        func types(_ card: RecordReader) -> [String] { (card["types"]?.members ?? [:]).keys.sorted() }
+        let same = ["task", "records", "nowhere", "markup_faults"].allSatisfy { moved[$0] == marked[$0] }
+        guard same, types(moved) == types(marked), rows(moved).map(\.gold) == rows(marked).map(\.gold),
+            zip(rows(moved), rows(marked)).allSatisfy({ $0.predicted <= $1.predicted })
+        else { return "whole_words: its counts are not of the same mentions as those of scores" }
+        return nil
     }
 
     private static func recheck(card scores: RecordReader) throws(Fault) -> String? {

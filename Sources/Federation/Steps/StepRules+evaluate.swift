@@ -52,6 +52,16 @@ extension StepRules {
                     "scores", .object(RecordShape(RecordShape.card + RecordShape.drawn)), .inside,
                     .optional("where the cohort's tasks have `ner`"), "the card of named entity recognition"),
                 .init(
+                    "whole_words",
+                    .object(
+                        RecordShape([
+                            .init("rule", .word([BoundaryRule.wholeWords]), .recomputed, "the rule and its version"),
+                            .init(
+                                "scores", .object(RecordShape(RecordShape.card + RecordShape.drawn)), .inside,
+                                "the card of the moved mentions"),
+                        ])), .inside, .optional("as `scores`"),
+                    "the same answers with each mention moved to whole words and without final punctuation"),
+                .init(
                     "relation_scores",
                     .object(
                         RecordShape([
