@@ -68,6 +68,8 @@ public struct Fault: Error, Sendable, Equatable {
 public struct FaultReport: Error, Sendable, Equatable {
     /// The faults, in the order of their places; never empty.
     public var faults: [Fault]
+    /// How many documents of a corpus are refused for them; 0 where they are of no document.
+    public var documents = 0
 
     /// Makes a report of at least one fault.
     public init(_ faults: [Fault]) {

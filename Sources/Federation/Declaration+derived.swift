@@ -14,6 +14,12 @@ extension FederationDeclaration {
         for case .train(let configuration) in steps { return configuration }
         return nil
     }
+    /// The declaration of a run that begins without some of the sites.
+    package func without(_ out: some Collection<SiteID>) -> FederationDeclaration {
+        var copy = self
+        copy.sites.removeAll { out.contains($0.id) }
+        return copy
+    }
     /// The aggregate step.
     public var aggregation: Aggregation? {
         for case .aggregate(let aggregation) in steps { return aggregation }

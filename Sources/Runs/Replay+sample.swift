@@ -23,13 +23,13 @@ public struct ReplaySample: Sendable, Equatable {
 }
 
 extension Replayer {
-    /// Every committed position of the rounds (or of one): by round, site and position.
-    public func positions(round only: Int?) throws(Fault) -> [ReplaySample] {
+    /// Every committed position of the rounds (or of one), of all sites or of one: by round, site and position.
+    public func positions(round only: Int?, site one: SiteID? = nil) throws(Fault) -> [ReplaySample] {
         var samples: [ReplaySample] = []
         for round in try rounds(only) {
             let commit = try aggregateCommit(of: round)
             let absent = try absences(of: round, in: commit)
-            for site in plan.declaration.sites.map(\.id) where absent[site]?.step != .train {
+            for site in plan.declaration.sites.map(\.id) where absent[site]?.step != .train && one ?? site == site {
                 let record = try trainRecord(round, site, commit)
                 guard try record.text("status") == "done" else { continue }
                 samples.append(ReplaySample(round: round, site: site, position: 0))
@@ -43,8 +43,8 @@ extension Replayer {
 
     /// The position that a seed draws: the first 8 bytes, big-endian, of the SHA-256 of the lines `medrounds sample`, the main line's
     /// tip and the seed, modulo the count of positions. Whoever made the run did not know the seed, so could not know the place.
-    public func draw(seed: String, round only: Int?) throws(Fault) -> ReplaySample {
-        let samples = try positions(round: only)
+    public func draw(seed: String, round only: Int?, site: SiteID? = nil) throws(Fault) -> ReplaySample {
+        let samples = try positions(round: only, site: site)
         guard !samples.isEmpty else {
             throw Fault(
                 .usage, "replay.no-position", "the run \(run) has no finished training to start from",

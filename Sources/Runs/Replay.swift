@@ -85,12 +85,14 @@ public struct Replayer {
 
     /// Recomputes every step of the rounds (or of one) with the model and the notes, and compares them.
     ///
-    /// The context's plan must be the run's. Stops after the first step that differs: all that follows would differ too.
-    public func full(round only: Int?, context: RunContext) throws(Fault) -> [ReplayedStep] {
+    /// The context's plan must be the run's. Stops after the first step that differs: all that follows would differ too. With a site its own
+    /// steps alone are recomputed, each round's training from the adapter that the ledger holds.
+    public func full(round only: Int?, site: SiteID? = nil, context: RunContext) throws(Fault) -> [ReplayedStep] {
         try checkPlan(context)
         var steps: [ReplayedStep] = []
-        for round in try rounds(only) where try !replay(round, context, into: &steps) { return steps }
-        if plan.declaration.rounds == 0 { _ = try replay(0, context, into: &steps) }
+        for round in try rounds(only) where try !replay(round, site, context, into: &steps) { return steps }
+        if site != nil { return steps }
+        if plan.declaration.rounds == 0 { _ = try replay(0, nil, context, into: &steps) }
         return steps
     }
 
@@ -104,16 +106,19 @@ public struct Replayer {
     }
 
     /// Replays one round; false where a step differed.
-    private func replay(_ round: Int, _ context: RunContext, into steps: inout [ReplayedStep]) throws(Fault) -> Bool {
+    private func replay(
+        _ round: Int, _ only: SiteID?, _ context: RunContext, into steps: inout [ReplayedStep]
+    ) throws(Fault) -> Bool {
         let declaration = plan.declaration
         let end = round == 0 ? tip : try aggregateCommit(of: round)
         let start = try startAdapter(of: round, context)
         let absent = try absences(of: round, in: end)
         var trained: [SiteID: StepOutput] = [:]
-        for step in declaration.steps {
+        let sites = declaration.sites.map(\.id).filter { only == nil || only == $0 }
+        for step in declaration.steps where only == nil || StepKind.ofSite.contains(step.kind) {
             switch step {
             case .train(let configuration):
-                for site in declaration.sites.map(\.id) where absent[site]?.step != .train {
+                for site in sites where absent[site]?.step != .train {
                     context.report(.started(round: round, step: .train, owner: site.name))
                     let output = try TrainStep.compute(
                         context: context, round: round, site: site, configuration: configuration,
@@ -124,7 +129,7 @@ public struct Replayer {
                     }
                 }
             case .upload(let precision):
-                for site in declaration.sites.map(\.id) where absent[site] == nil {
+                for site in sites where absent[site] == nil {
                     guard let train = trained[site] else { continue }
                     let output = try UploadStep.compute(
                         context: context, round: round, site: site, precision: precision,

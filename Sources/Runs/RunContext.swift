@@ -41,24 +41,49 @@ public final class RunContext {
     /// Reads the workflow and opens everything it names. Without `makesKeys` an owner's commitment key has to be there already,
     /// since with a new one no commitment of a past run could be met.
     ///
+    /// A new run begins without a site whose notes cannot be read, where the workflow has a quorum that the others meet; `committed`, the plan of a
+    /// run that is there already, says which sites it began without. With `only` the notes of that site alone are opened, and what the plan
+    /// says of all others is taken from `committed`.
+    ///
     /// Throws `FaultReport` with every fault of the workflow, the template or a corpus, and `Fault` for the rest.
     public static func load(
-        _ origin: RunOrigin, workspace: Workspace, makesKeys: Bool = true, threads: Int,
-        isInterrupted: @escaping () -> Bool,
+        _ origin: RunOrigin, workspace: Workspace, makesKeys: Bool = true, committed: Plan? = nil, only: SiteID? = nil,
+        threads: Int, isInterrupted: @escaping () -> Bool,
         report: @escaping (RunEvent) -> Void
     ) throws -> RunContext {
-        let (workflow, declaration) = try origin.declaration()
-        let opened = try OpenedModel(declaration, origin: origin)
+        let (workflow, whole) = try origin.declaration()
+        let opened = try OpenedModel(whole, origin: origin)
+        var leftOut = committed?.inputs.leftOut ?? []
+        var declaration = whole.without(leftOut.map(\.site))
         let loader = RecordLoader(
             origin: origin, declaration: declaration, template: opened.template, encoder: opened.encoder,
             workspace: workspace, makesKeys: makesKeys)
         var sites: [SiteID: RecordSet] = [:]
+        var failed: [any Error] = []
         var summaries: [DatasetSummary] = []
         if declaration.rounds > 0 {
             for site in declaration.sites {
-                let set = try loader.site(site)
+                if let only, site.id != only {
+                    summaries +=
+                        committed?.inputs.datasets.filter { $0.role == .train && $0.owner == site.id.name } ?? []
+                    continue
+                }
+                let set: RecordSet
+                do {
+                    set = try loader.site(site)
+                } catch {
+                    guard committed == nil, declaration.quorum != nil, let out = LeftOutSite(site.id, error) else {
+                        throw error
+                    }
+                    leftOut.append(out)
+                    failed.append(error)
+                    continue
+                }
                 summaries += set.summaries
                 sites[site.id] = set
+                if committed == nil, let words = fewSteps(declaration, set.count) {
+                    report(.noted("site \(site.id): \(words)"))
+                }
                 if set.truncated > 0 {
                     report(
                         .noted(
@@ -66,6 +91,31 @@ public final class RunContext {
                         ))
                 }
             }
+        }
+        if !failed.isEmpty {
+            declaration = whole.without(leftOut.map(\.site))
+            // Too few are left: what is wrong with all of them is told at once.
+            guard declaration.sites.count >= declaration.quorum ?? .max else {
+                throw FaultReport(joining: failed) ?? failed[0]
+            }
+            for (out, error) in zip(leftOut, failed) {
+                FaultReport(joining: [error])?.faults.forEach { report(.noted("site \(out.site): \($0)")) }
+                report(.noted("site \(out.site) is left out of the whole run: \(out.words)"))
+            }
+        }
+        if let only {
+            summaries += committed?.inputs.datasets.filter { $0.role != .train } ?? []
+            let plan = Plan(
+                declaration: declaration, overrides: origin.overrides,
+                inputs: inputs(opened, workflow, summaries, leftOut))
+            guard sites[only] != nil else {
+                throw Fault(
+                    .usage, "run.no-site", "\(only) takes no part in the run",
+                    mend: "Name one of: \(declaration.sites.map(\.id.name).joined(separator: ", ")).")
+            }
+            return RunContext(
+                plan: plan, workflow: workflow, opened: opened, origin: origin, workspace: workspace, threads: threads,
+                isInterrupted: isInterrupted, report: report, sites: sites, validation: nil, cohorts: [:])
         }
         let needsScores = declaration.steps.contains { if case .score = $0 { true } else { false } }
         let validation = needsScores ? try declaration.coordinator.map(loader.validation) : nil
@@ -87,19 +137,26 @@ public final class RunContext {
         for (owner, set) in declaration.sites.compactMap({ site in sites[site.id].map { ("site \(site.id)", $0) } })
             + held
         where !set.skipped.isEmpty {
-            let names = set.skipped.map { "\($0.document) (\($0.code))" }.joined(separator: ", ")
-            report(.noted("\(owner): \(set.skipped.count) documents left out: \(names)"))
+            report(.noted("\(owner): \(Self.words(ofSkipped: set.skipped.map { ($0.document, $0.code) }))"))
         }
         let plan = Plan(
             declaration: declaration, overrides: origin.overrides,
-            inputs: PlanInputs(
-                engineVersion: EngineVersion.text, model: opened.summary, tokenizerDigest: opened.tokenizerDigest,
-                templateDigest: Digest.sha256(opened.templateBytes), workflowDigest: Digest.sha256(workflow),
-                datasets: summaries))
+            inputs: inputs(opened, workflow, summaries, leftOut))
         return RunContext(
             plan: plan, workflow: workflow, opened: opened, origin: origin, workspace: workspace, threads: threads,
             isInterrupted: isInterrupted, report: report,
             sites: sites, validation: validation, cohorts: cohorts)
+    }
+
+    private static func inputs(
+        _ opened: OpenedModel, _ workflow: [UInt8], _ summaries: [DatasetSummary], _ leftOut: [LeftOutSite]
+    ) -> PlanInputs {
+        var inputs = PlanInputs(
+            engineVersion: EngineVersion.text, model: opened.summary, tokenizerDigest: opened.tokenizerDigest,
+            templateDigest: Digest.sha256(opened.templateBytes), workflowDigest: Digest.sha256(workflow),
+            datasets: summaries)
+        inputs.leftOut = leftOut
+        return inputs
     }
 
     private init(

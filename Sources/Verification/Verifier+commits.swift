@@ -85,9 +85,19 @@ extension Verifier {
             faults.append(brokenTip("verify.template", "template.yaml is not the file the plan names by digest"))
         }
         do {
-            if try PlanMaker.declaration(workflow: workflow, file: RunPath.workflow, overrides: plan.overrides)
-                != declaration
+            let out = plan.inputs.leftOut.map(\.site)
+            let whole = try PlanMaker.declaration(
+                workflow: workflow, file: RunPath.workflow, overrides: plan.overrides)
+            // Who is left out is a site of the workflow, in its order, and only where the workflow has a quorum, which the others meet.
+            if out != whole.sites.map(\.id).filter(out.contains)
+                || declaration.sites.count < declaration.quorum ?? (out.isEmpty ? 0 : .max)
             {
+                faults.append(
+                    brokenTip(
+                        "verify.plan",
+                        "the plan leaves out \(out.count) sites that the workflow does not let it leave out"))
+            }
+            if whole.without(out) != declaration {
                 faults.append(
                     brokenTip("verify.plan", "the workflow with its overrides does not resolve to the committed plan"))
             }

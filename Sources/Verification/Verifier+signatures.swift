@@ -106,12 +106,16 @@ extension Verifier {
         let digest = Digest.sha256(planBytes)
         let isRequired = declaration.approvals == .required
         var finding = Finding(evidence: "", faults: [])
-        var count = 0
+        var approved = 0
+        var withdrawn = 0
         for site in declaration.sites.map(\.id) {
             let (answers, faults) = try Approval.answers(run, site, plan: digest, signers ?? AllowedSigners([]), ledger)
             finding.faults += faults
             finding.commits += answers.map(\.commit)
-            count += answers.isEmpty ? 0 : 1
+            if let last = answers.last {
+                approved += last.approves ? 1 : 0
+                withdrawn += last.approves ? 0 : 1
+            }
             guard isRequired else { continue }
             for train in sites where train.kind == .train && train.trailer("Site") == site.name {
                 if answers.last(where: { $0.commit.time <= train.time })?.approves != true {
@@ -120,10 +124,11 @@ extension Verifier {
                 }
             }
         }
-        finding.evidence = "\(count) of \(declaration.sites.count) sites answered"
+        finding.evidence = "\(approved) of \(declaration.sites.count) sites approved"
+        if withdrawn > 0 { finding.evidence += ", \(withdrawn) withdrew their approval" }
         if !isRequired {
             finding.evidence += "; the workflow does not require it"
-            finding.isProven = count == declaration.sites.count && count > 0
+            finding.isProven = approved == declaration.sites.count && approved > 0
         }
         return finding
     }

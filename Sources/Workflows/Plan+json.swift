@@ -65,7 +65,7 @@ extension Plan {
 extension PlanInputs {
     /// The inputs as JSON.
     var json: JSONValue {
-        [
+        var members: [String: JSONValue] = [
             "engine_version": .string(engineVersion),
             "model": [
                 "name": .string(model.name), "digest": .string(model.digest.hex),
@@ -82,6 +82,8 @@ extension PlanInputs {
             "workflow_digest": .string(workflowDigest.hex),
             "datasets": .array(datasets.map(\.json)),
         ]
+        if !leftOut.isEmpty { members["left_out"] = .array(leftOut.map(\.json)) }
+        return .object(members)
     }
 
     init(json: JSONValue) throws(Fault) {
@@ -104,6 +106,25 @@ extension PlanInputs {
             datasets: [])
         guard let elements = json["datasets"]?.elements else { throw .planUnreadable("datasets is not a list") }
         for element in elements { datasets.append(try DatasetSummary(json: element)) }
+        guard let left = json["left_out"] else { return }
+        guard let elements = left.elements, !elements.isEmpty else {
+            throw .planUnreadable("left_out is not a list of sites")
+        }
+        for element in elements { leftOut.append(try LeftOutSite(json: element)) }
+    }
+}
+
+extension LeftOutSite {
+    var json: JSONValue {
+        ["site": .string(site.name), "reason": .string(reason), "documents": .integer(Int64(documents))]
+    }
+
+    init(json: JSONValue) throws(Fault) {
+        let reason = try json.planText("reason")
+        guard let site = SiteID(try json.planText("site")), FaultCode.isKnown(reason) else {
+            throw .planUnreadable("an entry of left_out is not a site with the code of a fault")
+        }
+        self.init(site: site, reason: reason, documents: try json.planCount("documents"))
     }
 }
 

@@ -34,6 +34,8 @@ public struct PlanInputs: Sendable, Equatable {
     public var workflowDigest: Digest
     /// One entry for each data source, in the runner's order.
     public var datasets: [DatasetSummary]
+    /// Sites of the workflow that take no part in the run, because their notes could not be read when it began; in the workflow's order.
+    public var leftOut: [LeftOutSite] = []
 
     /// Makes a summary of inputs.
     public init(
@@ -46,6 +48,28 @@ public struct PlanInputs: Sendable, Equatable {
         self.templateDigest = templateDigest
         self.workflowDigest = workflowDigest
         self.datasets = datasets
+    }
+}
+
+/// A site that a run began without.
+public struct LeftOutSite: Sendable, Equatable {
+    /// The site.
+    public var site: SiteID
+    /// The code of the first fault of its notes.
+    public var reason: String
+    /// How many of its documents are refused; 0 where the fault is of none.
+    public var documents: Int
+
+    /// Makes an entry.
+    public init(site: SiteID, reason: String, documents: Int) {
+        self.site = site
+        self.reason = reason
+        self.documents = documents
+    }
+
+    /// `data.offset in 3 documents`.
+    public var words: String {
+        documents == 0 ? reason : "\(reason) in \(documents) document\(documents == 1 ? "" : "s")"
     }
 }
 

@@ -47,7 +47,9 @@ struct ExplainCommand: ParsableCommand {
                 current: FileManager.default.currentDirectoryPath, ledger: ledger)
             origin.dataRoot = dataRoot
             context = try RunContext.load(
-                origin, workspace: place.workspace, makesKeys: false, threads: machine.count,
+                origin, workspace: place.workspace, makesKeys: false,
+                committed: CommittedPlan(of: name, in: ledger).plan,
+                threads: machine.count,
                 isInterrupted: { Interruption.requested }, report: { _ in })
         }
         let explanation: WeightExplanation

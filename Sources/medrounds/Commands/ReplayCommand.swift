@@ -14,7 +14,15 @@ import Verification
 
 struct ReplayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "replay", abstract: "Recompute what a run committed and compare it byte by byte.")
+        commandName: "replay", abstract: "Recompute what a run committed and compare it byte by byte.",
+        discussion: """
+            With --site one site is audited alone: its notes and its commitment key are asked for, and no other site's.
+
+            Examples:
+              medrounds replay quickstart-1
+              medrounds replay quickstart-1 --steps 20 --seed "4 2 6 1"
+              medrounds replay quickstart-1 --level full --site northfield
+            """)
 
     @Argument(help: ArgumentHelp("The run.", valueName: "run"))
     var runText: String
@@ -37,13 +45,15 @@ struct ReplayCommand: ParsableCommand {
             "For sampled: who computes the steps a second time: openblas, an arithmetic by other people (default: ours, once)."
     )
     var arithmetic: Arithmetic = .ours
+    @Option(help: "For sampled and full: the one site whose training and uploads are computed again.")
+    var site: String?
     @Option(help: ArgumentHelp("For sampled and full elsewhere: the workflow file.", valueName: "path"))
     var workflow: String?
     @Option(help: ArgumentHelp("For sampled and full: the folder of the notes on this machine.", valueName: "path"))
     var dataRoot: String?
     @OptionGroup var place: PlaceOptions
     @OptionGroup var machine: MachineOptions
-    @Flag(help: "Print faults only.")
+    @Flag(help: "Print no progress.")
     var quiet = false
     @Flag(help: "Print JSON.")
     var json = false
@@ -58,6 +68,9 @@ struct ReplayCommand: ParsableCommand {
     private var chosen: ReplayLevel { level ?? (steps == nil ? .aggregate : .sampled) }
 
     func validate() throws {
+        if site != nil && chosen == .aggregate {
+            throw ValidationError("--site belongs to --level sampled and full: averages are of all sites.")
+        }
         guard chosen == .sampled else {
             if steps != nil || seed != nil || arithmetic != .ours {
                 throw ValidationError("--steps, --seed and --arithmetic belong to --level sampled.")
@@ -89,17 +102,22 @@ struct ReplayCommand: ParsableCommand {
                 name, workspace: place.workspace, workflow: workflow, cache: Environment.cache,
                 current: FileManager.default.currentDirectoryPath, ledger: ledger)
             origin.dataRoot = dataRoot
+            let site = try site.map { text in
+                guard let site = SiteID(text) else { throw ValidationError("\"\(text)\" is no site name.") }
+                return site
+            }
             let context = try RunContext.load(
-                origin, workspace: place.workspace, makesKeys: false, threads: machine.count,
+                origin, workspace: place.workspace, makesKeys: false, committed: replayer.plan, only: site,
+                threads: machine.count,
                 isInterrupted: { Interruption.requested },
                 report: { progress.show($0) })
             if let steps, let seed {
-                let sample = try replayer.draw(seed: seed, round: round)
+                let sample = try replayer.draw(seed: seed, round: round, site: site)
                 console.note(
                     "the seed draws round \(sample.round), site \(sample.site), after step \(sample.position)")
                 replayed = [try replayer.sampled(sample, steps: steps, arithmetic: arithmetic, context: context)]
             } else {
-                replayed = try replayer.full(round: round, context: context)
+                replayed = try replayer.full(round: round, site: site, context: context)
             }
         }
         progress.finish()
