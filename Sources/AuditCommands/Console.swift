@@ -45,9 +45,14 @@ package struct Console {
     /// A fault in full.
     static func fault(_ text: String) { FileHandle.standardError.write(Data((text + "\n").withoutControls.utf8)) }
 
-    private var columns: Int {
+    private var columns: Int { Self.columns(of: STDERR_FILENO) ?? 80 }
+
+    /// The width of the terminal that results go to; nil where they go into a file or a pipe.
+    static var resultColumns: Int? { isatty(STDOUT_FILENO) == 1 ? columns(of: STDOUT_FILENO) ?? 80 : nil }
+
+    private static func columns(of descriptor: Int32) -> Int? {
         var size = winsize()
-        return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
+        return ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : nil
     }
 }
 
@@ -69,7 +74,8 @@ extension String {
     }
 }
 
-/// A table of text: columns as wide as their widest cell, numbers aligned to the right.
+/// A table of text: columns as wide as their widest cell, numbers to the right. On a terminal that is too narrow for it every row is a
+/// block of lines, a cell each, since wrapped rows cannot be read.
 package struct Table {
     let header: [String]
     private(set) var rows: [[String]] = []
@@ -80,7 +86,24 @@ package struct Table {
     package mutating func add(_ cells: String...) { rows.append(cells) }
     package mutating func add(_ cells: [String]) { rows.append(cells) }
 
-    package var lines: [String] {
+    package var lines: [String] { lines(columns: Console.resultColumns) }
+
+    /// The lines for a terminal of so many columns; nil for a file, whose lines may be of any length.
+    package func lines(columns: Int?) -> [String] {
+        let flat = flatLines
+        guard let columns, flat.contains(where: { $0.count > columns }) else { return flat }
+        let width = header.dropFirst().map(\.count).max() ?? 0
+        return rows.flatMap { row -> [String] in
+            let title = "\(header[0]) \(row.first ?? "")"
+            let cells = zip(header, row).dropFirst().filter { !$0.1.isEmpty && $0.1 != "-" }
+            return [title]
+                + cells.map { name, cell in
+                    "  " + name + String(repeating: " ", count: width - name.count + 2) + cell
+                }
+        }
+    }
+
+    private var flatLines: [String] {
         let all = [header] + rows
         let widths = header.indices.map { column in
             all.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0

@@ -5,6 +5,7 @@ import ArgumentParser
 import Faults
 import Foundation
 import GitLedger
+import Identities
 import Reports
 import RunRecords
 
@@ -19,6 +20,12 @@ package struct ExportCommand: ParsableCommand {
     var folder: String
     @Option(help: "The licence of what is exported, as a URL or a phrase.")
     var license = "No licence is stated; ask the federation."
+    @Option(
+        help: ArgumentHelp(
+            "Sign the statement with this private key, the coordinator's where the ledger names signers.",
+            valueName: "path"),
+        completion: .file())
+    var key: String?
     @OptionGroup var place: PlaceOptions
 
     package init() {}
@@ -31,10 +38,12 @@ package struct ExportCommand: ParsableCommand {
 
     package func run() throws {
         let name = try runName(runText)
-        let export = try RunExport(run: name, ledger: try Ledger.open(path: place.ledger), license: license)
+        let export = try RunExport(
+            run: name, ledger: try Ledger.open(path: place.ledger), license: license,
+            key: key.map { try SSHPrivateKey(reading: $0) })
         let current = FileManager.default.currentDirectoryPath
-        try export.write(to: folder.hasPrefix("/") ? folder : "\(current)/\(folder)")
-        let files = export.files
-        Console.result("\(folder): \(files.count) files, \(Figures.bytes(files.reduce(0) { $0 + $1.bytes.count }))")
+        let made = try export.write(to: folder.hasPrefix("/") ? folder : "\(current)/\(folder)")
+        Console.result(
+            "\(folder): \(made.files) files, \(Figures.bytes(made.bytes))\(key == nil ? "" : ", the statement signed")")
     }
 }

@@ -34,7 +34,9 @@ package struct PlaceOptions: ParsableArguments {
 /// The name of a run on the command line.
 package func runName(_ text: String) throws -> RunName {
     guard let name = RunName(text) else {
-        throw ValidationError("\"\(text)\" is not a run name; runs are named <workflow>-<number>.")
+        throw ValidationError(
+            "\"\(text)\" is not a run name: a-z and 0-9 in groups joined by single hyphens, at most 64 characters, such as rank-4."
+        )
     }
     return name
 }

@@ -89,7 +89,10 @@ package struct VerifyCommand: ParsableCommand {
             lines.append("ok    \(check.claim)  (\(check.evidence))")
         }
         let unproven = report.checks.filter { $0.status == .unproven }
-        if !unproven.isEmpty { lines.append("Neither proven nor contradicted by what the ledger holds:") }
+        if !unproven.isEmpty {
+            lines.append(
+                "- marks what was not asked for or cannot be known from this ledger: neither proven nor contradicted.")
+        }
         for check in unproven { lines.append("-     \(check.claim)  (\(check.evidence))") }
         return lines
     }

@@ -187,12 +187,22 @@ public struct SigningKeys: Sendable {
     /// Throws `keys.missing` where a site has none although the coordinator has one (half a signature proves nothing), and
     /// `keys.not-allowed` for a key that the ledger does not allow now.
     public static func load(
-        from folder: String, sites: [SiteID], ledger: Ledger
+        from folder: String, sites: [SiteID], ledger: Ledger?
     ) throws(Fault) -> SigningKeys? {
         guard FileManager.default.fileExists(atPath: "\(folder)/\(SignerRole.coordinator.fileName)") else { return nil }
-        let allowed = try Identities.read(ledger)?.signers ?? AllowedSigners([])
+        // A ledger that is not made yet allows nobody.
+        var allowed = AllowedSigners([])
+        if let ledger, let identities = try Identities.read(ledger) { allowed = identities.signers }
         let now = Int64(Date().timeIntervalSince1970)
         var keys: [SignerRole: SSHPrivateKey] = [:]
+        let missing = sites.map(SignerRole.site).filter {
+            !FileManager.default.fileExists(atPath: "\(folder)/\($0.fileName)")
+        }
+        if missing.count > 1 {
+            throw Fault(
+                .data, "keys.missing", "the keys of \(missing.map(\.description).joined(separator: ", ")) are not here",
+                at: Place(file: folder), mend: "Make each with medrounds keys new, or name the right --keys.")
+        }
         for role in [.coordinator] + sites.map(SignerRole.site) {
             let key = try SSHPrivateKey(reading: "\(folder)/\(role.fileName)")
             if let flaw = allowed.flaw(of: key.publicKey, for: [role], at: now) { throw .notAllowed(flaw) }

@@ -37,6 +37,9 @@ package struct SSHSignature: Equatable {
         self.signature = signature
     }
 
+    /// Whether it was made for a commit.
+    package var isOfCommits: Bool { namespace == Self.commits }
+
     /// Whether the signature is that of the message.
     package func covers(_ message: [UInt8]) -> Bool {
         SigningKey.accepts(signature, of: Self.statement(message, namespace), by: key.bytes)

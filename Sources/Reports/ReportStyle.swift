@@ -36,7 +36,7 @@ enum ReportStyle {
         svg { display: block; width: 100%; height: auto; }
         svg text { font-family: inherit; font-size: 12.5px; fill: var(--soft); }
         svg text.ink { fill: var(--ink); } svg text.on { fill: #fff; }
-        .scroll { overflow-x: auto; margin: .8rem 0; }
+        .scroll { overflow-x: auto; margin: .8rem 0; background: linear-gradient(to right, #fff 30%, transparent) left / 2rem 100% no-repeat local, linear-gradient(to left, #fff 30%, transparent) right / 2rem 100% no-repeat local, linear-gradient(to right, #c3ccd4, transparent) left / .7rem 100% no-repeat, linear-gradient(to left, #c3ccd4, transparent) right / .7rem 100% no-repeat; }
         table { border-collapse: collapse; width: 100%; font-size: .92rem; line-height: 1.4; }
         th { font-weight: 600; text-align: left; color: var(--soft); border-bottom: 1px solid var(--ink); padding: .35rem .8rem .35rem 0; vertical-align: bottom; }
         td { border-bottom: 1px solid var(--rule); padding: .4rem .8rem .4rem 0; vertical-align: top; }

@@ -21,11 +21,9 @@ extension RunExport {
     /// One reference is a single value, several are a list, as RO-Crate 1.1 recommends.
     private static func refs(_ ids: [String]) -> JSONValue { ids.count == 1 ? ref(ids[0]) : .array(ids.map(ref)) }
 
-    func crateJSON(_ statement: [UInt8]) -> JSONValue {
-        let made = [(Self.readme, readmeText), (Self.statement, statement)].map {
-            ExportedFile(path: $0.0, bytes: $0.1, digest: Digest.sha256($0.1))
-        }
-        var graph: [JSONValue] = [descriptor, root]
+    func crateJSON(_ made: [(path: String, bytes: [UInt8])]) -> JSONValue {
+        let made = made.map { ExportedFile(path: $0.path, bytes: $0.bytes, digest: Digest.sha256($0.bytes)) }
+        var graph: [JSONValue] = [descriptor, root(made.map(\.path))]
         graph += (committed + made).map(file)
         graph += Self.profiles.map { profile in
             [
@@ -58,6 +56,7 @@ extension RunExport {
         graph += parameters + notes
         graph.append(wholeRun)
         graph += steps
+        graph += people
         return [
             "@context": [
                 "https://w3id.org/ro/crate/1.1/context",
@@ -74,7 +73,7 @@ extension RunExport {
         ]
     }
 
-    private var root: JSONValue {
+    private func root(_ made: [String]) -> JSONValue {
         let declaration = plan.declaration
         return [
             "@id": "./", "@type": "Dataset", "name": .string("Run \(run)"),
@@ -83,8 +82,8 @@ extension RunExport {
             "datePublished": .string(times.last),
             "license": Self.ref(license.contains("://") ? license : "#license"),
             "conformsTo": Self.refs(Self.profiles.map(\.id)), "mainEntity": Self.ref(RunPath.workflow),
-            "hasPart": Self.refs(committed.map(\.path) + [Self.readme, Self.statement]),
-            "mentions": Self.refs(["#run"] + stepRecords.map { "#step/\($0.path)" }),
+            "hasPart": Self.refs(committed.map(\.path) + made),
+            "mentions": Self.refs(["#run"] + stepRecords.map { "#step/\($0.path)" } + answers.map(\.id)),
             "author": Self.ref(Self.coordinator), "publisher": Self.ref(Self.coordinator),
         ]
     }
@@ -95,6 +94,8 @@ extension RunExport {
             "contentSize": .string(String(file.bytes.count)), "sha256": .string(file.digest.hex),
         ]
         switch (file.path as NSString).pathExtension {
+        case "jsonl": members["encodingFormat"] = "application/jsonl"
+        case "pem": members["encodingFormat"] = "application/x-pem-file"
         case "json": members["encodingFormat"] = "application/json"
         case "yaml": members["encodingFormat"] = "application/yaml"
         case "md": members["encodingFormat"] = "text/markdown"
@@ -116,7 +117,7 @@ extension RunExport {
                 "#parameter/plan", "#parameter/template", "#parameter/notes", "#parameter/model",
             ])
             if hasAdapter { members["output"] = Self.refs(["#parameter/adapter"]) }
-        case Self.readme: members["about"] = Self.ref("./")
+        case Self.readme, Self.envelope, Self.statement: members["about"] = Self.ref("./")
         case RunPath.plan: members["exampleOfWork"] = Self.ref("#parameter/plan")
         case RunPath.template: members["exampleOfWork"] = Self.ref("#parameter/template")
         case RunPath.global: members["exampleOfWork"] = Self.ref("#parameter/adapter")
@@ -215,12 +216,51 @@ extension RunExport {
                 "@id": .string("#step/\(file.path)"), "@type": "CreateAction", "name": .string(name),
                 "description": .string(
                     owner.map { "The step \(step) of \($0) in round \(round)" } ?? "The step \(step) of round \(round)"),
-                "instrument": Self.ref(Self.engine), "agent": Self.ref(Self.coordinator),
+                "instrument": Self.ref(Self.engine),
+                "agent": Self.ref(record?["site"]?.text.map(Self.siteID) ?? Self.coordinator),
                 "startTime": .string(Self.offset(started)), "endTime": .string(ended ?? Self.offset(started)),
                 "actionStatus": .string(Self.status(record?["status"] == "failed" ? "Failed" : "Completed")),
                 "object": Self.refs([RunPath.plan]), "result": Self.refs(results),
             ]
         }
+    }
+
+    // MARK: Sites, keys and approvals
+
+    private static func siteID(_ name: String) -> String { "#site/\(name)" }
+
+    /// Every answer of a site with its id in the graph.
+    private var answers: [(id: String, answer: RunPeople.Answer)] {
+        report.people.answers.enumerated().map { ("#approval/\($0.offset)/\($0.element.site)", $0.element) }
+    }
+
+    /// The sites, the keys that signed commits, and the approvals.
+    private var people: [JSONValue] {
+        var values: [JSONValue] = report.sites.map { site in
+            ["@id": .string(Self.siteID(site.name)), "@type": "Organization", "name": .string(site.name)]
+        }
+        let keys = report.people.keys(of: report.commits + report.people.answers.map(\.commit))
+        for (index, row) in keys.enumerated() where row.signer != .nobody {
+            values.append([
+                "@id": .string("#signer/\(index)"), "@type": "PropertyValue",
+                "name": .string("key of \(row.signer.role)"), "propertyID": "ssh-ed25519",
+                "value": .string(row.signer.key ?? "unknown"),
+                "description": .string(
+                    "signed \(row.commits) commits from \(Self.utc(row.first)) to \(Self.utc(row.last))"),
+            ])
+        }
+        for (id, answer) in answers {
+            values.append([
+                "@id": .string(id), "@type": answer.approves ? "AuthorizeAction" : "RejectAction",
+                "name": .string("\(answer.site) \(answer.approves ? "approved" : "withdrew its approval of") the plan"),
+                "agent": Self.ref(Self.siteID(answer.site.name)), "object": Self.ref(RunPath.plan),
+                "endTime": .string(Self.utc(answer.commit.time)), "actionStatus": .string(Self.status("Completed")),
+                "description": .string(
+                    "commit \(answer.commit.id.hex), signed by \(answer.signer)"
+                        + (answer.flaw.map { "; does not hold: \($0)" } ?? "")),
+            ])
+        }
+        return values
     }
 
     private static func status(_ name: String) -> String { "http://schema.org/\(name)ActionStatus" }

@@ -1,5 +1,5 @@
-// The in-toto statement of a run (Statement v1) with a SLSA provenance v1 predicate: from which inputs the adapter was made, and how. It is
-// not signed here; signatures cover the commits of the ledger.
+// The in-toto statement of a run (Statement v1) with a SLSA provenance v1 predicate: of which inputs the adapter was made, and how.
+// SignedStatement signs it where a key is given. Approvals and the keys of the commits are in it, as annotations of the ledger.
 
 import Digests
 import Federation
@@ -52,6 +52,7 @@ extension RunExport {
         dependencies.append([
             "name": "ledger", "uri": .string("git:refs/heads/runs/\(run)"),
             "digest": ["gitCommit": .string(report.summary.tip)],
+            "annotations": ["signers": .array(signers), "approvals": .array(approvals)],
         ])
         return [
             "buildType": "urn:medrounds:run:v1", "externalParameters": .object(parameters),
@@ -61,6 +62,28 @@ extension RunExport {
             ],
             "resolvedDependencies": .array(dependencies),
         ]
+    }
+
+    /// Who signed the run's commits; empty for a run that is not signed.
+    private var signers: [JSONValue] {
+        report.people.keys(of: report.commits).filter { $0.signer != .nobody }.map { row in
+            [
+                "role": .string(row.signer.role), "key": row.signer.key.map { .string($0) } ?? .null,
+                "commits": .integer(Int64(row.commits)), "first": .string(Self.utc(row.first)),
+                "last": .string(Self.utc(row.last)),
+            ]
+        }
+    }
+
+    /// Every answer of a site to the plan.
+    private var approvals: [JSONValue] {
+        report.people.answers.map { answer in
+            [
+                "site": .string(answer.site.name), "answer": .string(answer.status),
+                "time": .string(Self.utc(answer.commit.time)), "commit": .string(answer.commit.id.hex),
+                "signer": .string(answer.signer.role), "key": answer.signer.key.map { .string($0) } ?? .null,
+            ]
+        }
     }
 
     private var details: JSONValue {

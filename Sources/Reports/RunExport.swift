@@ -1,11 +1,12 @@
 // RunExport: a run as a folder that other tools accept: the files as committed, a Workflow Run RO-Crate that describes them, and an
-// in-toto statement about the adapter. Read from the ledger alone, so that the same ledger gives the same bytes.
+// in-toto statement about the adapter, signed on request. Read from the ledger alone, so that the same ledger gives the same bytes.
 
 import Digests
 import Faults
 import Federation
 import Foundation
 import GitLedger
+import Identities
 import LocalFiles
 import RunRecords
 import Workflows
@@ -23,6 +24,9 @@ public struct RunExport {
     static let crate = "ro-crate-metadata.json"
     static let statement = "provenance.intoto.json"
     static let readme = "README.md"
+    /// Of a signed export: the statement in its envelope, and the public key that signed it.
+    static let envelope = "provenance.intoto.jsonl"
+    static let publicKey = "provenance.pub.pem"
 
     let report: RunReport
     let run: RunName
@@ -30,13 +34,21 @@ public struct RunExport {
     let committed: [ExportedFile]
     /// What the person states about the right to use the run; a URL or a phrase.
     let license: String
+    /// Who signs the statement; nil where nobody was asked to.
+    private let key: SSHPrivateKey?
 
     package var plan: Plan { report.plan }
 
-    /// Reads a finished or unfinished run. Throws `run.missing`, or what is wrong with a record.
-    public init(run: RunName, ledger: Ledger, license: String) throws(Fault) {
+    /// Reads a finished or unfinished run. With a key the statement is signed too. Throws `run.missing`, `keys.not-allowed` for a key that the
+    /// ledger's own list does not allow as a coordinator now, or what is wrong with a record.
+    public init(run: RunName, ledger: Ledger, license: String, key: SSHPrivateKey? = nil) throws(Fault) {
         self.run = run
         self.license = license
+        self.key = key
+        if let key, let signers = try Identities.read(ledger)?.signers {
+            let now = Int64(Date().timeIntervalSince1970)
+            if let flaw = signers.flaw(of: key.publicKey, for: [.coordinator], at: now) { throw .notAllowed(flaw) }
+        }
         report = try RunReport(run: run, ledger: ledger)
         let tip = try CommittedPlan(of: run, in: ledger).tip
         var files: [ExportedFile] = []
@@ -49,23 +61,36 @@ public struct RunExport {
         committed = files
     }
 
-    /// Every file of the folder with its path in it.
-    public var files: [(path: String, bytes: [UInt8])] {
-        committed.map { ($0.path, $0.bytes) } + [
-            (Self.readme, readmeText),
-            (Self.statement, statementJSON.canonical), (Self.crate, crateJSON(statementJSON.canonical).canonical),
-        ]
+    /// Every file of the folder with its path in it. Throws `keys.not-signed`.
+    public func files() throws(Fault) -> [(path: String, bytes: [UInt8])] {
+        let statement = statementJSON.canonical
+        var made: [(path: String, bytes: [UInt8])] = [(Self.readme, readmeText), (Self.statement, statement)]
+        if let key {
+            made.append((Self.envelope, try SignedStatement(statement, by: key).envelope))
+            made.append((Self.publicKey, Array(key.publicKey.pem.utf8)))
+        }
+        return committed.map { ($0.path, $0.bytes) } + made + [(Self.crate, crateJSON(made).canonical)]
     }
 
-    /// Writes the folder, which must be new or empty. Throws `export.not-empty`, `work.not-writable`.
-    public func write(to folder: String) throws(Fault) {
+    /// Writes the folder, which must be new or empty; gives how many files and bytes. Throws `export.not-empty`, `export.not-writable`.
+    public func write(to folder: String) throws(Fault) -> (files: Int, bytes: Int) {
         let found = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         guard found.isEmpty else {
             throw Fault(
                 .usage, "export.not-empty", "the folder holds \(found.count) entries", at: Place(file: folder),
                 mend: "Name a new or an empty folder.")
         }
-        for file in files { try LocalFile.write(file.bytes, to: "\(folder)/\(file.path)") }
+        let files = try files()
+        for file in files {
+            do {
+                try LocalFile.write(file.bytes, to: "\(folder)/\(file.path)", for: .everyone)
+            } catch {
+                throw Fault(
+                    .failed, "export.not-writable", error.what, at: Place(file: folder),
+                    mend: "Free space there, or name another folder.")
+            }
+        }
+        return (files.count, files.reduce(0) { $0 + $1.bytes.count })
     }
 
     /// What the folder is, for a reader who finds it without context.
@@ -80,11 +105,21 @@ public struct RunExport {
             - `rounds/`: the record of every step, as committed.
             - `adapter.safetensors`: the published global adapter, where a round has published one.
             - `ro-crate-metadata.json`: all of this as a Workflow Run RO-Crate.
-            - `provenance.intoto.json`: an in-toto statement about the adapter, with a SLSA provenance predicate. It is not signed.
+            - `provenance.intoto.json`: an in-toto statement about the adapter, with a SLSA provenance predicate.
+            \(signingText)
 
             No text of a note is in it. Check the run with `medrounds verify \(run)` where the ledger is.
 
             """.utf8)
+    }
+
+    private var signingText: String {
+        guard let key else { return "  It is not signed here; `medrounds export --key FILE` signs it." }
+        return """
+            - `provenance.intoto.jsonl`: the same statement in a DSSE envelope, signed with Ed25519 by \(key.publicKey.fingerprint).
+            - `provenance.pub.pem`: that public key. Compare it with one that you got in another way: a key that lies beside what it signed
+              proves nothing by itself.
+            """
     }
 
     /// When the first and the last commit of the run were made, in UTC.

@@ -53,9 +53,6 @@ extension RunReport {
             ("template", "<code>\(inputs.templateDigest.hex)</code>"),
             ("tokenizer", "<code>\(inputs.tokenizerDigest.hex)</code>"),
         ]
-        if !plan.overrides.isEmpty {
-            items.append(("overrides", HTML(plan.overrides.map { "<code>--set \($0)</code><br>" })))
-        }
         let timings = records.filter { $0.key.hasSuffix("/timing.json") }.map(\.value)
         let processors = Set(timings.compactMap { $0["processor"]?.text }).sorted()
         let threads = Set(timings.compactMap { $0["threads"]?.int }).sorted().map(String.init)
@@ -70,7 +67,7 @@ extension RunReport {
         let rows = inputs.datasets.map { set -> [HTML] in
             let labels = set.labels.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
             return [
-                "\(set.owner)", "\(set.role.rawValue)", "\(set.documents)", "\(set.records)",
+                "\(set.owner)", "\(set.role.rawValue)", "\(set.path)", "\(set.documents)", "\(set.records)",
                 "<code>\(String(set.commitment.hex.prefix(12)))</code>", "\(labels)",
             ]
         }
@@ -79,25 +76,26 @@ extension RunReport {
             <h2>Environment</h2>
             <dl>\(list)</dl>
             <h3>Notes, as counts and commitments</h3>
-            \(HTML.table(["owner", "use", "documents", "records", "commitment", "labels"], numeric: [2, 3], rows))
+            \(HTML.table(["owner", "use", "path", "documents", "records", "commitment", "labels"], numeric: [3, 4], rows))
             </section>
             """
     }
 
     var history: HTML {
-        // By time; commits of the same second are in the order of the history.
-        let ordered = commits.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
-        let rows = ordered.map { _, commit -> [HTML] in
-            [
+        let isSigned = commits.contains { $0.signature != nil }
+        let rows = commits.map { commit -> [HTML] in
+            var cells: [HTML] = [
                 "<code>\(String(commit.id.hex.prefix(9)))</code>",
                 "<span class=\"soft\">\(Self.utc(commit.time))</span>",
                 "\(commit.subject)",
             ]
+            if isSigned { cells.append("\(people.signer(of: commit.id).role)") }
+            return cells
         }
         return """
             <section>
             <h2>Every commit</h2>
-            \(HTML.table(["commit", "time (UTC)", "what"], rows))
+            \(HTML.table(["commit", "time (UTC)", "what"] + (isSigned ? ["signed by"] : []), rows))
             </section>
             """
     }
@@ -144,7 +142,7 @@ extension RunReport {
     }
 
     /// Seconds since 1970 as `2026-11-24 12:00:00`.
-    private static func utc(_ seconds: Int64) -> String {
+    static func utc(_ seconds: Int64) -> String {
         let text = ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: TimeInterval(seconds)))
         return text.replacingOccurrences(of: "T", with: " ").replacingOccurrences(of: "Z", with: "")
     }

@@ -8,7 +8,10 @@ import Workflows
 
 extension RunReport {
     var sections: [HTML] {
-        [head, federation, losses, weights, scores, bytes, checks, environment, history, glossary, foot]
+        [
+            head, federation, losses, weights, scores, bytes, checks, signatures, environment, settings, history,
+            glossary, foot,
+        ]
     }
 
     // MARK: Summary
@@ -77,6 +80,7 @@ extension RunReport {
         return """
             <section>
             <h2>Federation</h2>
+            \(plan.inputs.leftOut.map { "<p class=\"bad\">\($0.site.name) takes no part: \($0.words) when the run began.</p>" as HTML })
             <p>Each site trains on its own notes and sends an adapter, never a note. The coordinator averages the adapters and gives the mean back. Lines are as thick as the weights of the last round.</p>
             <figure class="wide">\(ReportCharts.federation(
                 sites: drawn, coordinator: validation > 0 ? "\(validation) val. records" : "averages",
@@ -212,13 +216,16 @@ extension RunReport {
         }
         let hasRelations = summary.cohorts.contains { $0.relations != nil }
         let columns =
-            ["round", "cohort", "strict F1", "95% interval", "lenient F1"] + (hasRelations ? ["relations"] : [])
+            ["round", "cohort", "precision", "recall", "strict F1", "95% interval", "lenient F1", "whole words"]
+            + (hasRelations ? ["relations"] : [])
         let rows = summary.cohorts.map { row -> [HTML] in
             let interval = Self.card(row.record, ["scores"]).flatMap(Self.interval)
             let range = interval.map { "\(Figures.fixed($0.low, 3))–\(Figures.fixed($0.high, 3))" } ?? "–"
             var cells: [HTML] = [
-                row.round == 0 ? "base" : "\(row.round)", "\(row.cohort)", "\(Self.fixed(row.strict))", "\(range)",
-                "\(Self.fixed(row.lenient))",
+                row.round == 0 ? "base" : "\(row.round)", "\(row.cohort)",
+                "\(Self.fixed(row.strictParts?.precision))", "\(Self.fixed(row.strictParts?.recall))",
+                "\(Self.fixed(row.strict))", "\(range)",
+                "\(Self.fixed(row.lenient))", "\(Self.fixed(row.wholeWords?.strict))",
             ]
             if hasRelations { cells.append("\(Self.fixed(row.relations?.strict))") }
             return cells
@@ -226,9 +233,10 @@ extension RunReport {
         return """
             <section>
             <h2>F1 by type</h2>
-            <p>Filled: strict F1, also in figures. Open: lenient F1. Bar: 95% interval of strict micro F1, documents resampled. Small grey dots: earlier rounds. Few records make wide intervals.</p>
+            <p>Filled: strict F1, also in figures. Open: lenient F1. Bar: 95% interval of strict micro F1, documents resampled. Small grey dots: earlier rounds. Few records make wide intervals. Precision and recall are those of the strict F1; whole words is the strict F1 of the same answers once each mention is moved to whole words and loses final punctuation.</p>
             <div class="panels">\(figures)</div>
-            \(HTML.table(columns, numeric: [0, 2, 3, 4, 5], rows))
+            \(HTML.table(columns, numeric: [0, 2, 3, 4, 6, 7, 8], rows))
+            \(summary.reasonsForNothing.map { "<p class=\"bad\">\($0)</p>" as HTML })
             </section>
             """
     }

@@ -13,7 +13,10 @@ import Workflows
 public struct RunReport {
     let summary: RunSummary
     let verification: VerificationReport
+    /// Every commit of the run in the order of its steps, the sites' answers among them.
     let commits: [CommitRecord]
+    /// Who approved and who signed.
+    let people: RunPeople
     /// Every record.json and timing.json below rounds/, by path.
     let records: [String: JSONValue]
     /// Every file below rounds/ with its bytes, in path order.
@@ -28,7 +31,7 @@ public struct RunReport {
     public init(run: RunName, ledger: Ledger) throws(Fault) {
         summary = try RunSummary(run: run, ledger: ledger)
         verification = try Verifier(run: run, ledger: ledger).report()
-        commits = try RunHistory.commits(of: run, ledger: ledger)
+        (commits, people) = try RunHistory.inOrder(of: run, ledger: ledger)
         let committed = try CommittedPlan(of: run, in: ledger)
         var records: [String: JSONValue] = [:]
         var sizes: [String: Int] = [:]

@@ -26,6 +26,8 @@ public struct RunSummary: Sendable {
         public var interval: (low: Double, high: Double)?
         /// Bytes uploaded.
         public var bytes: Int?
+        /// Optimiser steps; nil where training failed.
+        public var steps: Int?
         /// Why the site was left out.
         public var leftOut: String?
     }
@@ -42,6 +44,10 @@ public struct RunSummary: Sendable {
         public var strict: Double?
         /// Lenient micro F1 of mentions.
         public var lenient: Double?
+        /// Both micro F1 with mentions moved to whole words and without final punctuation.
+        public var wholeWords: (strict: Double, lenient: Double)?
+        /// Precision and recall behind the strict micro F1 of mentions.
+        public var strictParts: (precision: Double, recall: Double)?
         /// The same for pairs of head and modifier, where the cohort asks for relations.
         public var relations: (strict: Double, lenient: Double)?
         /// The evaluation's record.
@@ -54,6 +60,11 @@ public struct RunSummary: Sendable {
                 return (try micro.object("strict").double("f1"), try micro.object("lenient").double("f1"))
             }
             let mentions = record["scores"] == nil ? nil : try f1(record.object("scores"))
+            if record["scores"] != nil {
+                let micro = try record.object("scores").object("micro").object("strict")
+                strictParts = (try micro.double("precision"), try micro.double("recall"))
+            }
+            if record["whole_words"] != nil { wholeWords = try f1(record.object("whole_words").object("scores")) }
             self.round = round
             self.cohort = cohort
             self.records = try record.int("records")
@@ -84,6 +95,8 @@ public struct RunSummary: Sendable {
 
     /// Whether the commit at the tip has a signature; only verify checks whether it and all others are valid.
     public var isSigned: Bool
+    /// When that commit was made, in seconds since 1970.
+    public var time: Int64
 
     /// Reads a run. Throws `run.missing`, or what is wrong with a record.
     public init(run: RunName, ledger: Ledger) throws(Fault) {
@@ -92,7 +105,9 @@ public struct RunSummary: Sendable {
         self.run = run
         self.tip = tip.hex
         self.plan = committed.plan
-        self.isSigned = try ledger.read(tip).signature != nil
+        let last = try ledger.read(tip)
+        self.isSigned = last.signature != nil
+        self.time = last.time
         self.steps = (try ledger.firstParents(from: tip).count, RunTable.mainLine(plan.declaration).count)
         self.sites = []
         self.cohorts = []
@@ -143,6 +158,7 @@ public struct RunSummary: Sendable {
         if try train.text("status") == "done" {
             let loss = try train.object("loss")
             row.loss = (try loss.double("first_tenth"), try loss.double("last_tenth"))
+            row.steps = try train.int("steps")
         }
         row.bytes = upload?["bytes"]?.int
         row.validationLoss = try score?.list("scores").first { $0["site"]?.text == site.name }?["loss"]?.double
@@ -159,7 +175,17 @@ public struct RunSummary: Sendable {
     public var json: JSONValue {
         [
             "run": .string(run.name), "tip": .string(tip), "workflow": .string(plan.declaration.name),
-            "signed": .bool(isSigned),
+            "signed": .bool(isSigned), "last_commit": .string(RunExport.utc(time)),
+            "rule": plan.declaration.aggregation.map { .string($0.name) } ?? .null,
+            "rank": .integer(Int64(plan.declaration.adapter.rank)),
+            "left_out": .array(
+                plan.inputs.leftOut.map {
+                    [
+                        "site": .string($0.site.name), "reason": .string($0.reason),
+                        "documents": .integer(Int64($0.documents)),
+                    ]
+                }),
+            "overrides": .array(plan.overrides.map { .string($0) }),
             "seed": .string(String(plan.declaration.seed)),
             "steps": ["done": .integer(Int64(steps.done)), "planned": .integer(Int64(steps.planned))],
             "sites": .array(
@@ -175,6 +201,7 @@ public struct RunSummary: Sendable {
                     if let loss = row.validationLoss { members["validation_loss"] = .number(loss) }
                     if let weight = row.weight { members["weight"] = .number(weight) }
                     if let bytes = row.bytes { members["bytes"] = .integer(Int64(bytes)) }
+                    if let steps = row.steps { members["steps"] = .integer(Int64(steps)) }
                     if let reason = row.leftOut { members["left_out"] = .string(reason) }
                     return .object(members)
                 }),
@@ -185,7 +212,15 @@ public struct RunSummary: Sendable {
                         "records": .integer(Int64(row.records)),
                     ]
                     if let strict = row.strict { members["strict_f1"] = .number(strict) }
+                    if let parts = row.strictParts {
+                        members["strict_precision"] = .number(parts.precision)
+                        members["strict_recall"] = .number(parts.recall)
+                    }
                     if let lenient = row.lenient { members["lenient_f1"] = .number(lenient) }
+                    if let whole = row.wholeWords {
+                        members["whole_words_strict_f1"] = .number(whole.strict)
+                        members["whole_words_lenient_f1"] = .number(whole.lenient)
+                    }
                     if let relations = row.relations {
                         members["relations_strict_f1"] = .number(relations.strict)
                         members["relations_lenient_f1"] = .number(relations.lenient)

@@ -20,6 +20,8 @@ public enum Approval {
         public var previous: RunName?
         /// What changed since then, one line each; every setting where it never did.
         public var changes: [String]
+        /// The plan in a few lines, with the site's own notes.
+        public var brief: [String]
     }
 
     /// What the site is asked: the plan and what changed in it since the site's last approval. Throws `approve.no-such-site`.
@@ -34,7 +36,8 @@ public enum Approval {
         return Question(
             plan: Digest.sha256(committed.bytes), previous: last?.run,
             changes: last.map { committed.plan.differences(from: $0.plan) }
-                ?? committed.plan.rows.map { "\($0.key): \($0.value)" })
+                ?? committed.plan.rows.map { "\($0.key): \($0.value)" },
+            brief: PlanBrief.lines(committed.plan, site: site))
     }
 
     /// Commits the site's answer, signed. Throws `keys.not-allowed` for a key that may not answer for the site.
@@ -81,14 +84,23 @@ public enum Approval {
                 "; since its approval of \($0): "
                     + (question.changes.isEmpty ? "nothing changed" : question.changes.joined(separator: "; "))
             } ?? "; it never approved one of this workflow"
-        let what =
+        var what =
             answers.isEmpty
-            ? "\(site) has not approved the plan \(digest.hex.prefix(12))\(since)"
+            ? "\(site) has not approved the plan \(digest.hex.prefix(12)) of \(run)\(since)"
             : "\(site) has withdrawn its approval"
+        // Who else is missing is told at once.
+        var missing: [SiteID] = []
+        for other in plan.declaration.sites.map(\.id) where other != site {
+            if try self.answers(run, other, plan: digest, signers, ledger).answers.last?.approves != true {
+                missing.append(other)
+            }
+        }
+        if !missing.isEmpty { what += "; missing too: \(missing.map(\.name).joined(separator: ", "))" }
         throw Fault(
-            .failed, "run.not-approved", what, at: Place(commit: LineRef.answers(run, site).ref),
-            mend: "At the site: medrounds approve \(run) --site \(site). Then go on with --resume.", cause: .notApproved
-        )
+            .failed, "run.not-approved", what,
+            mend:
+                "At each site: medrounds approve \(run) --site \(missing.isEmpty ? site.name : "NAME"). Then go on with --resume.",
+            cause: .notApproved)
     }
 
     /// The answers a site gave in a run, the oldest first, and what is wrong with their commits.

@@ -5,7 +5,7 @@ import Federation
 import GitLedger
 import Workflows
 
-/// A run in one line: its plan and how far it is; no record is read.
+/// A run in one line: its plan, how far it is, when it went on last and what came of it. Only evaluations are read.
 public struct RunOverview: Sendable {
     /// The commit the main line stands at, 40 hexadecimal digits.
     public let tip: String
@@ -13,6 +13,10 @@ public struct RunOverview: Sendable {
     public let plan: Plan
     /// Main-line steps done and planned.
     public let steps: (done: Int, planned: Int)
+    /// When the last commit of the main line was made, in seconds since 1970.
+    public let time: Int64
+    /// The highest strict F1 of mentions in any evaluation, or of relations where no mentions were asked for; nil before the first.
+    public let bestStrict: Double?
 
     /// Reads a run. Throws `run.missing`, or what is wrong with its plan or its commits.
     public init(run: RunName, ledger: Ledger) throws(Fault) {
@@ -22,6 +26,15 @@ public struct RunOverview: Sendable {
         steps = (
             try ledger.firstParents(from: committed.tip).count, RunTable.mainLine(plan.declaration).count
         )
+        time = try ledger.read(committed.tip).time
+        var best: Double?
+        for step in RunTable.mainLine(plan.declaration) where step.kind == .evaluate {
+            guard let bytes = try ledger.file(step.record, of: committed.tip) else { continue }
+            let record = try JSONValue(parsing: bytes, at: Place(file: step.record, commit: tip))
+            let card = record["scores"] ?? record["relation_scores"]?["pairs"]
+            if let f1 = card?["micro"]?["strict"]?["f1"]?.double { best = max(best ?? f1, f1) }
+        }
+        bestStrict = best
     }
 }
 
@@ -31,6 +44,26 @@ public enum RunHistory {
     public static func commits(of run: RunName, ledger: Ledger) throws(Fault) -> [CommitRecord] {
         let committed = try CommittedPlan(of: run, in: ledger)
         return try ledger.ancestry(of: committed.tips(of: run, in: ledger))
+    }
+
+    /// The commits of a run, its sites' answers among them, in the order of the steps: by time, and those of one second by round and step.
+    public static func inOrder(
+        of run: RunName, ledger: Ledger
+    ) throws(Fault) -> (commits: [CommitRecord], people: RunPeople) {
+        let committed = try CommittedPlan(of: run, in: ledger)
+        let commits = try ledger.ancestry(of: committed.tips(of: run, in: ledger))
+        let people = try RunPeople(of: committed, commits: commits, ledger: ledger)
+        return (ordered(commits + people.answers.map(\.commit)), people)
+    }
+
+    /// By time; those of one second by round, then step, then as given.
+    package static func ordered(_ commits: [CommitRecord]) -> [CommitRecord] {
+        func key(_ index: Int, _ commit: CommitRecord) -> (Int64, Int, Int, Int) {
+            // An answer belongs before the first round, whatever comes of it.
+            let kind = commit.kind.flatMap { StepKind.allCases.firstIndex(of: $0) } ?? StepKind.allCases.count
+            return (commit.time, commit.round ?? 0, kind, index)
+        }
+        return commits.enumerated().sorted { key($0.offset, $0.element) < key($1.offset, $1.element) }.map(\.element)
     }
 
     /// The records of one round by path, those of sites not yet merged included.

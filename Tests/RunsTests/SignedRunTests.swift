@@ -115,7 +115,7 @@ import Testing
         }
         #expect(try run("--name", "tiny-1", "--resume").code == 0)
         let verify = try federation.medrounds("verify", "tiny-1")
-        #expect(verify.code == 0 && verify.out.contains("2 of 2 sites answered"), "\(verify.out)")
+        #expect(verify.code == 0 && verify.out.contains("2 of 2 sites approved"), "\(verify.out)")
 
         let changed = try run("--set", "adapter.rank=3")
         #expect(changed.err.contains("adapter.rank: 2 -> 3"), "\(changed.err)")
