@@ -10,9 +10,13 @@ extension Fault {
             mend: "Choose another --name, leave it out for the next free number, or go on with it by --resume.")
     }
     static func planChanged(_ run: RunName, _ differences: [String]) -> Fault {
+        // What a setting changes in its turn, such as every commitment of a draw by another seed, is no news.
+        let settings = differences.filter { !$0.hasPrefix("inputs.") && !$0.hasPrefix("overrides") }
+        let told = settings.isEmpty ? differences : settings
+        let rest = told.count > 12 ? "; and \(told.count - 12) more" : ""
         let listed =
-            differences.isEmpty
-            ? "the committed plan was written by another version" : differences.joined(separator: "; ")
+            told.isEmpty
+            ? "the committed plan was written by another version" : told.prefix(12).joined(separator: "; ") + rest
         return Fault(
             .usage, "run.plan-changed", "the plan changed since \(run) began: \(listed)",
             mend: "Undo the change, or start a new run without --resume.")

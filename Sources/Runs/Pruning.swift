@@ -14,6 +14,8 @@ public struct Pruning: Sendable {
     public let blobs: Set<ObjectID>
     /// By run: how many rounds lose their adapters.
     public let rounds: [(run: RunName, rounds: Int)]
+    /// How many adapters of those rounds stay, because a kept round or another run has the same content.
+    public let shared: Int
 
     /// Chooses the uploads of every aggregated round but the last `keep` of each run, or of one run, and the global adapters from which
     /// none of the kept rounds starts. What any run still needs stays. Throws the ledger's faults and `run.missing`.
@@ -52,19 +54,31 @@ public struct Pruning: Sendable {
             if first > 0 { rounds.append((run, first)) }
         }
         blobs = old.subtracting(kept)
+        shared = old.count - blobs.count
         self.rounds = rounds
     }
 
     /// Lists the contents on the ledger's line of pruned contents, signed where there is a key, then removes them. Gives how many were
     /// still there, and their bytes. Throws `ledger.packed` before anything changed.
-    public func apply(to ledger: Ledger, key: SSHPrivateKey?) throws(Fault) -> (count: Int, bytes: Int) {
+    /// Throws `ledger.kept` too while a run of the ledger is under way on this machine, by `workspace`.
+    public func apply(
+        to ledger: Ledger, key: SSHPrivateKey?, workspace: Workspace
+    ) throws(Fault) -> (count: Int, bytes: Int) {
         let total = blobs.count
         if let key, let signers = try Identities.read(ledger)?.signers,
             let flaw = signers.flaw(of: key.publicKey, for: [.coordinator], at: Int64(Date().timeIntervalSince1970))
         {
             throw .notAllowed(flaw)
         }
-        return try ledger.prune(blobs) { (before, list) throws(Fault) -> CommitDraft in
+        let check = { () throws(Fault) in
+            for run in try ledger.runs() {
+                guard let process = RunLock.holder(of: run, workspace: workspace) else { continue }
+                throw Fault(
+                    .ledger, "ledger.kept", "\(run) is under way (pid \(process)): nothing is pruned now",
+                    at: Place(file: workspace.ledger), mend: "Prune when the run has ended.")
+            }
+        }
+        return try ledger.prune(blobs, unless: check) { (before, list) throws(Fault) -> CommitDraft in
             var time = Int64(Date().timeIntervalSince1970)
             if let before { time = max(time, try ledger.read(before).time) }
             var draft = CommitDraft(

@@ -40,9 +40,7 @@ public final class Runner {
     public static func begin(
         _ context: RunContext, name: RunName?, ledger: Ledger, workspace: Workspace, keys: SigningKeys? = nil
     ) throws(Fault) -> Runner {
-        if context.plan.declaration.signing == .required && keys == nil {
-            throw .runUnsigned("the workflow requires signatures")
-        }
+        try checkSigning(context, keys)
         let chosen: RunName
         if let name {
             try checkFree(name, in: ledger)
@@ -65,6 +63,13 @@ public final class Runner {
         _ = try ledger.commit(try runner.sealed(draft))
         context.report(.opened(run: chosen, plan: runner.planDigest, done: 0))
         return runner
+    }
+
+    /// Throws `run.unsigned` where the workflow requires signatures and there are no keys.
+    public static func checkSigning(_ context: RunContext, _ keys: SigningKeys?) throws(Fault) {
+        if context.plan.declaration.signing == .required && keys == nil {
+            throw .runUnsigned("the workflow requires signatures")
+        }
     }
 
     /// Throws `run.exists` for a name that is taken.

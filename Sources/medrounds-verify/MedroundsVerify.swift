@@ -9,7 +9,13 @@ struct MedroundsVerify: ParsableCommand {
         commandName: "medrounds-verify",
         abstract: "Check, read and export the runs of a ledger: no model, notes or network needed.",
         discussion: """
-            Exit codes: 0 done, 1 failed, 2 usage, 4 ledger unreadable, 5 verification mismatch, 70 bug.
+            Exit codes:
+              0   done
+              1   failed
+              2   usage
+              4   ledger unreadable
+              5   verification mismatch
+              70  bug
             """,
         version: EngineVersion.text,
         subcommands: [

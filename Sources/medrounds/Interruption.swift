@@ -8,15 +8,17 @@ import Synchronization
 private let interrupted = Atomic<Int>(0)
 
 enum Interruption {
-    /// Takes over SIGINT and SIGTERM.
+    /// Takes over SIGINT, SIGTERM and SIGHUP, which a lost connection sends.
     static func watch() {
         signal(SIGINT, handleInterruption)
         signal(SIGTERM, handleInterruption)
+        signal(SIGHUP, handleInterruption)
         // A parent may hand down a mask that blocks them, as threads of a dispatch pool do.
         var signals = sigset_t()
         sigemptyset(&signals)
         sigaddset(&signals, SIGINT)
         sigaddset(&signals, SIGTERM)
+        sigaddset(&signals, SIGHUP)
         pthread_sigmask(Int32(SIG_UNBLOCK), &signals, nil)
     }
 

@@ -13,8 +13,20 @@ struct Medrounds: ParsableCommand {
         commandName: "medrounds",
         abstract: "Federated LoRA over hospitals as files: declare it, run it, audit it, replay it.",
         discussion: """
-            Exit codes: 0 done, 1 failed, 2 usage, 3 workflow invalid, 4 data, model or ledger unreadable,
-            5 verification or replay mismatch, 70 bug, 130 interrupted.
+            Exit codes:
+              0    done
+              1    failed
+              2    usage
+              3    workflow invalid
+              4    data, model or ledger unreadable
+              5    verification or replay mismatch
+              70   bug
+              130  interrupted
+
+            Examples:
+              medrounds init notes
+              medrounds run workflows/quickstart.yaml
+              medrounds verify quickstart-1
             """,
         version: EngineVersion.text,
         subcommands: [

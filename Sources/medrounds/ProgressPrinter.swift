@@ -26,7 +26,7 @@ final class ProgressPrinter {
             console.status(label)
         case .progressed(let done, let total, let unit, let detail):
             let line =
-                "\(label): \(done)/\(total) \(unit), \(rate(done, total, unit))\(detail.isEmpty ? "" : ", \(detail)")"
+                "\(label): \(done)/\(total), \(rate(done, total, unit))\(detail.isEmpty ? "" : ", \(detail)")"
             console.status(line)
             // Where lines are kept, one every ten seconds is enough to see that it lives.
             if !console.isTerminal, ContinuousClock.now - lastPlain > .seconds(10) {
@@ -49,6 +49,6 @@ final class ProgressPrinter {
         guard done > 0, seconds > 0.05 else { return "starting" }
         let speed = Double(done) / seconds
         return
-            "\(Figures.fixed(speed, speed < 10 ? 1 : 0)) \(unit)/s, \(Figures.seconds(Double(total - done) / speed)) left"
+            "\(Figures.seconds(Double(total - done) / speed)) left, \(Figures.fixed(speed, speed < 10 ? 1 : 0)) \(unit)/s"
     }
 }

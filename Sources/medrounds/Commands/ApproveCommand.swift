@@ -21,8 +21,12 @@ struct ApproveCommand: ParsableCommand {
         help: ArgumentHelp(
             "The private key (default: the site's in the keys folder, else its approver's).", valueName: "path"))
     var key: String?
-    @Flag(help: "Only show what is asked: the plan's digest and what changed since the site's last approval.")
+    @Flag(help: "Only show what is asked: the plan in short and what changed since the site's last approval.")
     var show = false
+    @Flag(help: "Print every setting of the plan too.")
+    var all = false
+    @Flag(help: "Sign without the question that is asked on a terminal.")
+    var yes = false
     @Flag(help: "Take an approval back: the site trains no further step.")
     var withdraw = false
     @OptionGroup var place: KeyPlace
@@ -33,19 +37,29 @@ struct ApproveCommand: ParsableCommand {
         guard let site = SiteID(site) else { throw ValidationError("\"\(site)\" is no site name.") }
         let question = try Approval.question(of: name, site: site, ledger: ledger)
         Console.result("plan \(question.plan.hex) of \(name)")
+        question.brief.forEach { Console.result("  \($0)") }
         if let previous = question.previous {
             Console.result(
                 "since the approval of \(previous): \(question.changes.isEmpty ? "nothing changed" : "")")
+            question.changes.forEach { Console.result("  \($0)") }
         } else {
-            Console.result("never approved before; every setting:")
+            Console.result("never approved before\(all ? "; every setting:" : "; --all prints every setting")")
+            if all { question.changes.forEach { Console.result("  \($0)") } }
         }
-        question.changes.forEach { Console.result("  \($0)") }
         if show { return }
+        guard try confirmed(site) else { return Console.result("not signed") }
         let own = [SignerRole.site(site), .approver(site)].map { "\(place.folder)/\($0.fileName)" }
         let path = key ?? own.first { FileManager.default.fileExists(atPath: $0) } ?? own[0]
         let commit = try Approval.give(
             name, site: site, approves: !withdraw, key: SSHPrivateKey(reading: path), ledger: ledger)
         Console.result("\(commit.hex.prefix(9)) \(withdraw ? "withdrawn" : "approved") for \(site)")
+    }
+
+    /// Asks a person at a terminal; a script has decided already.
+    private func confirmed(_ site: SiteID) throws -> Bool {
+        guard !yes, isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return true }
+        Console.text("\(withdraw ? "Take the approval back" : "Sign this plan") for \(site)? [y/N] ")
+        return ["y", "yes"].contains(readLine()?.lowercased() ?? "")
     }
 }
 

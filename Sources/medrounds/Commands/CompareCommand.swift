@@ -15,6 +15,11 @@ struct CompareCommand: ParsableCommand {
         discussion: """
             Intervals and differences come from documents drawn anew with the workflow's seed; they need the ledger alone.
             A difference stands only where both runs scored the same records. p is the share of resamples without a gain.
+            precision and recall are those of the strict F1.
+
+            Examples:
+              medrounds compare plain-1 plus-1 plus-2
+              medrounds compare plain-1 plus-1 --csv > scores.csv
             """)
 
     @Argument(help: ArgumentHelp("The runs; the first is what the others are compared with.", valueName: "run"))
@@ -22,6 +27,16 @@ struct CompareCommand: ParsableCommand {
     @OptionGroup var place: PlaceOptions
     @Flag(help: "Print a Markdown table of a row a run and a column a cohort.")
     var markdown = false
+    @Flag(help: "Print JSON.")
+    var json = false
+    @Flag(help: "Print comma-separated values, a row a run, cohort and task.")
+    var csv = false
+
+    func validate() throws {
+        if [markdown, json, csv].count(where: { $0 }) > 1 {
+            throw ValidationError("--markdown, --json and --csv exclude each other.")
+        }
+    }
 
     func run() throws {
         let names = try runs.map(runName)
@@ -32,18 +47,29 @@ struct CompareCommand: ParsableCommand {
             }
             return
         }
+        if json { return Console.result(raw: comparison.json.canonical) }
+        if csv { return Console.result(raw: Array(comparison.csv.utf8)) }
         var table = Table(
-            "cohort", "task", "run", "strict F1", "95%", "difference", "95%", "p", "lenient F1", "95%")
+            "cohort", "task", "run", "precision", "recall", "strict F1", "95%", "difference", "95%", "p", "lenient F1",
+            "95%")
         for cell in comparison.cells {
             let difference = cell.strict.difference
             table.add(
-                cell.cohort, cell.task.rawValue, cell.run.name, Figures.fixed(cell.strict.f1, 3),
+                cell.cohort, cell.task.rawValue, cell.run.name, Figures.fixed(cell.strict.precision, 3),
+                Figures.fixed(cell.strict.recall, 3), Figures.fixed(cell.strict.f1, 3),
                 Self.words(cell.strict.interval), difference.map { Figures.fixed($0.observed, 3) } ?? "-",
                 difference.map { Self.words($0.interval) } ?? "-",
                 difference.map { Figures.fixed($0.noBetter, 3) } ?? "-", Figures.fixed(cell.lenient.f1, 3),
                 Self.words(cell.lenient.interval))
         }
         table.lines.forEach(Console.result)
+        guard comparison.cells.contains(where: { $0.run != names.first }) else { return }
+        Console.result("difference: strict F1 less that of \(names[0]); p: the share of resamples without a gain")
+        if comparison.hasUnpaired {
+            Console.result(
+                "-: the run scored other records than \(names[0]) (another seed, limit or corpus), so that no difference can be taken"
+            )
+        }
     }
 
     private func printTable(_ comparison: ScoreComparison, _ names: [RunName], _ task: ExtractionTask) {

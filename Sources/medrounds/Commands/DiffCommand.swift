@@ -19,6 +19,8 @@ struct DiffCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("RUN or RUN@ROUND.", valueName: "right"))
     var right: String
     @OptionGroup var place: PlaceOptions
+    @Flag(help: "Print the difference of the adapters layer by layer.")
+    var layers = false
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -34,11 +36,12 @@ struct DiffCommand: ParsableCommand {
         if json {
             Console.result(raw: comparison.json.canonical)
         } else {
-            Self.lines(comparison).forEach(Console.result)
+            lines(comparison).forEach(Console.result)
         }
     }
 
-    private static func lines(_ comparison: RunComparison) -> [String] {
+    private func lines(_ comparison: RunComparison) -> [String] {
+        func number(_ value: Double) -> String { Self.number(value) }
         let names = (comparison.left.description, comparison.right.description)
         var lines = ["plan"]
         lines += comparison.plan.isEmpty ? ["  the same"] : comparison.plan.map { "  \($0)" }
@@ -67,11 +70,18 @@ struct DiffCommand: ParsableCommand {
         default: lines.append("  one side has none")
         }
         guard !comparison.layers.isEmpty, comparison.adapters.left != comparison.adapters.right else { return lines }
+        func whole(_ norm: (LayerNorms) -> Double) -> Double {
+            comparison.layers.reduce(0) { $0 + norm($1) * norm($1) }.squareRoot()
+        }
+        let (left, right, difference) = (whole(\.left), whole(\.right), whole(\.difference))
+        lines.append(
+            "  norm of the weight change (alpha / rank) B A: \(number(left)) and \(number(right)); of the difference \(number(difference))"
+                + (left > 0 ? ", \(Figures.fixed(100 * difference / left, 1))% of the first" : ""))
+        guard layers else { return lines + ["  --layers prints it layer by layer"] }
         var table = Table("layer", names.0, names.1, "difference")
         for row in comparison.layers {
             table.add(String(row.layer), number(row.left), number(row.right), number(row.difference))
         }
-        lines.append("  norms of the weight change (alpha / rank) B A")
         lines += table.lines.map { "  \($0)" }
         return lines
     }

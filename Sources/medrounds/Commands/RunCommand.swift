@@ -55,23 +55,41 @@ struct RunCommand: ParsableCommand {
         let origin = RunOrigin(
             workflow: source.workflow, overrides: source.overrides, cache: Environment.cache,
             current: FileManager.default.currentDirectoryPath)
-        // An invalid workflow leaves no ledger behind; an unreadable ledger or a taken name is told before minutes are spent
-        // on models and notes.
+        // An unreadable ledger or a taken name is told before minutes are spent on models and notes; a ledger is made only once nothing
+        // of them can fail any more.
         _ = try origin.declaration()
-        let ledger = try Ledger.create(path: place.ledger)
-        if !resume, let name { try Runner.checkFree(name, in: ledger) }
+        let found = try Ledger.openIfThere(path: place.ledger)
+        if let found {
+            try compareClocks(found, console)
+            if !resume, let name { try Runner.checkFree(name, in: found) }
+        }
+        // A run goes on without the sites that it began without. Who works on it already is told before the notes are read.
+        var committed: CommittedPlan?
+        if resume {
+            let found = try found ?? Ledger.open(path: place.ledger)
+            let chosen = try name ?? Runner.newest(of: origin.declaration().declaration.name, ledger: found)
+            if RunLock.isHeld(chosen, workspace: place.workspace) {
+                _ = try RunLock(chosen, workspace: place.workspace)
+            }
+            committed = try CommittedPlan(of: chosen, in: found)
+        }
         let context = try RunContext.load(
-            origin, workspace: place.workspace, threads: machine.count, isInterrupted: { Interruption.requested },
+            origin, workspace: place.workspace, committed: committed?.plan, threads: machine.count,
+            isInterrupted: { Interruption.requested },
             report: { progress.show($0) })
         let signing = try SigningKeys.load(
-            from: keys ?? place.workspace.keys, sites: context.plan.declaration.sites.map(\.id), ledger: ledger)
+            from: keys ?? place.workspace.keys, sites: context.plan.declaration.sites.map(\.id), ledger: found)
+        try Runner.checkSigning(context, signing)
+        let ledger = try Ledger.create(path: place.ledger)
         let runner: Runner
         if resume {
-            let chosen = try name ?? Runner.newest(of: context.plan.declaration.name, ledger: ledger)
+            let chosen = try committed?.run ?? name ?? Runner.newest(of: context.plan.declaration.name, ledger: ledger)
             runner = try Runner.resume(context, run: chosen, ledger: ledger, workspace: place.workspace, keys: signing)
         } else {
             runner = try Runner.begin(context, name: name, ledger: ledger, workspace: place.workspace, keys: signing)
         }
+        let lock = try RunLock(runner.run, workspace: place.workspace)
+        defer { withExtendedLifetime(lock) {} }
         do {
             try runner.execute()
         } catch {
@@ -90,8 +108,22 @@ struct RunCommand: ParsableCommand {
         let summary = try RunSummary(run: runner.run, ledger: ledger)
         if json {
             Console.result(raw: summary.json.canonical)
-        } else {
+        } else if !quiet {
             SummaryPrinter.lines(summary).forEach(Console.result)
         }
+    }
+
+    /// A clock that is more than a day from the ledger's newest commit is told at once. It may be right, since a ledger may rest; a commit from the
+    /// future never is.
+    private func compareClocks(_ ledger: Ledger, _ console: Console) throws {
+        guard let newest = try ledger.newestTime() else { return }
+        let now = Int64(Date().timeIntervalSince1970)
+        guard abs(now - newest) > 86_400 else { return }
+        let times =
+            "the ledger's newest commit is of \(LogCommand.utc(newest)), this machine's clock says \(LogCommand.utc(now))"
+        console.note(
+            newest > now
+                ? "\(times): one of the two clocks is wrong; new commits are dated no earlier than what they follow"
+                : "\(times): go on if the ledger rested since then, else set the clock")
     }
 }
