@@ -58,6 +58,6 @@ extension RunContext {
         guard steps * declaration.rounds < 20 else { return nil }
         let total = steps * declaration.rounds
         return "\(total) optimiser step\(total == 1 ? "" : "s") in all rounds are few to learn from"
-            + (training.warmupRatio > 0 ? "; the first of each round has learning rate 0 (warmup_ratio)" : "")
+            + (training.warmupRatio > 0 ? "; those that begin a training have learning rate 0 (warmup_ratio)" : "")
     }
 }

@@ -79,7 +79,7 @@ import Testing
 
     @Test func aLineOfSkippedDocumentsEnds() throws {
         let federation = try TinyFederation()
-        try federation.replace("version: 1\n", with: "version: 1\nbad_documents: skip\n")
+        try federation.replace("version: 1\n", with: "version: 1\non_bad_document: skip\n")
         for number in 10..<60 {
             try federation.write("fever\n", to: "data/east/x\(number).txt")
             try federation.write("T1\tproblem 900 905\tfever\n", to: "data/east/x\(number).ann")

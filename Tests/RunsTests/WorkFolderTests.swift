@@ -79,7 +79,7 @@ import Testing
         #expect(trained.code == 0 && trained.out.contains("taken: under way"), "\(trained.out)")
         #expect(exists("\(federation.work)/taken/east/0001.safetensors"))
         #expect(prune.code == 0, "nothing of one round is old: \(prune.err)")
-        #expect(try federation.run("--name", "two").code == 0)
+        #expect(try federation.run("--name", "two", "--set", "seed=6").code == 0)
         let busy = try federation.medrounds("ledger", "prune", "--keep", "1")
         #expect(
             busy.code == 4 && busy.err.contains("ledger.kept") && busy.err.contains("taken is under way"), "\(busy.err)"

@@ -59,7 +59,7 @@ struct InitCommand: ParsableCommand {
         }
         let count = draft.sites.count
         Console.result(
-            "\(Place.printable(path)): written, \(count) \(count == 1 ? "site" : "sites"), \(draft.cohorts.count) cohorts"
+            "\(Place.printable(path)): written, \(count) \(count == 1 ? "site" : "sites"), \(draft.cohorts.count) \(draft.cohorts.count == 1 ? "cohort" : "cohorts")"
         )
         Console.result("Next: medrounds validate \(Place.printable(path))")
     }
