@@ -122,6 +122,7 @@ package enum FaultCode {
         "run.no-cohort",
         "run.no-origin",
         "run.no-round",
+        "run.no-site",
         "run.not-approved",
         "run.not-reproduced",
         "run.not-scored",

@@ -43,7 +43,7 @@ import Testing
         #expect(try federation.run().code == 4)
         let run = try federation.run("--set", "on_bad_document=skip", "--set", "rounds=1")
         #expect(run.code == 0, "\(run.err)")
-        #expect(run.err.contains("site east: 1 documents left out: n0 (data.offset)"), "\(run.err)")
+        #expect(run.err.contains("site east: 1 document left out: n0 (data.offset)"), "\(run.err)")
         #expect(try federation.git("show", "runs/tiny-1:plan.json").contains("\"skipped\": 1"))
         #expect(try federation.medrounds("verify", "tiny-1").code == 0)
     }
