@@ -71,7 +71,7 @@ package struct LogCommand: ParsableCommand {
                     overview.time,
                     [
                         run.name, Self.utc(overview.time), "\(overview.steps.done)/\(overview.steps.planned)",
-                        declaration.aggregation?.name ?? "-", String(declaration.adapter.rank),
+                        declaration.aggregation?.rule.name ?? "-", String(declaration.adapter.rank),
                         String(declaration.seed),
                         String(declaration.sites.count), String(declaration.rounds),
                         overview.bestStrict.map { Figures.fixed($0, 3) } ?? "-",

@@ -176,7 +176,7 @@ public struct RunSummary: Sendable {
         [
             "run": .string(run.name), "tip": .string(tip), "workflow": .string(plan.declaration.name),
             "signed": .bool(isSigned), "last_commit": .string(RunExport.utc(time)),
-            "rule": plan.declaration.aggregation.map { .string($0.name) } ?? .null,
+            "rule": plan.declaration.aggregation.map { .string($0.rule.name) } ?? .null,
             "rank": .integer(Int64(plan.declaration.adapter.rank)),
             "left_out": .array(
                 plan.inputs.leftOut.map {

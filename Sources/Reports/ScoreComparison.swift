@@ -79,7 +79,7 @@ public struct ScoreComparison: Sendable {
                             run: summary.run, cohort: cohort, task: task,
                             strict: evaluation.score(.strict, over: base, seed: seed, cohort: cohort),
                             lenient: evaluation.score(.lenient, over: base, seed: seed, cohort: cohort),
-                            round: row.round, seed: seed, rule: summary.plan.declaration.aggregation?.name,
+                            round: row.round, seed: seed, rule: summary.plan.declaration.aggregation?.rule.name,
                             rank: summary.plan.declaration.adapter.rank, overrides: summary.plan.overrides))
                     if first == nil && summary.run == runs.first { first = evaluation }
                 }

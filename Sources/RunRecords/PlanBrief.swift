@@ -28,7 +28,7 @@ public enum PlanBrief {
                     "\(training.epochs) epochs a round at \(training.learningRate), \(training.batchSize) records a step"
                 ))
         }
-        if let rule = declaration.aggregation { rows.append(("aggregation", rule.name)) }
+        if let aggregation = declaration.aggregation { rows.append(("aggregation", aggregation.rule.name)) }
         rows += leaving(plan)
         for set in plan.inputs.datasets where set.role != .train {
             rows.append(
