@@ -25,8 +25,11 @@ struct KeyHint {
         }
         words = Wording.hint(key, among: known)
         guard words.isEmpty else { return }
-        let elsewhere = WorkflowTables.paths.filter { $0.split(separator: ".").last.map(String.init) == key }
+        var elsewhere = WorkflowTables.paths.filter { $0.split(separator: ".").last.map(String.init) == key }
         guard !elsewhere.isEmpty else { return }
+        // Of a key of the whole workflow and the same of one site, the former is meant: `rank` is adapter.rank.
+        let whole = elsewhere.filter { !$0.contains("<") }
+        if elsewhere.count == 2, whole.count == 1 { elsewhere = whole }
         words = "; did you mean \(elsewhere.prefix(4).joined(separator: " or "))?"
         mend = elsewhere.count == 1 ? "Write \(elsewhere[0])." : nil
     }
