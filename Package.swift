@@ -109,6 +109,9 @@ let package = Package(
             ],
             path: "Fuzzing/Readers"),
 
+        // What the tests of several targets share.
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+
         .testTarget(name: "FuzzingTests", dependencies: ["FuzzReaders"]),
         .testTarget(name: "FaultsTests", dependencies: ["Faults"]),
         .testTarget(name: "FederationTests", dependencies: ["Faults", "Federation", "Digests"]),
@@ -116,25 +119,28 @@ let package = Package(
         .testTarget(name: "WorkflowsTests", dependencies: ["Faults", "Federation", "Workflows"]),
         .testTarget(
             name: "TokenizationTests",
-            dependencies: ["Faults", "Federation", "Tokenization", "ChatTemplates", "ModelFiles"],
+            dependencies: ["Faults", "Federation", "Tokenization", "ChatTemplates", "ModelFiles", "TestSupport"],
             exclude: ["Goldens"]),
         .testTarget(
-            name: "ChatTemplatesTests", dependencies: ["Faults", "Federation", "ChatTemplates"], exclude: ["Goldens"]),
+            name: "ChatTemplatesTests", dependencies: ["Faults", "Federation", "ChatTemplates", "TestSupport"],
+            exclude: ["Goldens"]),
         .testTarget(
-            name: "ModelFilesTests", dependencies: ["Faults", "Federation", "ModelFiles"], exclude: ["Goldens"]),
+            name: "ModelFilesTests", dependencies: ["Faults", "Federation", "ModelFiles", "TestSupport"],
+            exclude: ["Goldens"]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "COpenBLAS"]),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Faults", "Federation", "ModelFiles", "Engine", "CKernels"],
+            dependencies: ["Faults", "Federation", "ModelFiles", "Engine", "CKernels", "TestSupport"],
             resources: [.copy("Goldens")]),
-        .testTarget(name: "ExtractionTests", dependencies: ["Faults", "Federation", "Extraction"]),
-        .testTarget(name: "GitLedgerTests", dependencies: ["Faults", "Federation", "Digests", "GitLedger"]),
+        .testTarget(name: "ExtractionTests", dependencies: ["Faults", "Federation", "Extraction", "TestSupport"]),
+        .testTarget(
+            name: "GitLedgerTests", dependencies: ["Faults", "Federation", "Digests", "GitLedger", "TestSupport"]),
         .testTarget(
             name: "RunsTests",
             dependencies: [
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
                 "Extraction", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports",
-                "ModelShelf", "Runs", "medrounds",
+                "ModelShelf", "Runs", "medrounds", "TestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,5 +1,6 @@
 // AnnotationPage: notes with their mentions as one HTML page that needs nothing else: no script, no font, no address.
 
+import Faults
 import Federation
 
 /// Writes an HTML page of annotated notes. It holds text of the notes: keep it beside them, never in a ledger.
@@ -13,14 +14,14 @@ public enum AnnotationPage {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-            <title>\(escaped(title))</title>
+            <title>\(title.escapedForMarkup)</title>
             <style>
             \(style)
             </style>
             </head>
             <body>
             <header>
-            <h1>\(escaped(title))</h1>
+            <h1>\(title.escapedForMarkup)</h1>
             <p>\(documents.count == 1 ? "1 note" : "\(documents.count) notes"). Mentions were found by a model and may be wrong. This page holds text of the notes: keep it where they are kept.</p>
             <ul class="legend">
             \(legend(documents))
@@ -36,7 +37,7 @@ public enum AnnotationPage {
     private static func section(_ document: Document) -> String {
         """
         <section>
-        <h2>\(escaped(document.id))</h2>
+        <h2>\(document.id.escapedForMarkup)</h2>
         <div class="columns">
         <div class="note">\(marked(document))</div>
         <div class="findings">
@@ -68,38 +69,18 @@ public enum AnnotationPage {
                 spans.append(span)
             }
         }
-        var out = ""
-        var open: [Int] = []
-        var cursor = 0
-        func pass(to position: Int) {
-            out += escaped(String(scalars: document.text[cursor..<position]))
-            cursor = position
-        }
-        func close(through position: Int) {
-            while let end = open.last, end <= position {
-                pass(to: end)
-                out += "</mark>"
-                open.removeLast()
-            }
-        }
-        for span in Markup.nested(spans).kept {
-            close(through: span.range.lowerBound)
-            pass(to: span.range.lowerBound)
+        return MarkedText.html(document.text[...], spans) { span in
             let known = AnnotationType.all.contains(span.type) ? span.type : "other"
-            out += "<mark class=\"\(known)\" title=\"\(escaped(titles[span] ?? ""))\">"
-            open.append(span.range.upperBound)
+            return "<mark class=\"\(known)\" title=\"\((titles[span] ?? "").escapedForMarkup)\">"
         }
-        close(through: document.text.count)
-        pass(to: document.text.count)
-        return out
     }
 
     /// One row for each entity, with its modifiers in a cell, by type. Modifiers without a head come last.
     private static func table(_ document: Document) -> String {
         let mentions = Dictionary(document.entities.map { ($0.id, $0) }) { first, _ in first }
         func chip(_ entity: Entity) -> String {
-            "<mark class=\"\(escaped(entity.type))\">\(escaped(entity.type))</mark> "
-                + escaped(AnnotationWriter.surface(entity, document))
+            "<mark class=\"\(entity.type.escapedForMarkup)\">\(entity.type.escapedForMarkup)</mark> "
+                + AnnotationWriter.surface(entity, document).escapedForMarkup
         }
         var rows: [String] = []
         let bound = Set(document.relations.map(\.modifier))
@@ -109,7 +90,7 @@ public enum AnnotationPage {
             let modifiers = document.relations.filter { $0.head == entity.id }.compactMap { mentions[$0.modifier] }
             let cells = modifiers.map { "<li>\(chip($0))</li>" }.joined()
             rows.append(
-                "<tr><td class=\"id\">\(escaped(entity.id))</td><td>\(chip(entity))</td>"
+                "<tr><td class=\"id\">\(entity.id.escapedForMarkup)</td><td>\(chip(entity))</td>"
                     + "<td class=\"place\">\(entity.hull.lowerBound)\u{2013}\(entity.hull.upperBound)</td>"
                     + (isBound ? "<td>\(cells.isEmpty ? "" : "<ul>\(cells)</ul>")</td>" : "") + "</tr>")
         }
@@ -117,23 +98,6 @@ public enum AnnotationPage {
         return
             "<table>\n<thead><tr><th>id</th><th>mention</th><th>offsets</th>\(isBound ? "<th>modifiers</th>" : "")</tr></thead>\n<tbody>\n"
             + rows.joined(separator: "\n") + "\n</tbody>\n</table>"
-    }
-
-    /// Text as HTML: markup characters become entities; control characters that HTML forbids become a replacement mark.
-    static func escaped(_ text: String) -> String {
-        var out = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": out.append(contentsOf: "&amp;".unicodeScalars)
-            case "<": out.append(contentsOf: "&lt;".unicodeScalars)
-            case ">": out.append(contentsOf: "&gt;".unicodeScalars)
-            case "\"": out.append(contentsOf: "&quot;".unicodeScalars)
-            default:
-                let isForbidden = scalar.value < 0x20 && !scalar.isSpace || (0x7f...0x9f).contains(scalar.value)
-                out.append(isForbidden ? "\u{fffd}" : scalar)
-            }
-        }
-        return String(out)
     }
 
     private static let style = """

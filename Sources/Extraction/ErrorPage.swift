@@ -1,5 +1,6 @@
 // ErrorPage: what a model missed, invented or got half right, sentence by sentence, as one HTML page that needs no other file.
 
+import Faults
 import Federation
 
 /// Writes an HTML page of errors. It holds text of the notes: keep it beside them, never in a ledger.
@@ -15,15 +16,15 @@ public enum ErrorPage {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-            <title>\(AnnotationPage.escaped(title))</title>
+            <title>\(title.escapedForMarkup)</title>
             <style>
             \(style)
             </style>
             </head>
             <body>
             <header>
-            <h1>\(AnnotationPage.escaped(title))</h1>
-            <p>\(AnnotationPage.escaped(note))</p>
+            <h1>\(title.escapedForMarkup)</h1>
+            <p>\(note.escapedForMarkup)</p>
             <p>This page holds text of the notes: keep it where they are kept.</p>
             \(counts(records))
             <ul class="legend">
@@ -43,7 +44,7 @@ public enum ErrorPage {
             if record.document != open {
                 page +=
                     (open == nil ? "" : "</section>\n")
-                    + "<section>\n<h2>\(AnnotationPage.escaped(record.document))</h2>\n"
+                    + "<section>\n<h2>\(record.document.escapedForMarkup)</h2>\n"
                 open = record.document
             }
             page += article(record)
@@ -133,7 +134,7 @@ public enum ErrorPage {
                 range.lowerBound - start, 0)..<max(
                 max(range.lowerBound - start, 0), min(range.upperBound - start, record.text.count))
         let text = record.text[inner.clamped(to: 0..<record.text.count)].map { $0.isSpace ? " " : $0 }
-        return "<q>\(AnnotationPage.escaped(String(scalars: text)))</q>"
+        return "<q>\(String(scalars: text).escapedForMarkup)</q>"
     }
 
     /// The sentence with its mentions marked; where two cross, only the longer one is marked.
@@ -152,31 +153,11 @@ public enum ErrorPage {
             for span in finding.gold?.spans ?? [] { add(span, finding.kind, "gold") }
             if finding.kind != .right, let range = finding.predicted?.range { add(range, finding.kind, "found") }
         }
-        var out = ""
-        var open: [Int] = []
-        var cursor = 0
-        func pass(to position: Int) {
-            out += AnnotationPage.escaped(String(scalars: record.text[cursor..<position]))
-            cursor = position
-        }
-        func close(through position: Int) {
-            while let end = open.last, end <= position {
-                pass(to: end)
-                out += "</mark>"
-                open.removeLast()
-            }
-        }
-        for span in Markup.nested(spans).kept {
-            close(through: span.range.lowerBound)
-            pass(to: span.range.lowerBound)
+        return MarkedText.html(record.text[...], spans) { span in
             let kind = kinds[span] ?? .right
-            out +=
-                "<mark class=\"\(kind.rawValue) \(span.type)\" title=\"\(span.type == "gold" ? "annotated" : "found"): \(name(kind))\">"
-            open.append(span.range.upperBound)
+            let source = span.type == "gold" ? "annotated" : "found"
+            return "<mark class=\"\(kind.rawValue) \(span.type)\" title=\"\(source): \(name(kind))\">"
         }
-        close(through: record.text.count)
-        pass(to: record.text.count)
-        return out
     }
 
     private static let style = """

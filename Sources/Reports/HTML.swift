@@ -1,5 +1,6 @@
 // HTML: text that is escaped wherever a value is inserted, so that no name, path or summary can become markup.
 
+import Faults
 import Federation
 import RunRecords
 
@@ -23,25 +24,7 @@ struct HTML: ExpressibleByStringInterpolation, Equatable {
         mutating func appendInterpolation(_ number: Int) { source += String(number) }
         /// A length or coordinate of a drawing, with one decimal.
         mutating func appendInterpolation(_ length: Double) { source += Figures.fixed(length, 1) }
-        mutating func appendInterpolation(_ text: String) { source += HTML.escaped(text) }
-    }
-
-    /// Replaces the five characters that have a meaning in markup by references, and control characters, which XML forbids, by U+FFFD.
-    static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            case "'": result += "&#39;"
-            case "\n", "\t": result.unicodeScalars.append(scalar)
-            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value): result += "\u{fffd}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
+        mutating func appendInterpolation(_ text: String) { source += text.escapedForMarkup }
     }
 
     /// A table: the first cell of each row names it; columns in `numeric` are aligned to the right.

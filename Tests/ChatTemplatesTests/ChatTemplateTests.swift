@@ -5,6 +5,7 @@ import ChatTemplates
 import Faults
 import Federation
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct ChatTemplateTests {
@@ -135,6 +136,3 @@ import Testing
         }
     }
 }
-
-/// The bytes of a file.
-func contents(_ path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }

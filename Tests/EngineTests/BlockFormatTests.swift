@@ -5,6 +5,7 @@ import Engine
 import Federation
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite struct BlockFormatTests {

@@ -6,6 +6,7 @@ import Faults
 import Federation
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 /// As in GoldenTests: ten times the float32 noise that the goldens state.

@@ -4,6 +4,7 @@ import Engine
 import Federation
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 /// How many times the float32 noise is allowed that f64_check.json or the golden itself states.

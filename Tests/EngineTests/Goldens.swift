@@ -5,6 +5,7 @@ import Faults
 import Federation
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 enum Golden {
@@ -14,10 +15,7 @@ enum Golden {
     static let shared = folder.appendingPathComponent("../../../../shared/goldens").standardizedFileURL
     static let hasShared = FileManager.default.fileExists(atPath: shared.path)
 
-    static let basePath =
-        ProcessInfo.processInfo.environment["MEDROUNDS_MODEL"]
-        ?? NSHomeDirectory() + "/.cache/medrounds/SmolLM2-135M-Instruct.Q4_1.gguf"
-    static let hasBase = FileManager.default.fileExists(atPath: basePath)
+    static let basePath = baseModelPath ?? ""
 
     static func json<T: Decodable>(_ url: URL, _ type: T.Type = T.self) throws -> T {
         try JSONDecoder().decode(T.self, from: Data(contentsOf: url))
@@ -37,12 +35,6 @@ enum Golden {
             configuration: LoRAConfiguration(rank: rank, alpha: alpha, dropout: 0, targets: LinearMap.allCases),
             tensors: tensors)
     }
-}
-
-/// What a test needs that is not part of a clone. Every reason begins with "needs", so that skipped tests can be counted by it.
-extension Trait where Self == ConditionTrait {
-    static var needsBaseModel: Self { .enabled(if: Golden.hasBase, "needs the base model") }
-    static var needsSharedGoldens: Self { .enabled(if: Golden.hasShared, "needs the goldens beside the project") }
 }
 
 /// A LoRA golden: batch, losses and noise.

@@ -1,6 +1,7 @@
 // Generated text aligned to its source: each mention to its own occurrence, numbers whole, and nothing where nothing fits.
 
 import Extraction
+import TestSupport
 import Testing
 
 @Suite struct AlignmentTests {
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func isMonotoneAndOptimalOnRandomTexts() {
-        var numbers = Numbers(state: 5)
+        var numbers = SeededGenerator(state: 5)
         let alphabet = scalars("ab c")
         for _ in 0..<2000 {
             func text() -> [Unicode.Scalar] {

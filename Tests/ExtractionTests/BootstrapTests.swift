@@ -1,13 +1,14 @@
 // Intervals and paired differences: what they are computed of, and that only their random words decide them.
 
 import Extraction
+import TestSupport
 import Testing
 
 @Suite struct BootstrapTests {
     private let rows = (0..<20).map { DocumentCounts(gold: 10, predicted: 8, strict: $0 % 5, lenient: 4 + $0 % 5) }
 
     private func words(_ resample: Int, _ count: Int) -> [UInt32] {
-        var numbers = Numbers(state: UInt64(resample))
+        var numbers = SeededGenerator(state: UInt64(resample))
         return (0..<count).map { _ in UInt32(truncatingIfNeeded: numbers.next()) }
     }
 

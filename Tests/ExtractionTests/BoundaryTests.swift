@@ -3,6 +3,7 @@
 import Extraction
 import Faults
 import Federation
+import TestSupport
 import Testing
 
 @Suite struct BoundaryTests {
@@ -59,7 +60,7 @@ import Testing
     }
 
     @Test func theRuleStaysWithinAnyText() {
-        var numbers = Numbers(state: 3)
+        var numbers = SeededGenerator(state: 3)
         let alphabet = scalars("ab.,; \n1\u{301}\u{1f600}-(é")
         for _ in 0..<4000 {
             let text = (0..<Int.random(in: 0...12, using: &numbers)).map { _ in
@@ -77,7 +78,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: Shared.isPresent, "needs the development data beside the project"))
+    @Test(.needsSharedData)
     func annotatedMentionsStayNearlyAll() throws {
         var (all, moved) = (0, 0)
         for path in ["mtsamples-general/train", "mtsamples-discharge/train", "maccrobat/train", "phee/train.jsonl"] {

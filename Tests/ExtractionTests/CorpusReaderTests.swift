@@ -4,6 +4,7 @@ import Extraction
 import Faults
 import Federation
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct CorpusReaderTests {
@@ -197,7 +198,7 @@ import Testing
     }
 
     @Test func survivesRandomBytes() throws {
-        var numbers = Numbers(state: 7)
+        var numbers = SeededGenerator(state: 7)
         let alphabet = Array("T1R2E3\t\t  \n;:0459problem hasAttr Arg1:T1{}[]\"id,text\r\u{e9}".utf8)
         for _ in 0..<5000 {
             let bytes = (0..<Int.random(in: 0...120, using: &numbers)).map { _ in

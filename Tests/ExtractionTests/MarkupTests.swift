@@ -1,6 +1,7 @@
 // Marks: what is written is read back, and everything that a model writes is read without failing.
 
 import Extraction
+import TestSupport
 import Testing
 
 @Suite struct MarkupTests {
@@ -88,7 +89,7 @@ import Testing
     }
 
     @Test func neverCrashesOnRandomMarks() {
-        var numbers = Numbers(state: 11)
+        var numbers = SeededGenerator(state: 11)
         let pieces = [
             "<span class=\"problem\">", "<span class=\"x\">", "</span>", "<span class=\"", "<span", "</", "<", ">",
             "\\", "\"", " ", "\n", "pain",

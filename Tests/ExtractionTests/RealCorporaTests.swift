@@ -3,9 +3,10 @@
 
 import Extraction
 import Federation
+import TestSupport
 import Testing
 
-@Suite(.enabled(if: Shared.isPresent, "needs the development data beside the project"))
+@Suite(.needsSharedData)
 struct RealCorporaTests {
     static let documents = [
         ("mtsamples-general/train", 53), ("mtsamples-general/test", 24), ("mtsamples-discharge/train", 27),

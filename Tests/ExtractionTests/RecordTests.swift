@@ -4,6 +4,7 @@ import Extraction
 import Faults
 import Federation
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct PromptTemplateTests {
@@ -216,7 +217,7 @@ import Testing
     }
 }
 
-@Suite(.enabled(if: Shared.isPresent, "needs the development data beside the project"))
+@Suite(.needsSharedData)
 struct WriterOnRealCorporaTests {
     @Test(arguments: ["maccrobat/test", "phee/test.jsonl", "mtsamples-other/test"])
     func whatIsWrittenReadsBack(path: String) throws {

@@ -2,6 +2,7 @@
 
 import Extraction
 import Federation
+import TestSupport
 import Testing
 
 @Suite struct RelationTests {
@@ -127,7 +128,7 @@ import Testing
         #expect(RecordBuilder.relationRecord(in: sentence, head: head, types: ["bodyloc"], template: template) == nil)
     }
 
-    @Test(.enabled(if: Shared.isPresent, "needs the development data beside the project"))
+    @Test(.needsSharedData)
     func realRelationsAreNearlyAllExpressed() throws {
         for path in ["mtsamples-general/test", "mtsamples-discharge/test", "maccrobat/test", "phee/test.jsonl"] {
             let documents = try CorpusReader.read(path: Shared.path(path))

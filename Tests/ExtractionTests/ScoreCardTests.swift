@@ -2,6 +2,7 @@
 
 import Extraction
 import Federation
+import TestSupport
 import Testing
 
 @Suite struct ScoreCardTests {
@@ -106,7 +107,7 @@ import Testing
     }
 
     @Test func agreesWithBruteForceOnRandomCases() {
-        var numbers = Numbers(state: 23)
+        var numbers = SeededGenerator(state: 23)
         func spans() -> [(String, Range<Int>)] {
             (0..<Int.random(in: 0...5, using: &numbers)).map { _ in
                 let start = Int.random(in: 0...9, using: &numbers)

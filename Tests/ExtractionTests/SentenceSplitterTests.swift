@@ -1,6 +1,7 @@
 // Where clinical notes are cut: a table of lines with the cuts marked by a bar.
 
 import Extraction
+import TestSupport
 import Testing
 
 @Suite struct SentenceSplitterTests {
@@ -51,7 +52,7 @@ import Testing
     }
 
     @Test func coversAllInkOfRandomTextsInOrder() {
-        var numbers = Numbers(state: 3)
+        var numbers = SeededGenerator(state: 3)
         let alphabet = scalars("aB1.. ,;!?\n\r()\":-\u{e9}\u{1f600}")
         for _ in 0..<3000 {
             let text = (0..<Int.random(in: 0...60, using: &numbers)).map { _ in

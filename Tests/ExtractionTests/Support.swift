@@ -4,18 +4,12 @@ import Extraction
 import Faults
 import Federation
 import Foundation
+import TestSupport
 import Testing
 
 /// The development data beside the checkout, where it is present.
 enum Shared {
-    /// ../shared relative to the package.
-    static let clinical: String? = {
-        let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let path = package.deletingLastPathComponent().appendingPathComponent("shared/data/clinical").path
-        return FileManager.default.fileExists(atPath: path) ? path : nil
-    }()
-    static var isPresent: Bool { clinical != nil }
+    static let clinical = sharedFolder("data/clinical")
     static func path(_ name: String) -> String { "\(clinical ?? "")/\(name)" }
 }
 
@@ -44,18 +38,6 @@ func faults(_ files: [String: String], jsonl: Bool = false) throws -> [String] {
         } catch let report as FaultReport {
             return report.faults.map { [$0.code, $0.place?.document].compactMap { $0 }.joined(separator: " ") }
         }
-    }
-}
-
-/// splitmix64: the tests' own seeded numbers.
-struct Numbers: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }
 

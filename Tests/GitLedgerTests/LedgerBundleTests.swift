@@ -4,6 +4,7 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
+import TestSupport
 import Testing
 
 @Suite struct LedgerBundleTests {

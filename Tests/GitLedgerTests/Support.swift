@@ -106,8 +106,6 @@ func looseObjects(_ ledger: String) throws -> [(id: String, file: String)] {
     return found
 }
 
-func contents(_ file: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: file))) }
-
 /// Replaces the content of a file that git left read-only.
 func overwrite(_ file: String, _ bytes: [UInt8]) throws {
     try? FileManager.default.removeItem(atPath: file)

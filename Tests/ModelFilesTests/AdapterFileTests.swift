@@ -3,6 +3,7 @@
 import Faults
 import Federation
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite struct AdapterFileTests {

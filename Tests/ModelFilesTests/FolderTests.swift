@@ -4,6 +4,7 @@ import Faults
 import Federation
 import Glibc
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite struct FolderTests {

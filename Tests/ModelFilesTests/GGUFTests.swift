@@ -2,6 +2,7 @@
 
 import Faults
 import ModelFiles
+import TestSupport
 import Testing
 
 /// The code of the fault that the call throws, or nil.

@@ -2,6 +2,7 @@
 
 import Faults
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsTests {

@@ -4,11 +4,12 @@ import Faults
 import Federation
 import Glibc
 import ModelFiles
+import TestSupport
 import Testing
 
-@Suite(.enabled(if: Fixtures.baseModel != nil, "needs the base model"))
+@Suite(.needsBaseModel)
 struct SmolLM2Tests {
-    static let shared: ModelFile? = Fixtures.baseModel.flatMap { try? ModelFile.open(path: $0) }
+    static let shared: ModelFile? = baseModelPath.flatMap { try? ModelFile.open(path: $0) }
 
     @Test func hasTheShapeOfSmolLM2() throws {
         let file = try #require(Self.shared)
@@ -104,7 +105,7 @@ struct SmolLM2Tests {
     }
 
     @Test func opensInUnderATenthOfASecond() throws {
-        let path = try #require(Fixtures.baseModel)
+        let path = try #require(baseModelPath)
         // Processor time of this thread: other work on the machine must not affect the result.
         func now() -> Double {
             var time = timespec()

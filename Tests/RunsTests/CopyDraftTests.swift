@@ -12,15 +12,13 @@ import ModelShelf
 import Reports
 import RunRecords
 import Runs
+import TestSupport
 import Testing
 import Tokenization
 import Verification
 
 @Suite struct CopyDraftTests {
-    private static let path =
-        ProcessInfo.processInfo.environment["MEDROUNDS_MODEL"]
-        ?? NSHomeDirectory() + "/.cache/medrounds/SmolLM2-135M-Instruct.Q4_1.gguf"
-    private static let hasModel = FileManager.default.fileExists(atPath: path)
+    private static let path = baseModelPath ?? ""
 
     private static func tokenizer(_ file: ModelFile) throws -> Tokenizer {
         try Tokenizer(BPEVocabulary(#require(file.vocabulary)))
@@ -33,7 +31,7 @@ import Verification
             prompt: "Mark what is named.\nInput: \(text)\nOutput: ", completion: text, gold: [], head: nil)
     }
 
-    @Test(.enabled(if: hasModel, "needs the base model"))
+    @Test(.needsBaseModel)
     func goesOnWithTheInputAndWithMarks() throws {
         let tokenizer = try Self.tokenizer(ModelFile.open(path: Self.path))
         let input = "Fever since Monday, no cough; started ibuprofen 400 mg."
@@ -56,7 +54,7 @@ import Verification
         #expect(draft.guess(0, tokenizer.encode(input, specials: false), 5).isEmpty)
     }
 
-    @Test(.enabled(if: hasModel, "needs the base model"))
+    @Test(.needsBaseModel)
     func answersOfTheRealModelDoNotDependOnThem() throws {
         let file = try ModelFile.open(path: Self.path)
         let model = try LanguageModel(file)

@@ -4,6 +4,7 @@ import Engine
 import Federation
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import Tokenization
 
@@ -11,13 +12,6 @@ import Tokenization
 private let curveTolerance = 0.01
 
 @Suite struct FastNumericsTests {
-    private static let baseModel: String? = {
-        let path =
-            ProcessInfo.processInfo.environment["MEDROUNDS_MODEL"]
-            ?? NSHomeDirectory() + "/.cache/medrounds/SmolLM2-135M-Instruct.Q4_1.gguf"
-        return FileManager.default.fileExists(atPath: path) ? path : nil
-    }()
-
     /// Notes beside the checkout where they are, else the synthetic ones.
     private static let notes: [String] = {
         let root = URL(fileURLWithPath: ShippedWorkflowTests.root)
@@ -34,9 +28,9 @@ private let curveTolerance = 0.01
         return []
     }()
 
-    @Test(.enabled(if: Self.baseModel != nil, "needs the base model"))
+    @Test(.needsBaseModel)
     func aHundredStepsFollowTheExactCurve() throws {
-        let file = try ModelFile.open(path: try #require(Self.baseModel))
+        let file = try ModelFile.open(path: try #require(baseModelPath))
         let stored = try #require(file.vocabulary)
         let tokenizer = try Tokenizer(
             BPEVocabulary(

@@ -3,6 +3,7 @@
 import Digests
 import Federation
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct TamperTests {

@@ -1,6 +1,7 @@
 // TinyFederation: a temporary folder with a tiny model, notes, a template and a workflow, and the real program to run on it.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// What a process printed and how it ended.

@@ -4,6 +4,7 @@ import Faults
 import Federation
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import Tokenization
 
@@ -129,9 +130,9 @@ import Tokenization
         try expectSpeed(try tokenizer(golden, variant), name)
     }
 
-    @Test(.enabled(if: Fixtures.baseModel != nil, "needs the base model"))
+    @Test(.needsBaseModel)
     func encodesThreeMegabytesASecondWithTheBaseModel() throws {
-        let path = try #require(Fixtures.baseModel)
+        let path = try #require(baseModelPath)
         let stored = try #require(try ModelFile.open(path: path).vocabulary)
         for cutting in ["smollm", "llama-bpe", "qwen2"] {
             try expectSpeed(

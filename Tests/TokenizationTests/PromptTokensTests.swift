@@ -5,6 +5,7 @@ import Faults
 import Federation
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import Tokenization
 
@@ -19,9 +20,9 @@ import Tokenization
     }
 
     /// The template is in the base model's file as well, and its ids are those of transformers.
-    @Test(.enabled(if: Fixtures.baseModel != nil, "needs the base model"))
+    @Test(.needsBaseModel)
     func givesTheIdsOfTransformers() throws {
-        let path = try #require(Fixtures.baseModel)
+        let path = try #require(baseModelPath)
         let stored = try #require(try ModelFile.open(path: path).vocabulary)
         let golden = try JSONValue(
             parsing: try contents(Self.tests + "/ChatTemplatesTests/Goldens/chat.json"))

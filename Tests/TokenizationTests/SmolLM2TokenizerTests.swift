@@ -3,6 +3,7 @@
 import Faults
 import Federation
 import ModelFiles
+import TestSupport
 import Testing
 import Tokenization
 
@@ -15,10 +16,10 @@ func tokenizer(of stored: StoredVocabulary) throws -> Tokenizer {
             endID: stored.endID, unknownID: stored.unknownID, paddingID: stored.paddingID))
 }
 
-@Suite(.enabled(if: Fixtures.baseModel != nil, "needs the base model"))
+@Suite(.needsBaseModel)
 struct SmolLM2TokenizerTests {
     static let shared: Tokenizer? = {
-        guard let path = Fixtures.baseModel, let file = try? ModelFile.open(path: path),
+        guard let path = baseModelPath, let file = try? ModelFile.open(path: path),
             let vocabulary = file.vocabulary
         else { return nil }
         return try? tokenizer(of: vocabulary)

@@ -1,6 +1,7 @@
 // The tokenizer on vocabularies built here: the pattern against a naive one, merging, special tokens, broken vocabularies.
 
 import Faults
+import TestSupport
 import Testing
 import Tokenization
 
@@ -11,19 +12,6 @@ func code(_ body: () throws -> Void) -> String? {
         return nil
     } catch {
         return (error as? Fault)?.code ?? "not a fault: \(error)"
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014): the same numbers for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }
 
