@@ -21,6 +21,7 @@ package enum FaultCode {
         "adapter.unknown-tensor",
         "aggregate.no-score",
         "aggregate.nobody-left",
+        "aggregate.not-finite",
         "aggregate.singular",
         "aggregate.too-few",
         "data.annotation-line",

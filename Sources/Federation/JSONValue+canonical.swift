@@ -22,6 +22,16 @@ extension JSONValue {
         }
     }
 
+    /// Whether every number in it is finite, as canonical JSON needs.
+    package var isFinite: Bool {
+        switch self {
+        case .number(let value): value.isFinite
+        case .array(let elements): elements.allSatisfy(\.isFinite)
+        case .object(let members): members.values.allSatisfy(\.isFinite)
+        default: true
+        }
+    }
+
     private func write(to out: inout [UInt8], indentation: Int) {
         switch self {
         case .null: out += "null".utf8

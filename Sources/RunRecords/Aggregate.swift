@@ -62,6 +62,15 @@ package enum AggregateStep {
         // Only with a quorum, so that records of runs without one stay what they were.
         record["absent"] = absent.map { .array($0.map(\.json)) }
         record["quorum"] = declaration.quorum.map { .integer(Int64($0)) }
+        // Uploads of finite numbers can have products and sums that are not.
+        guard JSONValue.object(record).isFinite else {
+            throw Fault(
+                .failed, "aggregate.not-finite", "round \(round): a number of the aggregate's record is not finite",
+                at: Place(file: StepKind.aggregate.record(round: round)),
+                mend:
+                    "Look at the uploads' losses with medrounds show, and lower the learning rate of the site that diverged."
+            )
+        }
         return StepOutput(
             folder: folder, record: .object(record),
             files: [(RunPath.global, bytes)],

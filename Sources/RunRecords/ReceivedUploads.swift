@@ -189,7 +189,10 @@ package struct RoundScores {
     /// The sites whose loss is not finite, with the code.
     package var unscored: [SiteID: String] = [:]
 
-    /// Takes the bytes of the record; nil where no step scored.
+    /// The largest loss of one record, in nats: more tokens than a context holds, each at the loss of the smallest float32.
+    private static let largest = 1e9
+
+    /// Takes the bytes of the record; nil where no step scored. Throws `ledger.bad-record`.
     package init(_ bytes: [UInt8]?, round: Int) throws(Fault) {
         guard let bytes else { return }
         let record = try RecordReader(parsing: bytes, path: StepKind.score.record(round: round))
@@ -203,6 +206,15 @@ package struct RoundScores {
             losses[site] = try row.double("loss")
             values[site] = row["shapley"]?.double
             let sums = row["losses"]?.elements?.compactMap(\.double) ?? []
+            // Numbers from a stranger's record are added and squared: larger ones would not stay finite.
+            let numbers = sums + [losses[site], values[site]].compactMap { $0 }
+            if let number = numbers.first(where: { !(abs($0) <= Self.largest) }) {
+                throw Fault(
+                    .ledger, "ledger.bad-record", "a loss of \(number) is larger than the loss of any model",
+                    at: Place(file: StepKind.score.record(round: round)),
+                    mend: "Compare with another copy of the ledger; this record was not made by a score step.",
+                    cause: .badRecord)
+            }
             if !sums.isEmpty, sums.count == labels.count {
                 byRecord[site] = RecordLosses(labels: labels, sums: sums)
             }
