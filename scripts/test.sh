@@ -16,8 +16,15 @@ python3 -B scripts/synthetic-notes/make.py --check
 bash scripts/check-schema.sh
 swift build -c release --build-tests --explicit-target-dependency-import-check error
 
+# The tests write many commits, each synchronised with the disk: in memory where there is room for them.
+if [ -w /dev/shm ] && [ "$(df --output=avail /dev/shm | tail -n 1)" -gt 4000000 ]; then
+    TMPDIR="$(mktemp -d /dev/shm/medrounds-tests-XXXXXX)"
+else
+    TMPDIR="$(mktemp -d)"
+fi
+export TMPDIR
 log="$(mktemp)"
-trap 'rm -f "$log"' EXIT
+trap 'rm -rf "$TMPDIR"' EXIT
 status=0
 swift test -c release --skip-build 2>&1 | tee "$log" || status=$?
 # What was not tested here, and what is needed to test it: one line for each reason, then the runner's last line again.
