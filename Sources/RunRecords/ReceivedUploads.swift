@@ -196,7 +196,7 @@ package struct RoundScores {
     package init(_ bytes: [UInt8]?, round: Int) throws(Fault) {
         guard let bytes else { return }
         let record = try RecordReader(parsing: bytes, path: StepKind.score.record(round: round))
-        let labels = record["labels"]?.elements?.compactMap(\.int) ?? []
+        let labels = Self.labels(of: record)
         for row in try record.list("scores") {
             let site = try row.site("site")
             if let reason = row["left_out"]?.text {
@@ -219,6 +219,13 @@ package struct RoundScores {
                 byRecord[site] = RecordLosses(labels: labels, sums: sums)
             }
         }
+    }
+
+    /// The labels of each validation record, as a score's record counts them; none where one is beyond what a record can have, so that sums
+    /// of them stay whole numbers.
+    package static func labels(of score: RecordReader) -> [Int] {
+        let counts = score["labels"]?.elements?.map { $0.int ?? -1 } ?? []
+        return counts.allSatisfy { 0...(1 << 31) ~= $0 } ? counts : []
     }
 
     /// What is known of a site's upload.

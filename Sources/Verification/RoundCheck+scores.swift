@@ -8,7 +8,7 @@ extension RoundCheck {
     /// Mean losses follow from the sums by record, and Shapley and Banzhaf values from the losses of all merges.
     func checkLosses(_ score: RecordReader, _ path: String) throws(Fault) -> [Fault] {
         var faults: [Fault] = []
-        let labels = score["labels"]?.elements?.compactMap(\.int) ?? []
+        let labels = RoundScores.labels(of: score)
         if try labels.count != score.int("records") {
             faults.append(
                 broken("verify.score", "\(labels.count) counts of labels for \(try score.int("records")) records", path)
