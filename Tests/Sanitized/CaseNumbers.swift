@@ -5,7 +5,7 @@ struct CaseNumbers {
     private let key: UInt64
     private var counter: UInt64 = 0
 
-    init(seed: UInt64, case index: Int) { key = Self.mix(Self.mix(seed) ^ UInt64(index)) }
+    init(seed: UInt64, case index: Int) { key = Self.mix(Self.mix(seed) ^ UInt64(bitPattern: Int64(index))) }
 
     mutating func word() -> UInt64 {
         counter += 1
