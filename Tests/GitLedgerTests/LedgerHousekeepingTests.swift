@@ -32,7 +32,10 @@ import Testing
             while !collector.isFinished { usleep(1000) }
         }
         var stopped: [String] = []
-        for number in 0..<Self.runs {
+        // More of them where the machine is so busy that no collection has ended yet.
+        var number = 0
+        while number < Self.runs || (collections.value == 0 && number < 20 * Self.runs) {
+            defer { number += 1 }
             do {
                 let small = try SmallRun(in: ledger, run: "gc-\(number)")
                 var tip = small.aggregate
@@ -53,10 +56,10 @@ import Testing
                 stopped.append("gc-\(number): \(error)")
             }
         }
-        #expect(stopped == [], "\(stopped.count) of \(Self.runs) runs stopped")
+        #expect(stopped == [], "\(stopped.count) of \(number) runs stopped")
         #expect(collections.value > 0)
-        #expect(try ledger.runs().count == Self.runs)
-        print("\(Self.runs) runs, \(collections.value) collections, \(stopped.count) stopped")
+        #expect(try ledger.runs().count == number)
+        print("\(number) runs, \(collections.value) collections, \(stopped.count) stopped")
     }
 
     /// A pack that is removed between two reads of one reader, and a pack that appears between them.

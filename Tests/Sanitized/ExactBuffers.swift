@@ -51,6 +51,7 @@ private func attention(_ numbers: inout CaseNumbers) {
         dprefix_values: prefixes[3].floats, dprefix_row: D, down_keys: owns[2].floats, down_values: owns[3].floats,
         down_row: D)
     kernel_attention_backward(&gradients, &given, &span, scratch)
+    withExtendedLifetime([q, dout, out, dq, sums] + prefixes + owns) {}
 }
 
 private func products(_ numbers: inout CaseNumbers) {
@@ -86,4 +87,5 @@ private func products(_ numbers: inout CaseNumbers) {
             (fast ? kernel_fast_gemm_sum : kernel_gemm_sum)(&target, [term, term], 2, workspace)
         }
     }
+    withExtendedLifetime([a, b, c]) {}
 }
