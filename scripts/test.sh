@@ -12,6 +12,8 @@ setup
 export MEDROUNDS_MODEL="${MEDROUNDS_MODEL:-$model_path}"
 
 swift format lint --strict --recursive Sources Tests Package.swift
+# Pages wrap at 120 columns; only a table's row is one line.
+awk 'length > 120 && !/^ *\|/ { print FILENAME ":" FNR ": " length " columns"; wide = 1 } END { exit wide }' README.md docs/*.md
 python3 -B scripts/synthetic-notes/make.py --check
 bash scripts/check-schema.sh
 swift build -c release --build-tests --explicit-target-dependency-import-check error

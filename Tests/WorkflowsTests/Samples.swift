@@ -11,11 +11,11 @@ enum Samples {
         name: fed-medlora-plus
         summary: Influence-aware federated LoRA over two hospitals
         seed: 17
-        model:   {base: smollm2-135m-instruct, weights: stored, numerics: exact}   # base: catalogue name, .gguf file, or Hugging Face folder
+        model:   {base: smollm2-135m-instruct, weights: stored, numerics: exact}   # base: a known name, .gguf or folder
         adapter: {rank: 16, alpha: 64, dropout: 0.05, targets: all-linear}
         template: clinical-extraction
         sites:
-          general:   {train: data/general/train, tasks: {ner: all, re: all}, limit: 200}    # limit: the most records, drawn by the seed
+          general:   {train: data/general/train, tasks: {ner: all, re: all}, limit: 200}    # drawn by the seed
           discharge: {train: data/discharge/train, tasks: {ner: [problem, drug]}}
         coordinator: {validation: data/validation, records: 5}
         cohorts:
