@@ -81,6 +81,12 @@ let package = Package(
                 "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports", "ModelShelf",
             ]),
         .target(
+            name: "Federating",
+            dependencies: [
+                "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "GitLedger", "LocalFiles", "Identities",
+                "RunRecords", "Verification", "Runs",
+            ]),
+        .target(
             name: "AuditCommands",
             dependencies: [
                 "Faults", "Federation", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification",
@@ -97,7 +103,7 @@ let package = Package(
             dependencies: [
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
                 "Extraction", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports",
-                "ModelShelf", "Runs", "AuditCommands",
+                "ModelShelf", "Runs", "Federating", "AuditCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

@@ -53,7 +53,7 @@ package struct LogCommand: ParsableCommand {
         let runs = try ledger.runs()
         if json {
             var rows: [(Int64, JSONValue)] = []
-            for run in runs {
+            for run in runs where try CommittedPlan.isThere(for: run, in: ledger) {
                 let summary = try RunSummary(run: run, ledger: ledger)
                 rows.append((summary.time, summary.json))
             }
@@ -63,6 +63,10 @@ package struct LogCommand: ParsableCommand {
         var table = Table("run", "last commit", "steps", "rule", "rank", "seed", "sites", "rounds", "best F1", "set")
         var rows: [(Int64, [String])] = []
         for run in runs {
+            guard try CommittedPlan.isThere(for: run, in: ledger) else {
+                rows.append((.max, [run.name, "", "called"] + Array(repeating: "", count: 7)))
+                continue
+            }
             let overview = try RunOverview(run: run, ledger: ledger)
             let declaration = overview.plan.declaration
             let set = overview.plan.overrides.joined(separator: " ")

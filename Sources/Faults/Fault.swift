@@ -21,6 +21,8 @@ public struct Fault: Error, Sendable, Equatable {
         case notApproved
         /// An object of the ledger has more bytes than it may have.
         case tooLarge
+        /// A run has called its sites and has no plan yet.
+        case notPlanned
         /// A record is not as the step table requires.
         case badRecord
     }

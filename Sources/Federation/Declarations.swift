@@ -24,10 +24,12 @@ public struct DataSource: Hashable, Sendable {
 public struct SiteDeclaration: Hashable, Sendable {
     /// The site's name.
     public var id: SiteID
-    /// One source, or several where a workflow pools notes (the centralised baseline).
+    /// One source, or several where a workflow pools notes (the centralised baseline); none where the site is on another machine.
     public var sources: [DataSource]
     /// The rank of the site's adapter; nil for the workflow's.
     public var rank: Int?
+    /// Whether the site runs its own process, which alone knows its notes.
+    public var isRemote: Bool { sources.isEmpty }
 
     /// Makes a declaration.
     public init(id: SiteID, sources: [DataSource]) {

@@ -11,6 +11,12 @@ extension Fault {
             .usage, "run.missing", "the ledger holds no run \(run)",
             mend: known.isEmpty ? "Start one with medrounds run." : "Name one of: \(names).")
     }
+    /// `run.not-planned`: the sites were called, and their parts are not all there yet.
+    public static func runNotPlanned(_ run: RunName) -> Fault {
+        Fault(
+            .usage, "run.not-planned", "\(run) has called its sites and has no plan yet",
+            mend: "Go on with it: medrounds run FILE --name \(run) --resume.", cause: .notPlanned)
+    }
     /// `ledger.missing-file`: a commit of the run lacks a file that it must have.
     public static func missingFile(_ path: String, _ commit: String?) -> Fault {
         Fault(

@@ -4,10 +4,17 @@ import Faults
 import Federation
 
 extension Ledger {
-    /// The runs that have a main line, in byte order. Faults: ledger.corrupt, ledger.unreadable.
+    /// The runs that have a main line or have published anything, in byte order. Faults: ledger.corrupt, ledger.unreadable.
     public func runs() throws(Fault) -> [RunName] {
         try reading { (repository) throws(Fault) in
-            try repository.lines().compactMap { if case .main(let run) = $0 { run } else { nil } }
+            var runs: Set<RunName> = []
+            for line in try repository.lines() {
+                switch line {
+                case .main(let run), .published(let run): runs.insert(run)
+                case .site, .answers, .identities, .pruned, .readme: continue
+                }
+            }
+            return runs.sorted { TreePath.precedes($0.name, $1.name) }
         }
     }
 

@@ -15,7 +15,7 @@ public final class Ledger: Sendable {
     /// The lock around the one owner of the libgit2 handles.
     let repository: Mutex<Repository>
 
-    private init(path: String, repository: consuming sending Repository) {
+    init(path: String, repository: consuming sending Repository) {
         self.path = path
         self.repository = Mutex(repository)
     }

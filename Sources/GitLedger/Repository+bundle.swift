@@ -17,8 +17,11 @@ enum BundleLayout {
 }
 
 extension Repository {
-    /// Writes the lines and everything they reach into a file, completely or not at all. Faults: ledger.not-writable, and those of reading.
-    func writeBundle(of lines: [(line: LineRef, tip: CommitID)], to path: String) throws(Fault) {
+    /// Writes the lines and all they reach into a file, whole or not at all; with `known`, what these commits reach stays out, and the bundle
+    /// names them as what it goes on from. Faults: ledger.not-writable, and those of reading.
+    func writeBundle(
+        of lines: [(line: LineRef, tip: CommitID)], to path: String, known: [CommitID] = []
+    ) throws(Fault) {
         var builder: OpaquePointer?
         var walk: OpaquePointer?
         defer {
@@ -34,6 +37,10 @@ extension Repository {
                 var oid = tip.object.oid
                 try Git.attempt(git_revwalk_push(walk, &oid))
             }
+            for commit in known {
+                var oid = commit.object.oid
+                try Git.attempt(git_revwalk_hide(walk, &oid))
+            }
             try Git.attempt(git_packbuilder_insert_walk(builder, walk))
         } catch {
             throw error.reading(self.path, at: Place(file: self.path))
@@ -45,6 +52,7 @@ extension Repository {
         }
         let name = fresh.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         var header = "\(BundleLayout.signature)\n"
+        for commit in known { header += "-\(commit.hex)\n" }
         for (line, tip) in lines { header += "\(tip.hex) \(line.ref)\n" }
         header += "\n"
         fchmod(descriptor, 0o644)
@@ -111,7 +119,7 @@ extension Repository {
         guard status.st_mode & S_IFMT == S_IFREG else { throw .bundleUnreadable(file, "this is not a plain file") }
     }
 
-    private func index(_ stream: UnsafeMutablePointer<FILE>, into folder: String, file: String) throws(Fault) {
+    func index(_ stream: UnsafeMutablePointer<FILE>, into folder: String, file: String) throws(Fault) {
         var indexer: OpaquePointer?
         var database: OpaquePointer?
         var progress = git_indexer_progress()

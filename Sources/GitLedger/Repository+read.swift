@@ -6,6 +6,7 @@ import Federation
 extension Repository {
     /// The commit that a line's ref names; nil if the ref does not exist. Faults: ledger.corrupt, ledger.unreadable.
     func tip(_ line: LineRef) throws(Fault) -> CommitID? {
+        if let tip = waiting[line] { return tip }
         switch try refs.value(of: refs.stored(line.ref)) {
         case nil: return nil
         case .object(let id): return CommitID(id)

@@ -27,6 +27,8 @@ struct Repository: ~Copyable {
     var longFolders = Shelf<String, LongFolder>(limit: 64 << 20)
     /// Contents that are larger than the current check permits: they are not inflated for a state either.
     var refused: Set<ObjectID> = []
+    /// Where lines will be once what was received is accepted: a check reads them there.
+    var waiting: [LineRef: CommitID] = [:]
     /// What the ledger lists as pruned; nil until it is needed.
     var prunedBlobs: [ObjectID: BlobDigest]?
 

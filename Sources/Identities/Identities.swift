@@ -103,7 +103,9 @@ public struct Identities: Sendable {
                     ))
             }
             let now = try Self.signers(of: commit.id, ledger)
-            for what in try SharedCommit.flaws(of: commit, .identities, after: before?.commit, ledger: ledger) {
+            for what in try SharedCommit.flaws(
+                of: commit, .identities, after: [before?.commit].compactMap { $0 }, ledger: ledger)
+            {
                 add(what)
             }
             if try ledger.file(Self.file, of: commit.id) != now.bytes {
@@ -124,17 +126,17 @@ public struct Identities: Sendable {
 
 /// The rules for each commit of a line that is a plain chain: answers, allowed signers, pruned contents.
 package enum SharedCommit {
-    /// What is wrong with a commit of the kind that follows `before`, or that is the root of the chain where it is nil; the text says
+    /// What is wrong with a commit of the kind that must have exactly these parents, none where it is the root; the text says
     /// nothing of the commit's content.
     package static func flaws(
-        of commit: CommitRecord, _ kind: StepKind, after before: CommitRecord?, ledger: Ledger
+        of commit: CommitRecord, _ kind: StepKind, after parents: [CommitRecord], ledger: Ledger
     ) throws(Fault) -> [String] {
         var flaws: [String] = []
         let rules = kind.rules
-        if commit.parents != [before?.id].compactMap({ $0 }) {
+        if commit.parents != parents.map(\.id) {
             flaws.append("the commit has other parents than the one before it")
         }
-        if let before, before.time > commit.time { flaws.append("the commit is dated before its parent") }
+        if parents.contains(where: { $0.time > commit.time }) { flaws.append("the commit is dated before its parent") }
         if commit.trailers.map(\.key) != rules.trailers || commit.trailer("Step") != kind.rawValue
             || commit.author != CommitAuthor(name: "MedRounds", email: "medrounds@localhost") || !commit.body.isEmpty
         {

@@ -108,7 +108,7 @@ public struct RunSummary: Sendable {
         let last = try ledger.read(tip)
         self.isSigned = last.signature != nil
         self.time = last.time
-        self.steps = (try ledger.firstParents(from: tip).count, RunTable.mainLine(plan.declaration).count)
+        self.steps = (try ledger.mainLine(from: tip).count, RunTable.mainLine(plan.declaration).count)
         self.sites = []
         self.cohorts = []
         self.exchanges = []

@@ -34,7 +34,7 @@ public enum Approval {
         }
         let last = try lastApproved(committed.plan.declaration.name, site: site, ledger: ledger)
         return Question(
-            plan: Digest.sha256(committed.bytes), previous: last?.run,
+            plan: committed.digest, previous: last?.run,
             changes: last.map { committed.plan.differences(from: $0.plan) }
                 ?? committed.plan.rows.map { "\($0.key): \($0.value)" },
             brief: PlanBrief.lines(committed.plan, site: site))
@@ -45,13 +45,14 @@ public enum Approval {
         _ run: RunName, site: SiteID, approves: Bool, key: SSHPrivateKey, ledger: Ledger
     ) throws(Fault) -> CommitID {
         let question = try question(of: run, site: site, ledger: ledger)
-        guard let root = try ledger.firstParents(from: CommittedPlan(of: run, in: ledger).tip).first else {
-            throw .runMissing(run, known: [])
-        }
         let line = LineRef.answers(run, site)
-        let before = try ledger.tip(line)
-        let parent = before ?? root.id
-        let time = max(Int64(Date().timeIntervalSince1970), try ledger.read(parent).time)
+        guard let before = try ledger.tip(line), let published = try PublishedLine(of: run, in: ledger),
+            let planned = published.publishes.first
+        else { throw .runMissing(run, known: []) }
+        let isFirst = try ledger.read(before).kind == .part
+        let parents = isFirst ? [before, planned.id] : [before]
+        var time = Int64(Date().timeIntervalSince1970)
+        for parent in parents { time = max(time, try ledger.read(parent).time) }
         let allowed = try Identities.read(ledger)?.signers ?? AllowedSigners([])
         if let flaw = allowed.flaw(of: key.publicKey, for: [.site(site), .approver(site)], at: time) {
             throw .notAllowed(flaw)
@@ -62,7 +63,7 @@ public enum Approval {
             "previous": question.previous.map { .string($0.name) } ?? .null,
         ]
         var draft = CommitDraft(
-            line: line, expectedTip: before, parents: [parent], base: before,
+            line: line, expectedTip: before, parents: parents, base: isFirst ? nil : before,
             changes: [FileChange(path: file, bytes: answer.canonical)],
             subject: try StepRules.approve.summary(RecordReader(answer, path: file)),
             trailers: RunCommit.trailers(.approve, run: run, round: 0, owner: site.name, plan: question.plan),
@@ -72,8 +73,7 @@ public enum Approval {
     }
 
     /// Throws `run.not-approved`, with what changed since the site's last approval, unless the site approves this plan now.
-    package static func require(_ plan: Plan, of site: SiteID, in run: RunName, ledger: Ledger) throws(Fault) {
-        let digest = Digest.sha256(plan.json.canonical)
+    package static func require(_ digest: Digest, of site: SiteID, in run: RunName, ledger: Ledger) throws(Fault) {
         let signers = try Identities.read(ledger)?.signers ?? AllowedSigners([])
         let (answers, faults) = try answers(run, site, plan: digest, signers, ledger)
         if let fault = faults.first { throw fault }
@@ -110,18 +110,17 @@ public enum Approval {
         guard let tip = try ledger.tip(.answers(run, site)) else { return ([], []) }
         var answers: [(commit: CommitRecord, approves: Bool)] = []
         var faults: [Fault] = []
+        // The line grows from the run's call by the site's part, which is no answer to the plan yet.
         let line = try ledger.firstParents(from: tip)
-        // The line grows from the run's plan commit, which is none of its own.
-        guard let root = line.first, root.kind == .plan, root.parents.isEmpty,
-            root.id == (try Self.root(of: run, ledger))
-        else {
+        let published = try PublishedLine(of: run, in: ledger)
+        guard line.count > 1, line[0].id == published?.call.id, line[1].kind == .part, line[1].owner == site.name else {
             throw Fault(
-                .mismatch, "verify.approval", "the line of answers does not grow from the plan of \(run)",
+                .mismatch, "verify.approval", "the line of answers does not grow from the call of \(run)",
                 at: Place(commit: LineRef.answers(run, site).ref),
                 mend: "Ask the site to approve again: medrounds approve \(run) --site \(site).")
         }
-        var before = root
-        for commit in line.dropFirst() {
+        var parents = [line[1], published?.publishes.first].compactMap { $0 }
+        for commit in line.dropFirst(2) {
             func add(_ what: String) {
                 faults.append(
                     Fault(
@@ -130,8 +129,8 @@ public enum Approval {
             }
             guard let bytes = try ledger.file(file, of: commit.id) else { throw .missingFile(file, commit.id.hex) }
             let answer = try RecordReader(parsing: bytes, path: file, commit: commit.id.hex)
-            for flaw in try SharedCommit.flaws(of: commit, .approve, after: before, ledger: ledger) { add(flaw) }
-            before = commit
+            for flaw in try SharedCommit.flaws(of: commit, .approve, after: parents, ledger: ledger) { add(flaw) }
+            parents = [commit]
             let names = RecordShape.Names(sites: [site.name], cohorts: [], types: nil, tensors: [])
             if let flaw = StepRules.approve.record?.flaw(of: answer.value, names) {
                 add(flaw)
@@ -155,11 +154,6 @@ public enum Approval {
             answers.append((commit, try answer.text("status") == "approved"))
         }
         return (answers, faults)
-    }
-
-    private static func root(of run: RunName, _ ledger: Ledger) throws(Fault) -> CommitID? {
-        guard let tip = try ledger.tip(.main(run)) else { return nil }
-        return try ledger.firstParents(from: tip).first?.id
     }
 
     /// The plan of that workflow which the site approved last, in any run of the ledger.

@@ -1,5 +1,6 @@
 // CommittedPlan: a run as its ledger holds it: where its main line stands and the plan it began with.
 
+import Digests
 import Faults
 import Federation
 import GitLedger
@@ -14,33 +15,42 @@ package struct CommittedPlan {
     /// plan.json as committed.
     package let bytes: [UInt8]
     package let plan: Plan
-    /// Whether the copy holds sites' lines and no main line: the main line then ends where a site's round started from it.
+    /// The digest of the whole plan, also where the copy holds only what sites see of it.
+    package let digest: Digest
+    /// Whether the copy is a site's: it holds what was published and no main line, and the plan is the one that sites see.
     package let isSiteView: Bool
 
-    /// Throws `run.missing` with the runs there are, or what is wrong with the plan.
+    /// Throws `run.missing` with the runs there are, `run.not-planned`, or what is wrong with the plan.
     package init(of run: RunName, in ledger: Ledger) throws(Fault) {
         let main = try ledger.tip(.main(run))
-        var start = main
-        if start == nil { start = try Self.newestStart(of: run, in: ledger) }
-        guard let tip = start else { throw .runMissing(run, known: try ledger.runs()) }
         isSiteView = main == nil
-        guard let bytes = try ledger.file(RunPath.plan, of: tip) else { throw .missingFile(RunPath.plan, tip.hex) }
+        var start = main
+        if start == nil { start = try ledger.tip(.published(run)) }
+        guard let tip = start else { throw .runMissing(run, known: try ledger.runs()) }
+        guard let bytes = try ledger.file(RunPath.plan, of: tip) else {
+            if try ledger.read(tip).kind == .call { throw .runNotPlanned(run) }
+            throw .missingFile(RunPath.plan, tip.hex)
+        }
         self.run = run
         self.tip = tip
         self.bytes = bytes
         self.plan = try Plan(json: JSONValue(parsing: bytes, at: Place(file: RunPath.plan, commit: tip.hex)))
+        if isSiteView {
+            guard let published = try ledger.file(RunPath.published, of: tip) else {
+                throw .missingFile(RunPath.published, tip.hex)
+            }
+            digest = try RecordReader(parsing: published, path: RunPath.published, commit: tip.hex)
+                .digest("plan_sha256")
+        } else {
+            digest = Digest.sha256(bytes)
+        }
     }
 
-    /// The newest commit of the main line that a site's line of this copy grows from; nil where there is none.
-    private static func newestStart(of run: RunName, in ledger: Ledger) throws(Fault) -> CommitID? {
-        var newest: (length: Int, commit: CommitID)?
-        for line in try ledger.lines(of: run) {
-            guard case .site = line, let tip = try ledger.tip(line) else { continue }
-            let chain = try ledger.firstParents(from: tip)
-            guard let index = chain.lastIndex(where: { $0.kind?.rules.line == .main }) else { continue }
-            if index + 1 > newest?.length ?? 0 { newest = (index + 1, chain[index].id) }
-        }
-        return newest?.commit
+    /// Whether a run has a plan; before it, it has only called its sites.
+    package static func isThere(for run: RunName, in ledger: Ledger) throws(Fault) -> Bool {
+        if try ledger.tip(.main(run)) != nil { return true }
+        guard let published = try PublishedLine(of: run, in: ledger) else { return false }
+        return published.round != nil
     }
 
     /// The main line's tip, then the tips of the sites' lines in site order.

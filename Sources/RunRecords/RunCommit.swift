@@ -7,16 +7,19 @@ package enum RunCommit {
     /// Author and committer of every commit of a run.
     package static let author = CommitAuthor(name: "MedRounds", email: "medrounds@localhost")
 
-    /// The trailers of a commit without the last, State-SHA256, which the ledger writes.
+    /// The trailers of a commit without the last, State-SHA256, which the ledger writes. `plan` is the digest of the plan, or of the call
+    /// before there is a plan; `source` is what a publish is made from.
     package static func trailers(
-        _ kind: StepKind, run: RunName, round: Int, owner: String?, plan: Digest
+        _ kind: StepKind, run: RunName, round: Int, owner: String?, plan: Digest, source: CommitRecord? = nil
     ) -> [Trailer] {
         kind.rules.trailers.dropLast().map { key in
             switch key {
             case "Run": Trailer(key, run.name)
             case "Round": Trailer(key, String(round))
             case "Step": Trailer(key, kind.rawValue)
-            case "Plan-SHA256": Trailer(key, plan.hex)
+            case "Plan-SHA256", "Call-SHA256": Trailer(key, plan.hex)
+            case "Source": Trailer(key, source?.id.hex ?? "")
+            case "Source-State-SHA256": Trailer(key, source?.trailer("State-SHA256") ?? "")
             default: Trailer(key, owner ?? "")
             }
         }

@@ -24,7 +24,7 @@ public struct RunOverview: Sendable {
         tip = committed.tip.hex
         plan = committed.plan
         steps = (
-            try ledger.firstParents(from: committed.tip).count, RunTable.mainLine(plan.declaration).count
+            try ledger.mainLine(from: committed.tip).count, RunTable.mainLine(plan.declaration).count
         )
         time = try ledger.read(committed.tip).time
         var best: Double?
@@ -40,10 +40,11 @@ public struct RunOverview: Sendable {
 
 /// Reads a run's history.
 public enum RunHistory {
-    /// Every commit of the run, main line and site lines, parents before children.
+    /// Every commit of the run's main line, of what was published and of the sites' lines, parents before children.
     public static func commits(of run: RunName, ledger: Ledger) throws(Fault) -> [CommitRecord] {
         let committed = try CommittedPlan(of: run, in: ledger)
-        return try ledger.ancestry(of: committed.tips(of: run, in: ledger))
+        let published = try ledger.tip(.published(run))
+        return try ledger.ancestry(of: committed.tips(of: run, in: ledger) + [published].compactMap { $0 })
     }
 
     /// The commits of a run, its sites' answers among them, in the order of the steps: by time, and those of one second by round and step.

@@ -5,6 +5,16 @@ import Federation
 import Foundation
 import LocalFiles
 
+/// What a site keeps of a run beside its ledger.
+package struct SiteDesk: Sendable {
+    fileprivate let folder: String
+
+    /// What the site trained in a round, in float32.
+    package func trainedAdapter(_ round: Int) -> String { "\(folder)/\(RunPath.folder(of: round)).safetensors" }
+    /// The training states kept inside a train step.
+    package func checkpoints(_ round: Int) -> String { "\(folder)/\(RunPath.folder(of: round)).checkpoints" }
+}
+
 /// The folders of one machine: the ledger, and the work folders that never enter it.
 public struct Workspace: Sendable {
     /// The bare git repository.
@@ -18,15 +28,8 @@ public struct Workspace: Sendable {
         self.work = work
     }
 
-    /// What a site trained in a round, in float32.
-    public func trainedAdapter(run: RunName, site: SiteID, round: Int) -> String {
-        "\(work)/\(run)/\(site)/\(RunPath.folder(of: round)).safetensors"
-    }
-
-    /// The training states kept inside a train step.
-    package func checkpoints(run: RunName, site: SiteID, round: Int) -> String {
-        "\(work)/\(run)/\(site)/\(RunPath.folder(of: round)).checkpoints"
-    }
+    /// What a site keeps of a run, and nothing of any other site.
+    package func desk(of site: SiteID, in run: RunName) -> SiteDesk { SiteDesk(folder: "\(work)/\(run)/\(site)") }
 
     /// What the model wrote for a cohort in a round: text, so it stays here.
     public func predictions(run: RunName, cohort: CohortID, round: Int) -> String {

@@ -66,8 +66,7 @@ enum EvaluateStep {
         if !relations.isEmpty || !asked.isEmpty {
             scores.add(heads: asked, answered, gold: relations.map { set.records[$0] }, source: heads)
         }
-        let key = try context.commitmentKey(of: cohort.name)
-        let commitment = Digest.hmac(lines, key: key)
+        let commitment = Digest.hmac(lines, key: set.key)
         if let predictions { try LocalFile.write(lines, to: predictions) }
         decoder.discard()
 

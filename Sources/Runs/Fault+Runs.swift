@@ -21,6 +21,12 @@ extension Fault {
             .usage, "run.plan-changed", "the plan changed since \(run) began: \(listed)",
             mend: "Undo the change, or start a new run without --resume.")
     }
+    static func partDiffers(_ site: SiteID, _ difference: String) -> Fault {
+        Fault(
+            .model, "run.part-differs", "the site \(site) has \(difference)",
+            mend: "Give the site the model, the template and the program that the call names; then let it answer again."
+        )
+    }
     static func runUnsigned(_ fact: String) -> Fault {
         Fault(
             .usage, "run.unsigned", "\(fact), and the coordinator has no key here",

@@ -21,7 +21,8 @@ struct OpenedModel {
     let template: PromptTemplate
     let templateBytes: [UInt8]
 
-    init(_ declaration: FederationDeclaration, origin: RunOrigin) throws {
+    /// With `template` these bytes are the template, whatever the declaration names.
+    init(_ declaration: FederationDeclaration, origin: RunOrigin, template given: [UInt8]? = nil) throws {
         let base = declaration.model.base
         let folder = origin.overrides.contains { $0.hasPrefix("model.base=") } ? origin.current : origin.folder
         let (path, known) = try ModelCatalogue.path(of: base, folder: folder, cache: origin.cache)
@@ -51,7 +52,7 @@ struct OpenedModel {
             builtIn == nil ? origin.path(declaration.template, key: "template") : declaration.template
         let names = BuiltInTemplate.allCases.map(\.rawValue).joined(separator: ", ")
         templateBytes =
-            try builtIn
+            try given ?? builtIn
             ?? LocalFile.read(
                 templatePath, kind: .workflow, code: "template.missing",
                 mend: "Name a template file, or one that the program brings: \(names).")

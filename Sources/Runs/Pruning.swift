@@ -24,7 +24,7 @@ public struct Pruning: Sendable {
         var kept: Set<ObjectID> = []
         var rounds: [(RunName, Int)] = []
         if let only { _ = try CommittedPlan(of: only, in: ledger) }
-        for run in try ledger.runs() {
+        for run in try ledger.runs() where try ledger.tip(.main(run)) != nil {
             let committed = try CommittedPlan(of: run, in: ledger)
             let sites = committed.plan.declaration.sites.map(\.id)
             let merges = try ledger.firstParents(from: committed.tip).filter { $0.kind == .aggregate }

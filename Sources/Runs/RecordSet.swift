@@ -24,6 +24,8 @@ struct RecordSet: Sendable {
     var prints: [(document: String, print: Digest)] = []
     /// Documents left out because they cannot be read: the source's path, the id and the fault's code.
     var skipped: [(path: String, document: String, code: String)] = []
+    /// The owner's commitment key.
+    var key: [UInt8] = []
     /// Stands for all records: anyone with the owner's key and the notes can check what was used.
     var commitment: Digest
 
@@ -73,7 +75,7 @@ struct RecordLoader {
         _ sources: [DataSource], role: DatasetRole, owner: String, purpose: RecordPurpose, heads: HeadSource = .gold
     ) throws -> RecordSet {
         let key = try workspace.commitmentKey(of: owner, makes: makesKeys)
-        var set = RecordSet(commitment: Commitment.joined([]))
+        var set = RecordSet(key: key, commitment: Commitment.joined([]))
         for (index, source) in sources.enumerated() {
             let root = origin.path(declaration.dataRoot, key: "data_root")
             let path = source.path.hasPrefix("/") ? source.path : "\(root)/\(source.path)"

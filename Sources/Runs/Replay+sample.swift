@@ -204,7 +204,7 @@ extension Replayer {
         _ round: Int, _ site: SiteID, _ start: StartAdapter, _ context: RunContext
     ) -> CheckpointFolder {
         CheckpointFolder(
-            folder: context.workspace.checkpoints(run: run, site: site, round: round),
+            folder: context.workspace?.desk(of: site, in: run).checkpoints(round) ?? "",
             plan: Digest.sha256(plan.json.canonical), input: start.digest)
     }
 
@@ -235,8 +235,9 @@ extension Replayer {
 
     /// What the site trained, where its work folder still holds the file that the record names.
     private func trained(_ round: Int, _ site: SiteID, _ digest: Digest, _ context: RunContext) -> Adapter? {
-        let path = context.workspace.trainedAdapter(run: run, site: site, round: round)
-        guard let bytes = LocalFile.readIfPresent(path), Digest.sha256(bytes) == digest else { return nil }
+        guard let path = context.workspace?.desk(of: site, in: run).trainedAdapter(round),
+            let bytes = LocalFile.readIfPresent(path), Digest.sha256(bytes) == digest
+        else { return nil }
         return try? AdapterFile.read(
             bytes, sizes: plan.inputs.model.sizes, configuration: plan.declaration.adapter(of: site), path: path)
     }

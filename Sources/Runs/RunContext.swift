@@ -1,5 +1,5 @@
-// RunContext: a plan with everything it names opened: model, tokenizer, template, records. Made once; a run, a replay and an
-// extraction work from it.
+// RunContext: a plan with what it names opened: model, tokenizer, template, records. Loaded once; an actor of a run gets a context of its own,
+// which holds the records of nobody else.
 
 import Digests
 import Engine
@@ -24,19 +24,20 @@ public final class RunContext {
     let encoder: PromptEncoder
     package var tokenizer: Tokenizer { encoder.tokenizer }
     package var stopTokens: Set<Int32> { encoder.stopTokens }
-    let origin: RunOrigin
-    package let workspace: Workspace
+    /// How the run was asked for on this machine; an actor of a run has none.
+    let origin: RunOrigin?
+    /// The folders of this machine; an actor of a run has none.
+    package let workspace: Workspace?
     /// Threads to compute with; results do not depend on it.
     public let threads: Int
     /// Takes events in order.
     public let report: (RunEvent) -> Void
     private let isInterrupted: () -> Bool
-    let file: ModelFile
-    private var opened: LanguageModel?
+    var file: ModelFile { shared.file }
+    private let shared: SharedModel
     private let sites: [SiteID: RecordSet]
     private let validationSet: RecordSet?
     private let cohorts: [CohortID: RecordSet]
-    private var initial: StartAdapter?
 
     /// Reads the workflow and opens everything it names. Without `makesKeys` an owner's commitment key has to be there already,
     /// since with a new one no commitment of a past run could be met.
@@ -62,7 +63,7 @@ public final class RunContext {
         var failed: [any Error] = []
         var summaries: [DatasetSummary] = []
         if declaration.rounds > 0 {
-            for site in declaration.sites {
+            for site in declaration.sites where !site.isRemote {
                 if let only, site.id != only {
                     summaries +=
                         committed?.inputs.datasets.filter { $0.role == .train && $0.owner == site.id.name } ?? []
@@ -159,6 +160,72 @@ public final class RunContext {
         return inputs
     }
 
+    // MARK: Contexts of actors
+
+    /// What a site works from on its own machine: its own notes, the call's settings and template, and the model as it is here. Gives the
+    /// site's part as well. Throws as `load` does.
+    package static func atSite(
+        _ notes: SiteDeclaration, call: Plan, template: [UInt8], model: String, dataRoot: String, origin: RunOrigin,
+        workspace: Workspace, threads: Int, isInterrupted: @escaping () -> Bool, report: @escaping (RunEvent) -> Void
+    ) throws -> (context: RunContext, part: PlanPart) {
+        var declaration = call.declaration
+        declaration.model.base = model
+        declaration.dataRoot = dataRoot
+        declaration.sites = [notes]
+        let opened = try OpenedModel(declaration, origin: origin, template: template)
+        let set = try RecordLoader(
+            origin: origin, declaration: declaration, template: opened.template, encoder: opened.encoder,
+            workspace: workspace, makesKeys: true
+        ).site(notes)
+        // The same file under another name is the same model.
+        var summary = opened.summary
+        if summary.digest == call.inputs.model.digest { summary.name = call.inputs.model.name }
+        var found = call
+        found.inputs.engineVersion = EngineVersion.text
+        found.inputs.model = summary
+        found.inputs.tokenizerDigest = opened.tokenizerDigest
+        found.inputs.templateDigest = Digest.sha256(template)
+        found.inputs.datasets = set.summaries.map { source in
+            var source = source
+            source.path = Plan.withheld
+            return source
+        }
+        let context = RunContext(
+            plan: found, workflow: [], opened: opened, origin: origin, workspace: workspace, threads: threads,
+            isInterrupted: isInterrupted, report: report, sites: [notes.id: set], validation: nil, cohorts: [:])
+        return (context.of(notes.id, found), PlanPart(of: notes.id, in: found))
+    }
+
+    /// What the coordinator works from: its own validation notes and the cohorts, no site's.
+    func ofCoordinator(_ plan: Plan) -> RunContext {
+        RunContext(self, plan: plan, sites: [:], validation: validationSet, cohorts: cohorts)
+    }
+
+    /// What a site works from: its own notes, and the plan as sites see it.
+    func of(_ site: SiteID, _ plan: Plan) -> RunContext {
+        RunContext(self, plan: plan, sites: sites.filter { $0.key == site }, validation: nil, cohorts: [:])
+    }
+
+    private init(
+        _ whole: RunContext, plan: Plan, sites: [SiteID: RecordSet], validation: RecordSet?,
+        cohorts: [CohortID: RecordSet]
+    ) {
+        self.plan = plan
+        workflowBytes = whole.workflowBytes
+        templateBytes = whole.templateBytes
+        template = whole.template
+        encoder = whole.encoder
+        shared = whole.shared
+        origin = nil
+        workspace = nil
+        threads = whole.threads
+        isInterrupted = whole.isInterrupted
+        report = whole.report
+        self.sites = sites
+        validationSet = validation
+        self.cohorts = cohorts
+    }
+
     private init(
         plan: Plan, workflow: [UInt8], opened: OpenedModel, origin: RunOrigin, workspace: Workspace, threads: Int,
         isInterrupted: @escaping () -> Bool,
@@ -170,7 +237,7 @@ public final class RunContext {
         self.templateBytes = opened.templateBytes
         self.template = opened.template
         self.encoder = opened.encoder
-        self.file = opened.file
+        shared = SharedModel(file: opened.file, cache: origin.cache)
         self.origin = origin
         self.workspace = workspace
         self.threads = threads
@@ -186,11 +253,11 @@ public final class RunContext {
 
     /// The model, opened on first use.
     package func model() throws(Fault) -> LanguageModel {
-        if let opened { return opened }
+        if let opened = shared.opened { return opened }
         let model = try QuantisedCache.model(
-            file, plan.declaration.model, digest: plan.inputs.model.digest, cache: origin.cache,
+            file, plan.declaration.model, digest: plan.inputs.model.digest, cache: shared.cache,
             note: { report(.noted($0)) })
-        opened = model
+        shared.opened = model
         return model
     }
 
@@ -209,7 +276,7 @@ public final class RunContext {
 
     /// The adapter that round 1 starts from: PEFT's initial values from the seed.
     func initialAdapter() throws(Fault) -> StartAdapter {
-        if let initial { return initial }
+        if let initial = shared.initial { return initial }
         var adapter = try Engine.initialAdapter(
             shape: file.shape, configuration: plan.declaration.adapter, seed: plan.declaration.seed)
         // Where a factor stays as it is, it is from the first round on what later rounds publish.
@@ -217,7 +284,7 @@ public final class RunContext {
         if precision != .f32 { adapter = adapter.rounded(to: precision) }
         let start = StartAdapter(
             adapter: adapter, digest: Digest.sha256(AdapterFile.bytes(of: adapter, precision: precision)))
-        initial = start
+        shared.initial = start
         return start
     }
 
@@ -241,12 +308,24 @@ public final class RunContext {
         plan.declaration.json["steps"]?.elements?.compactMap { $0[step.rawValue] }.first ?? .null
     }
 
-    /// The commitment key of a site, a cohort or the coordinator.
-    func commitmentKey(of owner: String) throws(Fault) -> [UInt8] { try workspace.commitmentKey(of: owner) }
-
     /// Throws `run.interrupted` where the person asked to stop.
     func checkInterruption() throws(Fault) {
         if isInterrupted() { throw .interrupted() }
+    }
+}
+
+/// The base model of a run on this machine, opened once for all its actors.
+private final class SharedModel {
+    let file: ModelFile
+    /// The folder of base models.
+    let cache: String
+    var opened: LanguageModel?
+    /// What the plan's seed makes.
+    var initial: StartAdapter?
+
+    init(file: ModelFile, cache: String) {
+        self.file = file
+        self.cache = cache
     }
 }
 

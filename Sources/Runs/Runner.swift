@@ -1,4 +1,5 @@
-// Runner: executes a plan step by step, commits each step as it ends, and goes on where an earlier process stopped.
+// Runner: a run on one machine: the coordinator and the sites whose notes are here, in turn, in one ledger. It goes on where an earlier process
+// stopped.
 
 import Digests
 import Faults
@@ -16,30 +17,41 @@ public final class Runner {
     /// The run's name.
     public let run: RunName
     private let ledger: Ledger
-    private let workspace: Workspace
     private let context: RunContext
-    private let planDigest: Digest
-    /// Nil for a run that is not signed.
-    private let keys: SigningKeys?
-    /// The sites that the round under way goes on without.
-    private var absent: [SiteID: Absence] = [:]
+    private let coordinator: CoordinatorActor
+    /// The sites whose notes are on this machine, in site order.
+    private let sites: [SiteActor]
+    /// The way to the sites on other machines; nil where there are none.
+    private let post: (any Post)?
 
-    private init(run: RunName, ledger: Ledger, workspace: Workspace, context: RunContext, keys: SigningKeys?) {
+    private init(
+        _ context: RunContext, run: RunName, ledger: Ledger, workspace: Workspace, keys: SigningKeys?, post: (any Post)?
+    ) {
         self.run = run
+        self.post = post
         self.ledger = ledger
-        self.workspace = workspace
         self.context = context
-        self.planDigest = Digest.sha256(context.plan.json.canonical)
-        self.keys = keys
+        // Each actor gets what is its own, and nothing else.
+        coordinator = CoordinatorActor(
+            run, context: context.ofCoordinator(context.plan), ledger: ledger, signer: keys?.signer(of: .coordinator)
+        ) { workspace.predictions(run: run, cohort: $0, round: $1) }
+        sites = context.plan.declaration.sites.filter { !$0.isRemote && context.plan.declaration.rounds > 0 }.map {
+            SiteActor(
+                $0.id, part: PlanPart(of: $0.id, in: context.plan), context: context.of($0.id, context.plan), run: run,
+                ledger: ledger, desk: workspace.desk(of: $0.id, in: run), signer: keys?.signer(of: .site($0.id)))
+        }
     }
 
-    /// Begins a new run with its plan commit.
+    /// Begins a new run: the call, the sites' parts, the plan, and the plan published.
     ///
     /// `name` is the run's name, or nil for the next free `<workflow>-<n>`. With `keys` every commit is signed. Throws `run.exists`
-    /// for a name that is taken and `run.unsigned` where the workflow requires signatures and there are no keys.
+    /// for a name that is taken and `run.unsigned` where the workflow requires signatures and there are no keys. `claim` is called with the
+    /// run's name before anything is committed, since sites on other machines may be waited for from then on.
     public static func begin(
-        _ context: RunContext, name: RunName?, ledger: Ledger, workspace: Workspace, keys: SigningKeys? = nil
+        _ context: RunContext, name: RunName?, ledger: Ledger, workspace: Workspace, keys: SigningKeys? = nil,
+        post: (any Post)? = nil, claim: (RunName) throws(Fault) -> Void = { _ in }
     ) throws(Fault) -> Runner {
+        try requirePost(context, post)
         try checkSigning(context, keys)
         let chosen: RunName
         if let name {
@@ -48,20 +60,12 @@ public final class Runner {
         } else {
             chosen = try nextName(context.plan.declaration.name, taken: ledger.runs())
         }
-        let runner = Runner(run: chosen, ledger: ledger, workspace: workspace, context: context, keys: keys)
-        var draft = runner.draft(
-            .main(chosen), expected: nil, parents: [], base: nil,
-            changes: [
-                FileChange(path: RunPath.workflow, bytes: context.workflowBytes),
-                FileChange(path: RunPath.template, bytes: context.templateBytes),
-                FileChange(path: RunPath.plan, bytes: context.plan.json.canonical),
-            ], subject: RunCommit.planSubject(context.plan.declaration), round: 0,
-            step: .plan, owner: nil)
-        draft.body = RunCommit.planBody(context.plan.declaration)
+        try claim(chosen)
+        let runner = Runner(
+            context, run: chosen, ledger: ledger, workspace: workspace, keys: keys, post: post)
         // Kept before the commit: a run that is in the ledger always knows where its notes lie.
-        try context.origin.keep(for: chosen, workspace: workspace)
-        _ = try ledger.commit(try runner.sealed(draft))
-        context.report(.opened(run: chosen, plan: runner.planDigest, done: 0))
+        try context.origin?.keep(for: chosen, workspace: workspace)
+        try runner.prepare()
         return runner
     }
 
@@ -81,22 +85,50 @@ public final class Runner {
     ///
     /// Throws `run.missing`, and `run.plan-changed` with what differs where the plan is another one.
     public static func resume(
-        _ context: RunContext, run: RunName, ledger: Ledger, workspace: Workspace, keys: SigningKeys? = nil
+        _ context: RunContext, run: RunName, ledger: Ledger, workspace: Workspace, keys: SigningKeys? = nil,
+        post: (any Post)? = nil, claim: (RunName) throws(Fault) -> Void = { _ in }
     ) throws(Fault) -> Runner {
-        let committed = try CommittedPlan(of: run, in: ledger)
-        if committed.bytes != context.plan.json.canonical {
-            let differences = context.plan.differences(from: committed.plan)
-            throw .planChanged(run, differences)
+        try requirePost(context, post)
+        guard let published = try PublishedLine(of: run, in: ledger) else {
+            throw .runMissing(run, known: try ledger.runs())
         }
         // A run stays what it began as: half a signature proves nothing.
-        let isSigned = try ledger.read(committed.tip).signature != nil
+        let isSigned = published.call.signature != nil
+        if try ledger.tip(.main(run)) != nil {
+            let committed = try CommittedPlan(of: run, in: ledger)
+            let remote = context.plan.declaration.sites.filter(\.isRemote).map {
+                PlanPart(of: $0.id, in: committed.plan)
+            }
+            let here = context.plan.declaration.sites.filter { !$0.isRemote }.map {
+                PlanPart(of: $0.id, in: context.plan)
+            }
+            let plan = context.plan.completed(with: here + remote)
+            if committed.bytes != plan.json.canonical {
+                throw .planChanged(run, plan.differences(from: committed.plan))
+            }
+        }
         if isSigned && keys == nil { throw .runUnsigned("\(run) began signed") }
+        try claim(run)
         let runner = Runner(
-            run: run, ledger: ledger, workspace: workspace, context: context, keys: isSigned ? keys : nil)
-        try context.origin.keep(for: run, workspace: workspace)
-        context.report(
-            .opened(run: run, plan: runner.planDigest, done: try ledger.firstParents(from: committed.tip).count))
+            context, run: run, ledger: ledger, workspace: workspace, keys: isSigned ? keys : nil, post: post)
+        try context.origin?.keep(for: run, workspace: workspace)
+        try runner.prepare(isNew: false)
         return runner
+    }
+
+    /// From the call to the published plan; what is there already is compared.
+    private func prepare(isNew: Bool = true) throws(Fault) {
+        try coordinator.call()
+        for site in sites { try site.sendPart() }
+        try wait("its part of the plan") { [ledger, run] (site) throws(Fault) in
+            try ledger.tip(.answers(run, site)) != nil
+        }
+        try coordinator.makePlan()
+        try coordinator.publish()
+        for site in sites { try site.takePlan() }
+        guard let digest = coordinator.digest, let tip = try ledger.tip(.main(run)) else { return }
+        let done = isNew ? 0 : try ledger.mainLine(from: tip).count
+        context.report(.opened(run: run, plan: digest, done: done))
     }
 
     /// The newest run of a workflow: the one with the highest number. Throws `run.missing`.
@@ -117,71 +149,115 @@ public final class Runner {
     public func execute() throws(Fault) {
         let declaration = context.plan.declaration
         for round in declaration.roundNumbers {
-            // Once the coordinator has scored or averaged a round, who was absent stays absent.
-            let recorded = try Absence.recorded(round, in: mainTip(), ledger) ?? []
-            absent = Dictionary(recorded.map { ($0.site, $0) }) { first, _ in first }
+            try coordinator.begin(round)
             for step in declaration.steps {
                 switch step {
-                case .train(let configuration): try train(round, configuration)
-                case .upload(let precision): try upload(round, precision)
-                case .score(let scoring): try score(round, scoring)
-                case .aggregate(let aggregation): try aggregate(round, aggregation)
+                case .train(let configuration):
+                    for site in try waiting(round, .train) { try train(site, round, configuration) }
+                case .upload(let precision):
+                    for site in try waiting(round, .upload) {
+                        let output = try attempt(round, .upload, site) { () throws(Fault) in
+                            try site.upload(round, precision)
+                        }
+                        if let output { try site.commit(output, round, .upload) }
+                    }
+                    try waitForUploads(round)
+                case .score(let scoring): try coordinator.score(round, scoring)
+                case .aggregate(let aggregation):
+                    try coordinator.aggregate(round, aggregation)
+                    try coordinator.publish()
                 case .evaluate(let configuration):
                     guard configuration.runs(in: round, of: declaration.rounds) else { continue }
-                    try evaluate(round, configuration)
+                    try coordinator.evaluate(round, configuration)
                 }
             }
         }
+        // The last adapter is brought to the sites too.
+        try post?.exchange(run)
     }
 
-    // MARK: Steps
+    // MARK: Sites on other machines
 
-    private func train(_ round: Int, _ configuration: TrainingConfiguration) throws(Fault) {
-        for site in present where try !isCommitted(round, .train, site) {
-            if context.plan.declaration.approvals == .required {
-                do {
-                    try Approval.require(context.plan, of: site, in: run, ledger: ledger)
-                } catch {
-                    guard error.cause == .notApproved, declaresQuorum else { throw error }
-                    note(Absence(site: site, step: .train, reason: error.code, attempts: 1), round)
-                    continue
-                }
-            }
-            let output = try attempt(round, .train, site) { () throws(Fault) -> StepOutput in
-                let output = try trainOutput(round, configuration, site)
-                if let adapter = output.adapter {
-                    // The adapter is on disk before the commit that names its digest.
-                    let path = workspace.trainedAdapter(run: run, site: site, round: round)
-                    try LocalFile.write(TrainStep.encode(adapter), to: path)
-                }
-                return output
-            }
-            if let output { try commit(output, round: round, step: .train, site: site) }
+    /// The sites on other machines that the round under way counts on.
+    private var remote: [SiteID] {
+        context.plan.declaration.sites.filter { $0.isRemote && coordinator.absent[$0.id] == nil }.map(\.id)
+    }
+
+    private static func requirePost(_ context: RunContext, _ post: (any Post)?) throws(Fault) {
+        let remote = context.plan.declaration.sites.filter(\.isRemote).map(\.id.name)
+        guard !remote.isEmpty, post == nil else { return }
+        throw Fault(
+            .usage, "run.no-mailbox",
+            "\(remote.joined(separator: ", ")) are on other machines, and no mailbox is named",
+            mend: "Write mailboxes.yaml beside the workflow, or name it with --mailboxes.")
+    }
+
+    private func waitForUploads(_ round: Int) throws(Fault) {
+        guard try !coordinator.isCommitted(round, .score), try !coordinator.isCommitted(round, .aggregate) else {
+            return
+        }
+        try wait("its upload of round \(round)", in: round) { [ledger, run] (site) throws(Fault) in
+            guard let tip = try ledger.tip(.site(run, site)) else { return false }
+            return try ledger.read(tip).step == PlannedStep(round, .upload, site.name)
         }
     }
 
-    // MARK: Absent sites
+    /// Exchanges messages until every site on another machine has sent what is waited for. Who is waited for is told when it changes.
+    private func wait(_ what: String, in round: Int? = nil, until isThere: (SiteID) throws(Fault) -> Bool) throws(Fault)
+    {
+        guard let post, !remote.isEmpty else { return }
+        var told: [SiteID] = []
+        while true {
+            try post.exchange(run)
+            var missing: [SiteID] = []
+            for site in remote {
+                if let refusal = post.refusal(of: site) {
+                    guard declaresQuorum, let round else { throw refusal }
+                    let tip = try ledger.tip(.site(run, site)).map { (id) throws(Fault) in try ledger.read(id).step }
+                    let step = tip == PlannedStep(round, .train, site.name) ? StepKind.upload : .train
+                    coordinator.note(Absence(site: site, step: step, reason: "upload.refused", attempts: 1), round)
+                } else if try !isThere(site) {
+                    missing.append(site)
+                }
+            }
+            if missing.isEmpty { return }
+            if missing != told {
+                let names = missing.map { "\($0) (\(post.state(of: $0)))" }.joined(separator: ", ")
+                context.report(.noted("waiting for \(what): \(names)"))
+                told = missing
+            }
+            try context.checkInterruption()
+            post.pause()
+        }
+    }
 
     private var declaresQuorum: Bool { context.plan.declaration.quorum != nil }
-    /// The sites that the round under way still counts on.
-    private var present: [SiteID] { context.plan.declaration.sites.map(\.id).filter { absent[$0] == nil } }
-    /// In site order; nil where the workflow has no quorum, so that records stay what they were.
-    private var absences: [Absence]? {
-        declaresQuorum ? context.plan.declaration.sites.compactMap { absent[$0.id] } : nil
+
+    /// The sites that have not taken the step yet and that the round counts on.
+    private func waiting(_ round: Int, _ step: StepKind) throws(Fault) -> [SiteActor] {
+        var waiting: [SiteActor] = []
+        for site in sites where coordinator.absent[site.site] == nil {
+            if try !site.isDone(round, step) { waiting.append(site) }
+        }
+        return waiting
     }
 
-    private func note(_ absence: Absence, _ round: Int) {
-        absent[absence.site] = absence
-        context.report(
-            .noted(
-                "site \(absence.site) is absent from round \(round): \(absence.reason) in \(absence.step), tried \(absence.attempts) times"
-            ))
+    private func train(_ site: SiteActor, _ round: Int, _ configuration: TrainingConfiguration) throws(Fault) {
+        do {
+            try site.requireApproval()
+        } catch {
+            guard error.cause == .notApproved, declaresQuorum else { throw error }
+            coordinator.note(Absence(site: site.site, step: .train, reason: error.code, attempts: 1), round)
+            return
+        }
+        let output = try attempt(round, .train, site) { () throws(Fault) in try site.train(round, configuration) }
+        if let output { try site.commit(output, round, .train) }
     }
 
     /// What a site's step gives; nil, with the site absent, where it failed as often as it may and the workflow has a quorum. A fault
     /// of the ledger, a contradiction or an interruption is not the site's.
     private func attempt(
-        _ round: Int, _ step: StepKind, _ site: SiteID, _ body: () throws(Fault) -> StepOutput
+        _ round: Int, _ step: StepKind, _ site: SiteActor, _ body: () throws(Fault) -> StepOutput
     ) throws(Fault) -> StepOutput? {
         for number in 1...Absence.tries {
             do {
@@ -190,237 +266,11 @@ public final class Runner {
                 let isTheSites = [.failed, .usage, .workflow, .data, .model].contains(error.kind)
                 guard declaresQuorum, isTheSites else { throw error }
                 guard number == Absence.tries else { continue }
-                note(Absence(site: site, step: step, reason: error.code, attempts: number), round)
+                coordinator.note(
+                    Absence(site: site.site, step: step, reason: error.code, attempts: number), round)
             }
         }
         return nil
-    }
-
-    private func requireQuorum(_ round: Int, _ received: ReceivedUploads) throws(Fault) {
-        guard let quorum = context.plan.declaration.quorum, received.uploads.count < quorum else { return }
-        throw .belowQuorum(
-            round, present: received.uploads.count, quorum: quorum, absences ?? [], received.leftOut)
-    }
-
-    private func trainOutput(_ round: Int, _ configuration: TrainingConfiguration, _ site: SiteID) throws(Fault)
-        -> StepOutput
-    {
-        context.report(.started(round: round, step: .train, owner: site.name))
-        let start = try globalAdapter(before: round).cut(for: site, context)
-        return try TrainStep.compute(
-            context: context, round: round, site: site, configuration: configuration, start: start,
-            checkpoints: CheckpointFolder(
-                folder: workspace.checkpoints(run: run, site: site, round: round), plan: planDigest,
-                input: start.digest))
-    }
-
-    private func upload(_ round: Int, _ precision: UploadPrecision) throws(Fault) {
-        for site in present where try !isCommitted(round, .upload, site) {
-            context.report(.started(round: round, step: .upload, owner: site.name))
-            let record = try siteRecord(round, .train, site)
-            let output = try attempt(round, .upload, site) { () throws(Fault) -> StepOutput in
-                try UploadStep.compute(
-                    context: context, round: round, site: site, precision: precision, trainRecord: record,
-                    trained: trainedAdapter(round, site, record))
-            }
-            if let output { try commit(output, round: round, step: .upload, site: site) }
-        }
-    }
-
-    /// What the site trained, from its work folder; trained again, to the same bits, where the file is gone or damaged.
-    private func trainedAdapter(_ round: Int, _ site: SiteID, _ record: RecordReader) throws(Fault) -> Adapter? {
-        guard try record.text("status") == "done" else { return nil }
-        let expected = try record.object("output").digest("adapter_sha256")
-        let path = workspace.trainedAdapter(run: run, site: site, round: round)
-        if let bytes = LocalFile.readIfPresent(path), Digest.sha256(bytes) == expected {
-            return try AdapterFile.read(
-                bytes, sizes: context.sizes, configuration: context.plan.declaration.adapter(of: site), path: path)
-        }
-        context.report(
-            .noted("site \(site): the trained adapter of round \(round) is not in the work folder; training it again"))
-        guard let configuration = context.plan.declaration.training else { return nil }
-        let again = try trainOutput(round, configuration, site)
-        guard let adapter = again.adapter, again.record == record.value else {
-            throw .trainedAgainDiffers(site, round)
-        }
-        try LocalFile.write(TrainStep.encode(adapter), to: path)
-        return adapter
-    }
-
-    private func score(_ round: Int, _ scoring: ScoreConfiguration) throws(Fault) {
-        guard try !isCommitted(round, .score, nil) else { return }
-        context.report(.started(round: round, step: .score, owner: nil))
-        let received = try received(round)
-        try requireQuorum(round, received)
-        let output = try ScoreStep.compute(
-            context: context, round: round, scoring: scoring, received: received, absent: absences)
-        try commitMain(output, round: round, step: .score)
-    }
-
-    private func aggregate(_ round: Int, _ aggregation: Aggregation) throws(Fault) {
-        guard try !isCommitted(round, .aggregate, nil) else { return }
-        context.report(.started(round: round, step: .aggregate, owner: nil))
-        let received = try received(round)
-        try requireQuorum(round, received)
-        let output = try AggregateStep.compute(
-            plan: context.plan, aggregation: aggregation, round: round, received: received, absent: absences,
-            clock: StepClock(), threads: context.threads)
-        // The merge carries every site's line of this round, those left out included: nothing a site said is lost.
-        let main = try mainTip()
-        var parents = [main]
-        var taken: [TakenFolder] = []
-        for site in context.plan.declaration.sites.map(\.id) {
-            guard let tip = try ledger.tip(.site(run, site)) else { continue }
-            // An absent site may have made some steps of this round; they are merged too.
-            let isAbsent = absent[site] != nil
-            if isAbsent, try ledger.read(tip).round != round { continue }
-            parents.append(tip)
-            for step in isAbsent ? [StepKind.train] : StepKind.ofSite {
-                taken.append(TakenFolder(from: tip, path: step.folder(round: round, owner: site.name)))
-            }
-        }
-        var draft = draft(
-            .main(run), expected: main, parents: parents, base: main, changes: Self.changes(of: output),
-            subject: try Self.subject(of: output, round: round, step: .aggregate, owner: nil), round: round,
-            step: .aggregate, owner: nil)
-        draft.taken = taken
-        try commit(draft, round: round, step: .aggregate, owner: nil)
-    }
-
-    private func evaluate(_ round: Int, _ configuration: EvaluationConfiguration) throws(Fault) {
-        for cohort in configuration.cohorts where try !isCommitted(round, .evaluate, cohort.name) {
-            context.report(.started(round: round, step: .evaluate, owner: cohort.name))
-            let adapter = round == 0 ? nil : try globalAdapter(before: round + 1)
-            let output = try EvaluateStep.compute(
-                context: context, round: round, cohort: cohort, configuration: configuration, adapter: adapter,
-                predictions: workspace.predictions(run: run, cohort: cohort, round: round))
-            try commitMain(output, round: round, step: .evaluate, owner: cohort.name)
-        }
-    }
-
-    // MARK: State, read from the ledger alone
-
-    private func mainTip() throws(Fault) -> CommitID {
-        guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
-        return tip
-    }
-
-    private func isCommitted(_ round: Int, _ step: StepKind, _ owner: String?) throws(Fault) -> Bool {
-        try ledger.file(step.record(round: round, owner: owner), of: mainTip()) != nil
-    }
-
-    private func isCommitted(_ round: Int, _ step: StepKind, _ site: SiteID) throws(Fault) -> Bool {
-        if try isCommitted(round, step, site.name) { return true }
-        guard let tip = try ledger.tip(.site(run, site)) else { return false }
-        return try ledger.file(step.record(round: round, owner: site.name), of: tip) != nil
-    }
-
-    private func siteRecord(_ round: Int, _ step: StepKind, _ site: SiteID) throws(Fault) -> RecordReader {
-        let path = step.record(round: round, owner: site.name)
-        guard let tip = try ledger.tip(.site(run, site)), let bytes = try ledger.file(path, of: tip) else {
-            throw .missingFile(path, nil)
-        }
-        return try RecordReader(parsing: bytes, path: path, commit: tip.hex)
-    }
-
-    /// The uploads of a round as the coordinator reads them from the sites' lines.
-    private func received(_ round: Int) throws(Fault) -> ReceivedUploads {
-        let (ledger, run, plan) = (ledger, run, context.plan)
-        let form = plan.adapterForm
-        return try ReceivedUploads(
-            round: round, sites: present, plan: plan, form: form,
-            scores: ledger.file(StepKind.score.record(round: round), of: mainTip()),
-            start: { () throws(Fault) in try self.globalAdapter(before: round).adapter }
-        ) { (site: SiteID, path: String) throws(Fault) -> [UInt8]? in
-            guard let tip = try ledger.tip(.site(run, site)) else { return nil }
-            return try ledger.file(path, of: tip, limit: plan.largest(at: path, form))
-        }
-    }
-
-    /// The global adapter that a round begins with, with the digest of its published bytes.
-    private func globalAdapter(before round: Int) throws(Fault) -> StartAdapter {
-        guard round > 1 else { return try context.initialAdapter() }
-        let tip = try mainTip()
-        guard let bytes = try ledger.file(RunPath.global, of: tip) else {
-            throw .missingFile(RunPath.global, tip.hex)
-        }
-        return try StartAdapter(published: bytes, context: context, commit: tip.hex)
-    }
-
-    /// The commit of the main line with which the round begins: the last one of an earlier round.
-    private func roundStart(_ round: Int) throws(Fault) -> CommitID {
-        var commit = try ledger.read(mainTip())
-        while let number = commit.round, number >= round,
-            let parent = commit.parents.first
-        {
-            commit = try ledger.read(parent)
-        }
-        return commit.id
-    }
-
-    // MARK: Commits
-
-    private func commit(_ output: StepOutput, round: Int, step: StepKind, site: SiteID) throws(Fault) {
-        let line = LineRef.site(run, site)
-        let tip = try ledger.tip(line)
-        // A site's first commit of a round grows from the round's start; the second from the first.
-        let parent: CommitID
-        if let tip, step != .train { parent = tip } else { parent = try roundStart(round) }
-        let draft = draft(
-            line, expected: tip, parents: [parent], base: parent, changes: Self.changes(of: output),
-            subject: try Self.subject(of: output, round: round, step: step, owner: site.name), round: round,
-            step: step, owner: site.name)
-        try commit(draft, round: round, step: step, owner: site.name)
-    }
-
-    private func commitMain(_ output: StepOutput, round: Int, step: StepKind, owner: String? = nil) throws(Fault) {
-        let tip = try mainTip()
-        let draft = draft(
-            .main(run), expected: tip, parents: [tip], base: tip, changes: Self.changes(of: output),
-            subject: try Self.subject(of: output, round: round, step: step, owner: owner), round: round, step: step,
-            owner: owner)
-        try commit(draft, round: round, step: step, owner: owner)
-    }
-
-    private func commit(_ unsigned: CommitDraft, round: Int, step: StepKind, owner: String?) throws(Fault) {
-        let draft = try sealed(unsigned)
-        let id = try ledger.commit(draft)
-        context.report(.committed(round: round, step: step, owner: owner, subject: draft.subject, commit: id.hex))
-    }
-
-    /// The draft with a time that no parent's exceeds, so that a clock set back shows in no line, and with the signer of its role.
-    private func sealed(_ draft: CommitDraft) throws(Fault) -> CommitDraft {
-        var draft = draft
-        for parent in draft.parents { draft.time = max(draft.time, try ledger.read(parent).time) }
-        if case .site(_, let site) = draft.line {
-            draft.signer = keys?.signer(of: .site(site))
-        } else {
-            draft.signer = keys?.signer(of: .coordinator)
-        }
-        return draft
-    }
-
-    private func draft(
-        _ line: LineRef, expected: CommitID?, parents: [CommitID], base: CommitID?, changes: [FileChange],
-        subject: String, round: Int, step: StepKind, owner: String?
-    ) -> CommitDraft {
-        let trailers = RunCommit.trailers(step, run: run, round: round, owner: owner, plan: planDigest)
-        return CommitDraft(
-            line: line, expectedTip: expected, parents: parents, base: base, changes: changes, subject: subject,
-            trailers: trailers, author: RunCommit.author,
-            time: Int64(Date().timeIntervalSince1970))
-    }
-
-    private static func subject(
-        of output: StepOutput, round: Int, step: StepKind, owner: String?
-    ) throws(Fault) -> String {
-        try step.subject(round: round, owner: owner, RecordReader(output.record, path: output.folder))
-    }
-
-    private static func changes(of output: StepOutput) -> [FileChange] {
-        (output.deterministic + [("\(output.folder)/timing.json", output.timing.canonical)]).map {
-            FileChange(path: $0.path, bytes: $0.bytes)
-        }
     }
 
     private static func nextName(_ workflow: String, taken: [RunName]) throws(Fault) -> RunName {

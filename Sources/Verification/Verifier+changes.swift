@@ -7,10 +7,13 @@ import ModelFiles
 import RunRecords
 
 extension Verifier {
-    /// What each commit's tree holds otherwise than its first parent's.
+    /// What each commit's tree holds otherwise than its first parent's; all that it holds, where it begins with none.
     func changes(_ commits: ArraySlice<CommitRecord>) throws(Fault) -> [CommitID: [FileDifference]] {
         var found: [CommitID: [FileDifference]] = [:]
-        for commit in commits { found[commit.id] = try ledger.differences(from: commit.parents.first, to: commit.id) }
+        for commit in commits {
+            let base = commit.kind?.rules.startsEmpty == true ? nil : commit.parents.first
+            found[commit.id] = try ledger.differences(from: base, to: commit.id)
+        }
         return found
     }
 
@@ -48,8 +51,8 @@ extension Verifier {
             var made: Set<String> = []
             for change in changes[commit.id] ?? [] where merged[change.path] == nil {
                 let what = change.new == nil ? "takes away" : change.old == nil ? "adds" : "changes"
-                // A published adapter takes the place of the one before it; every other file is new.
-                if let file = own[change.path], change.new != nil, change.old == nil || file.content == .adapter {
+                // A published adapter, and what is said of it, take the place of those before; every other file is new.
+                if let file = own[change.path], change.new != nil, change.old == nil || file.replaces {
                     made.insert(change.path)
                     continue
                 }
@@ -62,7 +65,7 @@ extension Verifier {
             for (path, file) in own.sorted(by: { $0.key < $1.key })
             where !made.contains(path) && !file.isOptional {
                 // The same adapter published twice changes nothing.
-                if file.content == .adapter, try ledger.blob(path, of: commit.id) != nil { continue }
+                if file.replaces, try ledger.blob(path, of: commit.id) != nil { continue }
                 faults.append(broken("verify.foreign-change", "the \(step.kind) commit lacks \(path)", commit, path))
             }
         }

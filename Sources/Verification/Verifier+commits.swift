@@ -44,26 +44,38 @@ extension Verifier {
         return ("\(commits.count) commits", faults)
     }
 
-    /// Every commit names the plan that the tip holds, and holds it.
+    /// Every commit names the plan; those of the main line hold it, those of the sites and what is published hold what sites see of it. What
+    /// comes before the plan names the call.
     func plans(_ commits: ArraySlice<CommitRecord>) throws(Fault) -> [Fault] {
         var faults: [Fault] = []
-        let digest = Digest.sha256(planBytes)
         let blob = try ledger.blob(RunPath.plan, of: tip)
+        let published = try PublishedLine(of: run, in: ledger)
+        let view = try published?.publishes.first.map { (commit) throws(Fault) in
+            try ledger.blob(RunPath.plan, of: commit.id)
+        }
+        let call = try published?.callDigest(ledger)
         for commit in commits {
-            if commit.trailer("Plan-SHA256") != digest.hex {
-                faults.append(broken("verify.plan", "Plan-SHA256 is not the plan's \(digest)", commit))
+            if commit.kind == .call || commit.kind == .part {
+                if commit.trailer("Call-SHA256") != call?.hex {
+                    faults.append(broken("verify.plan", "Call-SHA256 is not the digest of the call", commit))
+                }
+                continue
             }
-            if try ledger.blob(RunPath.plan, of: commit.id) != blob {
-                faults.append(broken("verify.plan", "the plan is not the one of the run's tip", commit))
+            if commit.trailer("Plan-SHA256") != planDigest.hex {
+                faults.append(broken("verify.plan", "Plan-SHA256 is not the plan's \(planDigest)", commit))
+            }
+            let isMain = commit.kind?.rules.line == .main
+            if try ledger.blob(RunPath.plan, of: commit.id) != (isMain ? blob : view) {
+                faults.append(
+                    broken("verify.plan", "the plan is not the one of the run's \(isMain ? "tip" : "publish")", commit))
             }
         }
         return faults
     }
 
-    func planHolds(_ first: CommitRecord?, _ commits: Int, _ plans: [Fault]) throws(Fault) -> (String, [Fault]) {
+    func planHolds(_ history: RunHistoryFound, _ plans: [Fault]) throws(Fault) -> (String, [Fault]) {
         var faults = plans
-        let digest = Digest.sha256(planBytes)
-        if let first,
+        if let first = history.line.first,
             first.subject != RunCommit.planSubject(declaration) || first.body != RunCommit.planBody(declaration)
         {
             faults.append(broken("verify.subject", "the first commit's message is not what the plan says", first))
@@ -72,17 +84,20 @@ extension Verifier {
             faults.append(brokenTip("verify.plan", "plan.json is not written as this program writes it"))
         }
         faults += freeText()
-        guard let workflow = try ledger.file(RunPath.workflow, of: tip) else {
-            throw .missingFile(RunPath.workflow, tip.hex)
-        }
-        if Digest.sha256(workflow) != plan.inputs.workflowDigest {
-            faults.append(brokenTip("verify.workflow", "workflow.yaml is not the file the plan names by digest"))
-        }
+        faults += try fromParts(history)
         guard let template = try ledger.file(RunPath.template, of: tip) else {
             throw .missingFile(RunPath.template, tip.hex)
         }
         if Digest.sha256(template) != plan.inputs.templateDigest {
             faults.append(brokenTip("verify.template", "template.yaml is not the file the plan names by digest"))
+        }
+        let words = "plan \(planDigest.hex.prefix(12)) in \(history.all.count) commits"
+        if isSiteView { return ("\(words), as sites see it", faults) }
+        guard let workflow = try ledger.file(RunPath.workflow, of: tip) else {
+            throw .missingFile(RunPath.workflow, tip.hex)
+        }
+        if Digest.sha256(workflow) != plan.inputs.workflowDigest {
+            faults.append(brokenTip("verify.workflow", "workflow.yaml is not the file the plan names by digest"))
         }
         do {
             let out = plan.inputs.leftOut.map(\.site)
@@ -104,10 +119,39 @@ extension Verifier {
         } catch {
             faults += error.faults
         }
-        return (
-            "plan \(digest.hex.prefix(12)) in \(commits) commits; workflow read again with \(plan.overrides.count) overrides",
-            faults
-        )
+        return ("\(words); workflow read again with \(plan.overrides.count) overrides", faults)
+    }
+
+    /// The call asks for what the plan asks for, and the plan says of each site what its part says.
+    private func fromParts(_ history: RunHistoryFound) throws(Fault) -> [Fault] {
+        var faults: [Fault] = []
+        if let call = history.published.first {
+            // A site's copy holds what sites see, whose call is the same.
+            if try ledger.file(RunPath.call, of: call.id) != PublishStep.call(plan).canonical {
+                faults.append(
+                    broken("verify.call", "the call asks for something else than the plan", call, RunPath.call))
+            }
+            if try ledger.file(RunPath.template, of: call.id) != ledger.file(RunPath.template, of: tip) {
+                faults.append(broken("verify.call", "the call's template is not the plan's", call, RunPath.template))
+            }
+        }
+        for part in history.parts {
+            guard let site = part.owner.flatMap(SiteID.init), let bytes = try ledger.file(RunPath.part, of: part.id)
+            else {
+                throw .missingFile(RunPath.part, part.id.hex)
+            }
+            let said = try PlanPart(json: JSONValue(parsing: bytes, at: Place(file: RunPath.part, commit: part.id.hex)))
+            let held =
+                isSiteView
+                ? plan.call.completed(with: [said]).view.inputs.datasets
+                    == plan.inputs.datasets.filter { $0.owner == site.name } && said.difference(from: plan.call) == nil
+                : said == PlanPart(of: site, in: plan)
+            if said.site != site || !held {
+                faults.append(
+                    broken("verify.part", "the plan says of \(site) what its part does not", part, RunPath.part))
+            }
+        }
+        return faults
     }
 
     /// Texts of the plan that neither the workflow nor an override says: the engine's version, the model's name and the labels.

@@ -100,8 +100,9 @@ extension Verifier {
                 "model \(plan.inputs.model.digest.hex.prefix(12)), tokenizer \(plan.inputs.tokenizerDigest.hex.prefix(12)), "
                 + "template \(plan.inputs.templateDigest.hex.prefix(12)) in one plan under \(all.count) commits; "
                 + "\(plan.inputs.datasets.count) commitments", faults: [])
-        let digest = Digest.sha256(planBytes).hex
-        for commit in all where commit.trailer("Plan-SHA256") != digest {
+        let digest = planDigest.hex
+        for commit in all
+        where commit.kind != .call && commit.kind != .part && commit.trailer("Plan-SHA256") != digest {
             finding.faults.append(broken("verify.inputs", "the commit stands on another plan", commit))
         }
         let committed = plan.inputs.datasets.map { "\($0.role.rawValue) \($0.owner) \($0.path)" }
@@ -119,8 +120,15 @@ extension Verifier {
     private var sources: [String] {
         var found: [String] = []
         for site in declaration.sites where declaration.rounds > 0 {
-            found += site.sources.map { "\(DatasetRole.train.rawValue) \(site.id) \($0.path)" }
+            // Of a site on another machine nobody else knows where its notes are, or of how many sources they are.
+            let remote = plan.inputs.datasets.filter { $0.role == .train && $0.owner == site.id.name }.map { _ in
+                Plan.withheld
+            }
+            found += (site.isRemote ? remote : site.sources.map(\.path)).map {
+                "\(DatasetRole.train.rawValue) \(site.id) \($0)"
+            }
         }
+        if isSiteView { return found }
         let scores = declaration.steps.contains { if case .score = $0 { true } else { false } }
         if scores, let coordinator = declaration.coordinator {
             found.append("\(DatasetRole.validation.rawValue) coordinator \(coordinator.validation.path)")
@@ -224,6 +232,10 @@ extension Verifier {
     }
 
     func release(_ line: [CommitRecord]) throws(Fault) -> Finding {
+        if isSiteView {
+            return Finding(
+                evidence: "a site's copy does not hold the aggregates", faults: [], isProven: false)
+        }
         guard let global = try ledger.digest(of: RunPath.global, in: tip) else {
             let isDue = !rounds(line).isEmpty
             return Finding(

@@ -7,37 +7,28 @@ import RunRecords
 
 /// The commits of a run as its refs reach them.
 struct RunHistoryFound: Sendable {
-    /// The main line from its root.
+    /// The main line from the plan on; none in a site's copy.
     var line: [CommitRecord] = []
+    /// The call and every publish, from the root.
+    var published: [CommitRecord] = []
+    /// What the sites said of their notes, in site order.
+    var parts: [CommitRecord] = []
     /// Every commit of the sites' lines, each once.
     var sites: [CommitRecord] = []
     /// What could not be read.
     var unreadable: [Fault] = []
-    /// The last commit of an earlier round, by round: where the round's training starts.
-    private(set) var starts: [Int: CommitID] = [:]
 
-    package var all: [CommitRecord] { line + sites }
+    package var all: [CommitRecord] { line + sites + published + parts }
 
-    /// `rounds` are those of the plan.
-    mutating func findStarts(_ rounds: ClosedRange<Int>) {
-        var last: CommitID?
-        var round = 0
-        for commit in line {
-            guard let next = commit.round else { break }
-            while round < next {
-                round += 1
-                if let last { starts[round] = last }
-            }
-            last = commit.id
-        }
-        // The round that has begun at the sites and not yet on the main line.
-        if let last, rounds.contains(round + 1), starts[round + 1] == nil { starts[round + 1] = last }
+    /// The publish that a round's training grows from.
+    func start(of round: Int) -> CommitID? {
+        published.first { $0.kind == .publish && $0.round == round - 1 }?.id
     }
 }
 
 extension Verifier {
-    /// The main line from its root, and every site commit that the aggregates merged or that a site's line still holds; where a
-    /// commit cannot be read, what leads to it, with the fault.
+    /// The main line from the plan, what was published, and every site commit that the aggregates merged or that a site's line still holds;
+    /// where a commit cannot be read, what leads to it, with the fault.
     func history() throws(Fault) -> RunHistoryFound {
         var found = RunHistoryFound()
         /// The next commit of a chain, or nil with a fault at the commit that names it.
@@ -51,40 +42,56 @@ extension Verifier {
                 return nil
             }
         }
-        var next: CommitID? = tip
-        while let id = next, let commit = read(id, after: found.line.last) {
-            found.line.append(commit)
-            next = commit.parents.first
+        func chain(
+            from head: CommitID?, into seen: inout Set<CommitID>, next: (CommitRecord) -> CommitID?
+        ) -> [CommitRecord] {
+            var line: [CommitRecord] = []
+            var id = head
+            while let wanted = id, !seen.contains(wanted), let commit = read(wanted, after: line.last) {
+                seen.insert(wanted)
+                line.append(commit)
+                id = next(commit)
+            }
+            return line.reversed()
         }
-        found.line.reverse()
-        var seen = Set(found.line.map(\.id))
-        var heads = found.line.flatMap { $0.parents.dropFirst() }
+        var seen: Set<CommitID> = []
+        if !isSiteView {
+            found.line = chain(from: tip, into: &seen) { $0.kind == .plan ? nil : $0.parents.first }
+        }
+        found.published = chain(from: try ledger.tip(.published(run)), into: &seen) { $0.parents.first }
+        var heads = found.line.flatMap { $0.kind == .plan ? [] : Array($0.parents.dropFirst()) }
+        var parts = found.line.first?.kind == .plan ? Array(found.line[0].parents.dropFirst()) : []
         for site in declaration.sites.map(\.id) {
             if let tip = try ledger.tip(.site(run, site)) { heads.append(tip) }
-        }
-        for head in heads {
-            var next: CommitID? = head
-            var child: CommitRecord?
-            while let id = next, !seen.contains(id), let commit = read(id, after: child) {
-                seen.insert(id)
-                found.sites.append(commit)
-                child = commit
-                next = commit.parents.first
+            if isSiteView, let tip = try ledger.tip(.answers(run, site)) {
+                parts += try ledger.firstParents(from: tip).filter { $0.kind == .part }.map(\.id)
             }
         }
-        found.findStarts(declaration.roundNumbers)
+        for head in heads {
+            // A training goes on with the site's own line, which is its second parent; the first one was published.
+            found.sites += chain(from: head, into: &seen) {
+                $0.kind == .train ? ($0.parents.count > 1 ? $0.parents[1] : nil) : $0.parents.first
+            }.reversed()
+        }
+        for id in parts { found.parts += chain(from: id, into: &seen) { _ in nil } }
         return found
     }
 
-    /// The main line against the table, and every commit's parents.
+    /// The sites that a round counts on.
+    private var called: [SiteID] { declaration.rounds > 0 ? declaration.sites.map(\.id) : [] }
+
+    /// Each line against the table, and every commit's parents.
     func order(_ history: RunHistoryFound) throws(Fault) -> Finding {
         let planned = RunTable.mainLine(declaration)
         let line = history.line
         var finding = Finding(
             evidence: (isSiteView ? "a site's copy: " : "")
-                + "\(line.count) of \(planned.count) planned steps on the main line, "
+                + "\(line.count) of \(planned.count) planned steps on the main line, \(max(0, history.published.count - 1)) published, "
                 + "\(history.sites.count) commits on the sites' lines, each with exactly its parents",
             faults: history.unreadable)
+        if line.isEmpty && !isSiteView {
+            finding.faults.append(brokenTip("verify.order", "the main line does not begin with a plan"))
+        }
         for (index, commit) in line.enumerated() {
             let expected = index < planned.count ? planned[index] : nil
             if commit.step == nil || commit.step != expected {
@@ -97,21 +104,79 @@ extension Verifier {
             }
             if commit.kind == .aggregate {
                 finding.faults += branches(of: commit, after: line[index - 1].id, history)
-            } else if commit.parents != (index > 0 ? [line[index - 1].id] : []) {
+            } else if commit.kind == .plan {
+                if commit.parents != [history.published.first?.id].compactMap({ $0 }) + history.parts.map(\.id) {
+                    finding.faults.append(
+                        broken("verify.order", "the plan has other parents than the call and a part a site", commit))
+                }
+            } else if commit.parents != [line[index - 1].id] {
                 finding.faults.append(
                     broken(
                         "verify.order",
-                        "the commit has \(commit.parents.count) parents where \(index > 0 ? "the step before it alone was planned" : "none was planned")",
+                        "the commit has \(commit.parents.count) parents where the step before it alone was planned",
                         commit))
             }
         }
+        finding.faults += publishes(history)
         for commit in history.sites { finding.faults += try parents(of: commit, history) }
+        finding.faults += parts(history)
         if history.unreadable.isEmpty { finding.faults += try siteLines(history) }
         return finding
     }
 
-    /// A commit of a site has the one parent that the table gives.
-    private func parents(of commit: CommitRecord, _ history: RunHistoryFound) throws(Fault) -> [Fault] {
+    /// What was published is a call, the plan, and one publish for each aggregated round; the last of them may be still to come.
+    func publishes(_ history: RunHistoryFound) -> [Fault] {
+        var faults: [Fault] = []
+        for (index, commit) in history.published.enumerated() {
+            let expected = index == 0 ? PlannedStep(0, .call) : PlannedStep(index - 1, .publish)
+            if commit.step != expected || index - 1 > declaration.rounds {
+                faults.append(
+                    broken(
+                        "verify.order",
+                        "the commit is \(Self.name(commit)) where \(index - 1 > declaration.rounds ? "nothing more" : expected.description) was to be published",
+                        commit))
+                break
+            }
+            if commit.parents != (index == 0 ? [] : [history.published[index - 1].id]) {
+                faults.append(
+                    broken("verify.order", "\(expected) has other parents than what was published before", commit))
+            }
+        }
+        guard !isSiteView else {
+            return history.published.count > 1
+                ? faults : faults + [brokenTip("verify.order", "the line of what was published holds no plan")]
+        }
+        // A run that was killed in between has not published its last aggregate, or its plan.
+        let due = 1 + history.line.count { $0.kind == .plan || $0.kind == .aggregate }
+        if !(max(1, due - 1)...due ~= history.published.count)
+            || (history.published.count < due && ![.aggregate, .plan].contains(history.line.last?.kind))
+        {
+            faults.append(
+                brokenTip(
+                    "verify.order",
+                    "the line of what was published has \(history.published.count) commits where the main line gives \(due)"
+                ))
+        }
+        return faults
+    }
+
+    /// One part a site, grown from the call.
+    private func parts(_ history: RunHistoryFound) -> [Fault] {
+        var faults: [Fault] = []
+        for part in history.parts where part.parents != [history.published.first?.id].compactMap({ $0 }) {
+            faults.append(broken("verify.order", "\(Self.name(part)) has other parents than the call", part))
+        }
+        let steps = history.parts.map(\.step)
+        let expected = called.map { PlannedStep(0, .part, $0.name) }
+        if isSiteView ? !steps.allSatisfy({ step in expected.contains { $0 == step } }) : steps != expected {
+            faults.append(
+                brokenTip("verify.order", "\(steps.count) parts are not one a site, in site order"))
+        }
+        return faults
+    }
+
+    /// A commit of a site has exactly the parents that the table gives.
+    func parents(of commit: CommitRecord, _ history: RunHistoryFound) throws(Fault) -> [Fault] {
         guard let step = commit.step, StepKind.ofSite.contains(step.kind),
             declaration.roundNumbers.contains(step.round),
             declaration.sites.contains(where: { $0.id.name == step.owner })
@@ -122,18 +187,26 @@ extension Verifier {
         }
         let isRight: Bool
         switch step.kind.rules.parents {
-        case .roundStart:
-            isRight = commit.parents == [history.starts[step.round]].compactMap { $0 } && !commit.parents.isEmpty
+        case .publishAndBefore:
+            // What it goes on with is the last that the same site did in an earlier round.
+            let before = try commit.parents.dropFirst().first.map { (id) throws(Fault) in try ledger.read(id).step }
+            let earlier = before.flatMap { $0 }
+            let goesOn =
+                commit.parents.count == 1
+                || (commit.parents.count == 2 && earlier?.owner == step.owner
+                    && (earlier?.round ?? step.round) < step.round
+                    && StepKind.ofSite.contains(earlier?.kind ?? .plan))
+            isRight = goesOn && commit.parents.first == history.start(of: step.round) && !commit.parents.isEmpty
         case .train:
             let parent = try commit.parents.first.map { (id) throws(Fault) in try ledger.read(id).step }
             isRight = commit.parents.count == 1 && parent == PlannedStep(step.round, .train, step.owner)
-        case .none, .before, .beforeAndSites, .beforeOrPlan: isRight = false
+        case .none, .call, .callAndParts, .before, .beforeAndSites, .beforeOrPart: isRight = false
         }
         if isRight { return [] }
         return [
             broken(
                 "verify.order",
-                "\(step) has other parents than \(step.kind.rules.parents == .train ? "the site's train commit" : "the start of its round")",
+                "\(step) has other parents than \(step.kind.rules.parents == .train ? "the site's train commit" : "what its round starts from and its own line")",
                 commit)
         ]
     }
@@ -168,8 +241,8 @@ extension Verifier {
         } catch { return [error] }
     }
 
-    /// A site's line is at its last merged commit, or has grown by the steps of the round that is not merged yet. Anything else was rolled
-    /// back, forked or taken from another run.
+    /// A site's line is at its last merged commit, or has grown by the steps of a round that is not merged yet; and it holds all that the site
+    /// ever did. Anything else was rolled back, forked or taken from another run.
     private func siteLines(_ history: RunHistoryFound) throws(Fault) -> [Fault] {
         let merges = rounds(history.line)
         let next = (merges.last?.round ?? 0) + 1
@@ -180,18 +253,32 @@ extension Verifier {
                 if let site = try ledger.read(id).owner { lastMerged[site] = id }
             }
         }
+        let known = Dictionary(history.sites.map { ($0.id, $0) }) { first, _ in first }
         for site in declaration.sites.map(\.id) {
             let merged = lastMerged[site.name]
             guard let tip = try ledger.tip(.site(run, site)) else {
-                if let merged, !isSiteView {
+                if let merged {
                     faults.append(
                         brokenTip("verify.order", "the line of \(site) is gone; \(merged) was merged from it"))
                 }
                 continue
             }
+            var own: Set<CommitID> = []
+            var id: CommitID? = tip
+            while let wanted = id, let commit = known[wanted], own.insert(wanted).inserted {
+                id = commit.kind == .train ? (commit.parents.count > 1 ? commit.parents[1] : nil) : commit.parents.first
+            }
+            if let lost = history.sites.first(where: { $0.owner == site.name && !own.contains($0.id) }) {
+                faults.append(broken("verify.order", "the line of \(site) does not hold what the site did here", lost))
+            }
             // How a commit of the round grows is held by its parents.
             let commit = try ledger.read(tip)
-            if tip == merged || RunTable.siteLine(site, round: next).contains(where: { $0 == commit.step }) { continue }
+            let isNext = { (round: Int) in
+                RunTable.siteLine(site, round: round).contains { $0 == commit.step }
+            }
+            // A site that was absent may still have ended a round that went on without it.
+            let isLate = declaration.quorum != nil && (1..<next).contains { isNext($0) && commit.step?.round == $0 }
+            if tip == merged || isNext(next) || isLate || (isSiteView && commit.owner == site.name) { continue }
             faults.append(
                 broken(
                     "verify.order",

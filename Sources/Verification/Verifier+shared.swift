@@ -8,6 +8,7 @@ import GitLedger
 extension Verifier {
     func objects() throws(Fault) -> (found: (String, [Fault]), states: [CommitID: Digest]) {
         var tips = [tip]
+        if let tip = try ledger.tip(.published(run)) { tips.append(tip) }
         for site in declaration.sites.map(\.id) {
             if let tip = try ledger.tip(.site(run, site)) { tips.append(tip) }
             if let tip = try ledger.tip(.answers(run, site)) { tips.append(tip) }
@@ -56,10 +57,10 @@ extension Verifier {
                 }
                 own += 1
                 switch line {
-                case .main: continue
+                case .main, .published: continue
                 case .site(_, let site), .answers(_, let site):
                     if !sites.contains(site) { fault(entry, "the plan of \(run) names no such site") }
-                case .published, .identities, .pruned, .readme:
+                case .identities, .pruned, .readme:
                     fault(entry, "the plan of \(run) names no such line")
                 }
             case .branch: fault(entry, "the branch is none of a ledger's")

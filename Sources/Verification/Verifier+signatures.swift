@@ -42,7 +42,7 @@ extension Verifier {
 
     /// Who has to sign a step.
     private func roles(of commit: CommitRecord) -> [SignerRole] {
-        guard let kind = commit.kind, StepKind.ofSite.contains(kind) else { return [.coordinator] }
+        guard let kind = commit.kind, kind.rules.actor == .site else { return [.coordinator] }
         return commit.trailer("Site").flatMap { SiteID($0) }.map { [.site($0)] } ?? []
     }
 
@@ -103,13 +103,13 @@ extension Verifier {
     }
 
     func approvals(_ sites: [CommitRecord]) throws(Fault) -> Finding {
-        let digest = Digest.sha256(planBytes)
         let isRequired = declaration.approvals == .required
         var finding = Finding(evidence: "", faults: [])
         var approved = 0
         var withdrawn = 0
         for site in declaration.sites.map(\.id) {
-            let (answers, faults) = try Approval.answers(run, site, plan: digest, signers ?? AllowedSigners([]), ledger)
+            let (answers, faults) = try Approval.answers(
+                run, site, plan: planDigest, signers ?? AllowedSigners([]), ledger)
             finding.faults += faults
             finding.commits += answers.map(\.commit)
             if let last = answers.last {

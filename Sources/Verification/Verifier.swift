@@ -1,6 +1,7 @@
 // Verifier: every claim of a run's history that can be checked without the notes and without training again. What is checked of
 // the history's shape is in +history, of who signed in +signatures, of what may lie in it in +contents, of the records in +records.
 
+import Digests
 import Extraction
 import Faults
 import Federation
@@ -15,8 +16,11 @@ public struct Verifier: Sendable {
     private(set) var ledger: Ledger
     let run: RunName
     package let tip: CommitID
+    /// The plan; in a site's copy the one that sites see.
     package let plan: Plan
     let planBytes: [UInt8]
+    /// The digest of the whole plan.
+    let planDigest: Digest
     /// Reads a workflow again, as the run did.
     package let declaration: FederationDeclaration
     /// The declaration as plan.json writes it, made once: each training is compared with it.
@@ -48,6 +52,7 @@ public struct Verifier: Sendable {
         self.run = run
         self.tip = committed.tip
         self.planBytes = committed.bytes
+        self.planDigest = committed.digest
         self.plan = committed.plan
         self.declaration = plan.declaration
         self.declared = plan.declaration.json
@@ -91,7 +96,7 @@ public struct Verifier: Sendable {
                     commits: finding.commits.isEmpty ? [tip.hex] : finding.commits.map(\.id.hex),
                     faults: finding.faults,
                     // Nothing was looked at where no commit could be read: that proves nothing.
-                    isProven: finding.isProven && (id == "objects" || !history.line.isEmpty)))
+                    isProven: finding.isProven && (id == "objects" || !history.published.isEmpty)))
         }
         func plain(_ pair: (String, [Fault]), _ commits: [CommitRecord] = []) -> Finding {
             Finding(evidence: pair.0, faults: pair.1, commits: commits)
@@ -125,7 +130,8 @@ public struct Verifier: Sendable {
         let added = second.add(over: all) { (verifier, part) throws(Fault) in
             try verifier.additions(part, changes.get())
         }
-        let documents = (try? changes.get()).map { self.documents(of: sites + line, $0) } ?? []
+        let documents =
+            (try? changes.get()).map { self.documents(of: sites + history.published + history.parts + line, $0) } ?? []
         let held = second.add(over: documents) { (verifier, part) throws(Fault) in try verifier.contents(part) }
         let signed = second.add(over: all) { (verifier, part) throws(Fault) in try verifier.signatures(part) }
         let told = second.add(over: all) { (verifier, part) throws(Fault) in try verifier.messages(part) }
@@ -138,7 +144,8 @@ public struct Verifier: Sendable {
             return tallies
         }
         let measured = second.add(over: evaluations) { (verifier, part) throws(Fault) in try verifier.metrics(part) }
-        let surroundings = second.add(over: all.filter { $0.kind != .plan }) {
+        let steps = all.filter { $0.kind?.rules.isOfRound == true }
+        let surroundings = second.add(over: steps) {
             (verifier, part) throws(Fault) in
             try verifier.surroundings(part, changes.get())
         }
@@ -186,7 +193,13 @@ public struct Verifier: Sendable {
         }
         check("plan", "all commits name one plan, and reading the committed workflow again gives its settings") {
             () throws(Fault) -> Finding in
-            plain(try planHolds(line.first, all.count, plans.joined()), Array(line.prefix(1)))
+            plain(try planHolds(history, plans.joined()), Array(line.prefix(1)))
+        }
+        check("published", "what left the coordinator is what the main line holds, with a receipt for each upload") {
+            () throws(Fault) -> Finding in
+            try over(Array(history.published.dropFirst())) { () throws(Fault) -> Finding in
+                try published(history)
+            }
         }
         check(
             "inputs",
@@ -252,7 +265,7 @@ public struct Verifier: Sendable {
         }
         check("environment", "every step records its threads, and the program that took it") {
             () throws(Fault) -> Finding in
-            try over(all.filter { $0.kind != .plan }) { () throws(Fault) -> Finding in
+            try over(steps) { () throws(Fault) -> Finding in
                 try environment(surroundings)
             }
         }
@@ -267,7 +280,7 @@ public struct Verifier: Sendable {
         let count = all.count { $0.signature != nil }
         let areGood = checks.first { $0.id == "signatures" }?.holds ?? false
         let signing: SigningState =
-            count == 0 && !line.isEmpty && declaration.signing == .optional
+            count == 0 && !all.isEmpty && declaration.signing == .optional
             ? .unsigned : areGood && !all.isEmpty && count == all.count ? .signed : .broken
         return VerificationReport(
             run: run, tip: tip.hex, checks: checks, done: line.count, planned: planned, signing: signing)

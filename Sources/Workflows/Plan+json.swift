@@ -5,7 +5,7 @@ import Federation
 
 extension Plan {
     /// The version of the layout of plan.json.
-    public static let version: Int64 = 3
+    public static let version: Int64 = 4
 
     /// The plan as JSON; its canonical form is plan.json.
     public var json: JSONValue {

@@ -34,6 +34,7 @@ extension Settings {
         var pool: [DataSource]?
         /// The rank of the site's adapter; nil for the workflow's.
         var rank: Int?
+        var isRemote = false
     }
 
     /// What a site declares beside its name.
@@ -52,6 +53,9 @@ extension Settings {
             Setting(
                 "rank", .absent(ValueType<Int>.wholeNumber(1...2048)), default: nil,
                 shown: .words("that of `adapter`"), \.rank, "only with `product: svd`, at most `adapter.rank`"),
+            Setting(
+                "remote", .flag, default: false, \SiteForm.isRemote,
+                "`true`: the site is on another machine, which alone knows its notes; beside it only `rank`"),
         ])
 
     private static let trainSource: ValueType<SiteForm.Train> = {
@@ -78,8 +82,24 @@ extension Settings {
 
     /// A site. A plan always writes a list of sources.
     static let site = ValueType<SiteContents>(
-        words: "mapping, below", schema: siteForm.schema,
+        words: "mapping, below", schema: ["anyOf": [.object(siteForm.schema), remoteSchema]],
         read: { node, path, faults in
+            if node["remote"]?.scalar == .bool(true) {
+                guard let mapping = MappingReader(node, path: path, keys: siteForm.keys, faults: faults) else {
+                    return nil
+                }
+                for pair in mapping.pairs
+                where !["remote", "rank"].contains(pair.key) && siteForm.keys.contains(pair.key) {
+                    faults.add(
+                        .misplacedKey(
+                            pair.key, "\(path) is on another machine, which alone knows its notes",
+                            at: pair.keyMark.place))
+                }
+                let rank = mapping.pair("rank").flatMap {
+                    ValueType<Int>.wholeNumber(1...2048).read($0.value, mapping.path(of: "rank"), faults)
+                }
+                return SiteContents(sources: [], rank: rank)
+            }
             guard let mapping = MappingReader(node, path: path, keys: siteForm.keys, faults: faults) else { return nil }
             let form = siteForm.read(mapping)
             guard let pool = form.pool else {
@@ -95,10 +115,20 @@ extension Settings {
             return SiteContents(sources: pool, rank: form.rank)
         },
         write: { site in
-            var members: [String: JSONValue] = ["train": .array(site.sources.map { source.write($0) })]
+            var members: [String: JSONValue] =
+                site.sources.isEmpty
+                ? ["remote": true] : ["train": .array(site.sources.map { source.write($0) })]
             members["rank"] = site.rank.map { .integer(Int64($0)) }
             return .object(members)
         })
+
+    /// A site on another machine.
+    private static let remoteSchema: JSONValue = [
+        "type": "object", "additionalProperties": false, "required": ["remote"],
+        "properties": [
+            "remote": ["const": true], "rank": .object(ValueType<Int>.wholeNumber(1...2048).schema),
+        ],
+    ]
 
     static let coordinator = Section(
         CoordinatorDeclaration(validation: blank, records: 0),

@@ -38,7 +38,7 @@ import Federation
                     file.place == .root
                     ? file.name : "rounds/NNNN/\(kind)/\(rules.owner == nil ? "" : "<owner>/")\(file.name)"
                 text +=
-                    "| file `\(path)` | \(words(file.content))\(file.isOptional ? "; only where one was sent" : "") |\n"
+                    "| file `\(path)` | \(words(file.content))\(file.presence.map { "; only \($0)" } ?? "") |\n"
             }
             text += "| computed again | \(rules.recomputed.joined(separator: "; ")) |\n"
             if let record = rules.record { text += "\n" + table(record) }
@@ -75,6 +75,7 @@ import Federation
     private static func words(_ line: StepRules.Line) -> String {
         switch line {
         case .main: "`runs/<run>`"
+        case .published: "`runs/<run>.published`"
         case .site: "`runs/<run>.sites/<site>`"
         case .answers: "`runs/<run>.answers/<site>`"
         case .identities: "`identities`"
@@ -84,11 +85,14 @@ import Federation
     private static func words(_ parents: StepRules.Parents) -> String {
         switch parents {
         case .none: "none"
+        case .call: "the call of the run"
+        case .callAndParts: "the call, then the part of each site, in site order"
         case .before: "the commit before it on the line"
-        case .roundStart: "the last commit of an earlier round on the main line"
+        case .publishAndBefore:
+            "the publish that the round starts from, then the commit before it on the site's line, if there is one"
         case .train: "the train commit of the same site and round"
         case .beforeAndSites: "the commit before it, then the line of each site that took part, in site order"
-        case .beforeOrPlan: "the commit before it on the line; the plan where it is the first"
+        case .beforeOrPart: "the answer before it; the site's part, then the publish of the plan, where it is the first"
         }
     }
     private static func words(_ content: StepRules.File.Content) -> String {
@@ -97,6 +101,7 @@ import Federation
         case .timing: "canonical JSON of the fields of timing.json; the only file outside State-SHA256"
         case .written: "what a person wrote; plan.json names its digest"
         case .plan: "canonical JSON of the plan"
+        case .view: "canonical JSON of the plan as sites see it"
         case .adapter: "safetensors in the one form that its tensors and the plan's precision give"
         case .signers: "the allowed signers, in the one form of their lines"
         case .prunedList: "the pruned contents, in the one form of their lines"
@@ -117,7 +122,7 @@ import Federation
     @Test func noFormHoldsASentence() {
         let forms: [RecordShape.Form] = [
             .count(), .real(), .truth, .digest, .word(["a", "b"]), .site, .cohort, .code, .tensor, .seed, .time,
-            .source,
+            .source, .sealed,
             .fourCounts, .list(.digest), .object(RecordShape([])), .byType(RecordShape([])), .byTask(RecordShape([])),
             .orNull(.digest),
         ]

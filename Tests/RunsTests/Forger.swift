@@ -64,17 +64,19 @@ struct Forger {
 
     /// What a commit changes itself: an aggregate takes the sites' files over from their lines.
     private func own(_ commit: CommitRecord) throws -> [FileDifference] {
-        try ledger.differences(from: commit.parents.first, to: commit.id).filter { change in
+        let isAlone = ["call", "part", "plan"].contains(commit.trailer("Step"))
+        return try ledger.differences(from: isAlone ? nil : commit.parents.first, to: commit.id).filter { change in
             commit.trailer("Step") != "aggregate" || change.path == "adapter.safetensors"
                 || change.path.contains("/aggregate/")
         }
     }
 
     private func line(of commit: CommitRecord) throws -> LineRef {
-        guard ["train", "upload"].contains(commit.trailer("Step")), let name = commit.trailer("Site") else {
-            return .main(run)
-        }
-        return .site(run, try #require(SiteID(name)))
+        let step = commit.trailer("Step") ?? ""
+        if ["call", "publish"].contains(step) { return .published(run) }
+        guard ["train", "upload", "part"].contains(step), let name = commit.trailer("Site") else { return .main(run) }
+        let site = try #require(SiteID(name))
+        return step == "part" ? .answers(run, site) : .site(run, site)
     }
 
     /// Commits the history from a commit on again; `alter` gives other bytes for a file, or nil for its own, and `message` changes the
@@ -95,7 +97,9 @@ struct Forger {
             try Data("\(tip)\n".utf8).write(to: URL(fileURLWithPath: file))
         }
         var made: [CommitID: CommitID] = [:]
+        var states: [String: String] = [:]
         var plan: String?
+        var call: String?
         for commit in history[start...] {
             let parents = commit.parents.map { made[$0] ?? $0 }
             let line = try line(of: commit)
@@ -104,7 +108,8 @@ struct Forger {
             for change in try own(commit) {
                 guard let bytes = try ledger.file(change.path, of: commit.id) else { continue }
                 let forged = try alter(change.path, bytes) ?? bytes
-                if change.path == "plan.json" { plan = Digest.sha256(forged).hex }
+                if change.path == "plan.json", line == .main(run) { plan = Digest.sha256(forged).hex }
+                if change.path == "call.json" { call = Digest.sha256(forged).hex }
                 if forged != bytes, let step = commit.step, change.path == step.record,
                     let told = try? step.kind.subject(
                         round: step.round, owner: step.owner,
@@ -116,12 +121,24 @@ struct Forger {
                 changes.append(FileChange(path: change.path, bytes: forged))
             }
             var trailers = commit.trailers.filter { $0.key != "State-SHA256" }
+            if let call { trailers = trailers.map { $0.key == "Call-SHA256" ? Trailer($0.key, call) : $0 } }
+            // A careful forger's publish names the forged commit and its state.
+            trailers = trailers.map { trailer in
+                if trailer.key == "Source", let id = CommitID(hex: trailer.value), let new = made[id] {
+                    return Trailer("Source", new.hex)
+                }
+                return Trailer(
+                    trailer.key,
+                    trailer.key.hasSuffix("State-SHA256") ? states[trailer.value] ?? trailer.value : trailer.value)
+            }
             if let plan { trailers = trailers.map { $0.key == "Plan-SHA256" ? Trailer($0.key, plan) : $0 } }
             var draft = CommitDraft(
-                line: line, expectedTip: try ledger.tip(line), parents: parents, base: parents.first, changes: changes,
+                line: line, expectedTip: try ledger.tip(line), parents: parents,
+                base: ["call", "part", "plan"].contains(commit.trailer("Step")) ? nil : parents.first, changes: changes,
                 subject: subject, trailers: trailers, author: commit.author, time: commit.time)
             draft.body = commit.body
-            for (before, parent) in zip(commit.parents, parents).dropFirst() {
+            for (before, parent) in zip(commit.parents, parents).dropFirst() where commit.trailer("Step") == "aggregate"
+            {
                 guard let site = try ledger.read(before).trailer("Site"), let round = commit.trailer("Round") else {
                     continue
                 }
@@ -130,13 +147,14 @@ struct Forger {
                     draft.taken.append(TakenFolder(from: parent, path: "rounds/\(number)/\(step)/\(site)"))
                 }
             }
-            if case .site(_, let site) = line {
-                draft.signer = keys["site-\(site)"]?.signer
-            } else {
-                draft.signer = keys["coordinator"]?.signer
+            switch line {
+            case .site(_, let site), .answers(_, let site): draft.signer = keys["site-\(site)"]?.signer
+            default: draft.signer = keys["coordinator"]?.signer
             }
             if let message, history[message.index].id == commit.id { message.change(&draft) }
-            made[commit.id] = try ledger.commit(draft)
+            let new = try ledger.commit(draft)
+            made[commit.id] = new
+            if let old = commit.trailer("State-SHA256") { states[old] = try ledger.stateDigest(of: new).hex }
         }
     }
 }

@@ -52,8 +52,7 @@ import Testing
         #expect(try federation.run("--set", "rounds=1").code == 0)
         try federation.write("Fever now.\n", to: "note.txt")
         // Back to the plan: as if the run had stopped in its first round.
-        let first = try federation.git("rev-list", "--max-parents=0", "runs/tiny-1")
-        try federation.git("update-ref", "refs/heads/runs/tiny-1", String(first.split(separator: "\n").last ?? ""))
+        try federation.rewindToPlan("tiny-1")
         let refused = try federation.medrounds("extract", "note.txt", "--run", "tiny-1")
         #expect(
             refused.code == 2 && refused.err.contains("run.no-adapter") && refused.err.contains("--round 0"),

@@ -110,11 +110,7 @@ import Testing
         let federation = try TinyFederation()
         #expect(try federation.runAndKill(afterCommits: 1, "--name", "begun"))
         // Back to the plan alone, whatever was committed before the kill came.
-        let root = try federation.git("rev-list", "--max-parents=0", "runs/begun")
-        try federation.git("update-ref", "refs/heads/runs/begun", root)
-        for site in ["east", "west"] {
-            _ = try federation.git("update-ref", "-d", "refs/heads/runs/begun.sites/\(site)")
-        }
+        try federation.rewindToPlan("begun")
         let verify = try federation.medrounds("verify", "begun", "--json")
         let report = try #require(try JSONReport(verify.out))
         #expect(verify.code == 0, "\(verify.out)")

@@ -55,9 +55,9 @@ import Testing
             // What is told of the round until its average is committed, the absence among it.
             _ = try federation.runAndKill(afterCommits: 5, "--set", "quorum=1", "--name", name)
             // The kill may come late, when the next round is scored already.
-            if try federation.git("rev-list", "--count", "--first-parent", "runs/\(name)") == "3" { break }
+            if try federation.git("rev-list", "--count", "--first-parent", "runs/\(name)") == "4" { break }
         }
-        try #require(try federation.git("rev-list", "--count", "--first-parent", "runs/\(name)") == "3")
+        try #require(try federation.git("rev-list", "--count", "--first-parent", "runs/\(name)") == "4")
         try unblock("west", name, in: federation)
         let resumed = try federation.run("--set", "quorum=1", "--name", name, "--resume")
         #expect(resumed.code == 0, "\(resumed.err)")

@@ -34,7 +34,7 @@ import Testing
         let log = try timed("log of the run") { try federation.medrounds("log", "long") }
         let verify = try timed("verify") { try federation.medrounds("verify", "long") }
         let commits = try federation.git("rev-list", "--count", "runs/long")
-        #expect(commits == String(2 + Self.rounds * 22))
+        #expect(commits == String(2 + Self.rounds * 22 + 1 + sites.count + Self.rounds))
         #expect(list < 1 && log < 1 && verify < 60)
     }
 

@@ -15,7 +15,7 @@ import Testing
 
         try federation.write(try federation.git("show", "identities:allowed_signers") + "\n", to: "allowed")
         let allowed = "gpg.ssh.allowedSignersFile=\(federation.folder)/allowed"
-        for (ref, count) in [("runs/tiny-1", 8), ("identities", 3)] {
+        for (ref, count) in [("runs/tiny-1", 12), ("identities", 3)] {
             let lines = try federation.git("-c", allowed, "log", "--format=%G? %GS %s", ref).split(separator: "\n")
             #expect(lines.count == count && lines.allSatisfy { $0.hasPrefix("G ") }, "\(lines)")
         }

@@ -1,4 +1,4 @@
-// A site's copy of a ledger: its own line and what that grows from, without the main line. The checker judges it by the same table.
+// A site's copy of a ledger: its own lines and what was published, without the main line. The checker judges it by the same table.
 
 import Foundation
 import Testing
@@ -13,7 +13,26 @@ import Testing
         }
         #expect(try git("init", "--quiet", "--bare", copy).code == 0)
         let line = "refs/heads/runs/small.sites/east"
-        #expect(try git("--git-dir", copy, "fetch", "--quiet", federation.ledger, "\(line):\(line)").code == 0)
+        let published = "refs/heads/runs/small.published"
+        let answers = "refs/heads/runs/small.answers/east"
+        #expect(
+            try git(
+                "--git-dir", copy, "fetch", "--quiet", federation.ledger, "\(line):\(line)",
+                "\(published):\(published)",
+                "\(answers):\(answers)"
+            ).code == 0)
+        // Nothing of another site came along: no upload, no record, no score.
+        let objects = try git("--git-dir", copy, "cat-file", "--batch-check", "--batch-all-objects").out
+        for path in [
+            "rounds/0001/upload/west/adapter.safetensors", "rounds/0001/train/west/record.json",
+            "rounds/0001/score/record.json", "rounds/0001/aggregate/record.json", "rounds/0002/score/record.json",
+            "plan.json", "workflow.yaml",
+        ] {
+            let blob = try federation.git("rev-parse", "runs/small:\(path)")
+            #expect(!objects.contains(blob), "\(path)")
+        }
+        let own = try federation.git("rev-parse", "runs/small:rounds/0001/upload/east/adapter.safetensors")
+        #expect(objects.contains(own))
         let verify = try federation.medrounds("verify", "small", "--ledger", copy)
         #expect(verify.code == 0, "\(verify.out)\(verify.err)")
         #expect(verify.out.contains("a site's copy"), "\(verify.out)")

@@ -186,9 +186,9 @@ import Testing
             name = "poisoned-\(attempt)"
             _ = try federation.runAndKill(afterCommits: 4, "--set", "rounds=1", "--name", name)
             // The kill may come late, when the scores are committed already.
-            if try federation.git("rev-list", "--count", "runs/\(name)") == "1" { break }
+            if try federation.git("rev-list", "--count", "runs/\(name)") == "4" { break }
         }
-        try #require(try federation.git("rev-list", "--count", "runs/\(name)") == "1")
+        try #require(try federation.git("rev-list", "--count", "runs/\(name)") == "4")
         let line = "runs/\(name).sites/east"
         let folder = "rounds/0001/upload/east"
         let tip = try federation.git("rev-parse", line)

@@ -78,6 +78,21 @@ final class TinyFederation {
         return finished.out.trimmingCharacters(in: .newlines)
     }
 
+    /// The commit of a run's plan: the second on the main line, after the call.
+    func plan(of run: String) throws -> String {
+        let line = try git("rev-list", "--first-parent", "--reverse", "runs/\(run)").split(separator: "\n")
+        return String(try #require(line.dropFirst().first))
+    }
+
+    /// Back to the plan, as if the run had stopped in its first round: the main line, what was published, and no site's line.
+    func rewindToPlan(_ run: String) throws {
+        try git("update-ref", "refs/heads/runs/\(run)", plan(of: run))
+        let published = try git("rev-list", "--first-parent", "--reverse", "runs/\(run).published").split(
+            separator: "\n")
+        try git("update-ref", "refs/heads/runs/\(run).published", String(try #require(published.dropFirst().first)))
+        for site in ["east", "west"] { try git("update-ref", "-d", "refs/heads/runs/\(run).sites/\(site)") }
+    }
+
     /// The State-SHA256 of a ref, as stock git reads the trailer.
     func state(_ ref: String) throws -> String {
         try git("log", "-1", "--format=%(trailers:key=State-SHA256,valueonly)", ref).trimmingCharacters(

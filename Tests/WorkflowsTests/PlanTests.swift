@@ -109,7 +109,7 @@ import Workflows
     @Test func refusesAPlanThatWasTouched() throws {
         let json = try plan(try Samples.read(Samples.example)).json
         let touched: [([String], JSONValue?)] = [
-            (["plan_version"], 1), (["plan_version"], 2), (["plan_version"], 4), (["plan_version"], nil),
+            (["plan_version"], 1), (["plan_version"], 3), (["plan_version"], 5), (["plan_version"], nil),
             (["extra"], 1), (["overrides"], [1]),
             (["overrides"], nil),
             (["workflow"], nil), (["workflow", "seed"], nil), (["workflow", "seed"], -1), (["workflow", "seed"], "17"),

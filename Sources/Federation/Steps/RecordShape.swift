@@ -93,6 +93,8 @@ package struct RecordShape: Sendable {
         case time
         /// A git commit of the program's sources, 40 hexadecimal digits with or without `+changes`, or `unknown`.
         case source
+        /// Eight bytes that only a site can read, as 16 lower-case hexadecimal digits.
+        case sealed
         /// Four counts in decimal digits, joined by single spaces.
         case fourCounts
         /// Part of the plan as plan.json writes it; compared with it.
@@ -172,6 +174,11 @@ extension RecordShape.Form {
         case .seed: return text { UInt64($0).map { seed in String(seed) } == $0 }
         case .time: return text(Self.isTime)
         case .source: return text(Self.isSource)
+        case .sealed:
+            return text { text in
+                text.utf8.count == 16
+                    && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+            }
         case .fourCounts:
             return text { text in
                 let parts = text.utf8.split(separator: 0x20, omittingEmptySubsequences: false)
@@ -231,6 +238,7 @@ extension RecordShape.Form {
         case .seed: "a seed in digits"
         case .time: "a time in UTC"
         case .source: "a commit of the sources"
+        case .sealed: "16 hexadecimal digits"
         case .fourCounts: "four counts"
         case .ofPlan: "as in plan.json"
         case .list(let form, _): "a list: \(form.words)"

@@ -3,7 +3,7 @@
 
 /// A kind of commit. The raw value is the word in workflows, paths and the trailer `Step`.
 public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConvertible {
-    case plan, train, upload, score, aggregate, evaluate
+    case call, part, plan, publish, train, upload, score, aggregate, evaluate
     case approve, identities, prune
 
     /// The raw value.
@@ -12,7 +12,10 @@ public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConv
     /// All rules for commits of this kind.
     package var rules: StepRules {
         switch self {
+        case .call: .call
+        case .part: .part
         case .plan: .plan
+        case .publish: .publish
         case .train: .train
         case .upload: .upload
         case .score: .score

@@ -4,7 +4,7 @@ import Faults
 
 extension StepRules {
     package static let approve = StepRules(
-        kind: .approve, actor: .siteOrApprover, line: .answers, owner: .site, parents: .beforeOrPlan,
+        kind: .approve, actor: .siteOrApprover, line: .answers, owner: .site, parents: .beforeOrPart,
         files: [File(RunPath.approval, in: .root, .record)],
         record: RecordShape([
             .init("approval_version", .count(1...1), .recomputed, "1"),

@@ -4,7 +4,7 @@ import Faults
 
 extension StepRules {
     static let train = StepRules(
-        kind: .train, actor: .site, line: .site, owner: .site, parents: .roundStart, files: recordFiles,
+        kind: .train, actor: .site, line: .site, owner: .site, parents: .publishAndBefore, files: recordFiles,
         record: RecordShape(
             RecordShape.head(.train, owner: .site) + [
                 .init("settings", .ofPlan, .planned, "the train step's settings as plan.json writes them"),

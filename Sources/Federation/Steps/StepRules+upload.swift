@@ -5,7 +5,7 @@ import Faults
 extension StepRules {
     static let upload = StepRules(
         kind: .upload, actor: .site, line: .site, owner: .site, parents: .train,
-        files: recordFiles + [File(RunPath.adapter, in: .folder, .adapter, isOptional: true)],
+        files: recordFiles + [File(RunPath.adapter, in: .folder, .adapter, only: "where one was sent")],
         record: RecordShape(
             RecordShape.head(.upload, owner: .site) + [
                 .init(

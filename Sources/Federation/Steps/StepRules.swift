@@ -17,6 +17,8 @@ package struct StepRules: Sendable {
     package enum Line: Sendable, CaseIterable {
         /// The coordinator's line of the run.
         case main
+        /// What leaves the coordinator for the sites of the run.
+        case published
         /// The line of the site that the commit names.
         case site
         /// The answers of the site that the commit names.
@@ -37,16 +39,20 @@ package struct StepRules: Sendable {
     package enum Parents: Sendable, CaseIterable {
         /// None: the root of the run.
         case none
+        /// The call of the run.
+        case call
+        /// The call, then the part of each site, in site order.
+        case callAndParts
         /// The commit before it on its line; none where it is the first.
         case before
-        /// The last commit of an earlier round on the main line.
-        case roundStart
+        /// The publish that the round starts from, then the commit before it on the site's line, if there is one.
+        case publishAndBefore
         /// The train commit of the same site and round.
         case train
         /// The commit before it on the main line, then the line of each site that took part in the round, in site order.
         case beforeAndSites
-        /// The commit before it on its line; the run's plan where it is the first.
-        case beforeOrPlan
+        /// The answer before it on its line; the site's part, then the publish of the plan, where it is the first answer.
+        case beforeOrPart
     }
 
     /// A file that the commit adds or changes.
@@ -63,6 +69,8 @@ package struct StepRules: Sendable {
             case written
             /// Canonical JSON of the plan.
             case plan
+            /// Canonical JSON of the plan as sites see it.
+            case view
             /// An adapter in the only form that its tensors and the plan's precision allow.
             case adapter
             /// The allowed signers in the only form of their lines.
@@ -73,14 +81,17 @@ package struct StepRules: Sendable {
         package var name: String
         package var place: Place
         package var content: Content
-        /// Whether the file may be missing: an upload that was left out holds no adapter.
-        package var isOptional = false
+        /// When the file is there; nil where it always is. An upload that was left out holds no adapter.
+        package var presence: String?
+        package var isOptional: Bool { presence != nil }
+        /// Whether the file takes the place of the one before it; every other file is new.
+        package var replaces: Bool { place == .root && (content == .adapter || name == RunPath.published) }
 
-        init(_ name: String, in place: Place, _ content: Content, isOptional: Bool = false) {
+        init(_ name: String, in place: Place, _ content: Content, only presence: String? = nil) {
             self.name = name
             self.place = place
             self.content = content
-            self.isOptional = isOptional
+            self.presence = presence
         }
     }
 
@@ -100,12 +111,24 @@ package struct StepRules: Sendable {
     /// Whether the kind is one of a round: its files are in a folder of the round and its subject begins with the round.
     package var isOfRound: Bool { files.contains { $0.place == .folder } }
 
-    /// The keys of the trailers in order.
+    /// Whether the commit's tree holds its own files alone; every other tree is its first parent's with the commit's own files.
+    package var startsEmpty: Bool {
+        switch parents {
+        case .none, .call, .callAndParts, .beforeOrPart: true
+        case .before, .publishAndBefore, .train, .beforeAndSites: false
+        }
+    }
+
+    /// The keys of the trailers in order. What comes before the plan names the call in its place; a publish names the commit of the main line
+    /// that it is made from.
     package var trailers: [String] {
         switch line {
-        case .identities, .pruned: ["Step", "State-SHA256"]
-        case .main, .site, .answers:
-            ["Run", "Round", "Step"] + (owner.map { [$0.rawValue] } ?? []) + ["Plan-SHA256", "State-SHA256"]
+        case .identities, .pruned: return ["Step", "State-SHA256"]
+        case .main, .published, .site, .answers:
+            let isBeforePlan = kind == .call || kind == .part
+            return ["Run", "Round", "Step"] + (owner.map { [$0.rawValue] } ?? [])
+                + [isBeforePlan ? "Call-SHA256" : "Plan-SHA256"]
+                + (kind == .publish ? ["Source", "Source-State-SHA256"] : []) + ["State-SHA256"]
         }
     }
 
@@ -122,7 +145,9 @@ extension StepKind {
     }
     /// The record of the step.
     package func record(round: Int, owner: String? = nil) -> String {
-        folder(round: round, owner: owner) + "/record.json"
+        let file = rules.files.first { $0.content == .record }
+        if let file, file.place == .root { return file.name }
+        return folder(round: round, owner: owner) + "/record.json"
     }
     /// The timing file of the step.
     package func timing(round: Int, owner: String? = nil) -> String {
@@ -138,6 +163,7 @@ extension StepKind {
 
     /// The commit's subject: `round 1 train general: loss 2.31 -> 1.07 (48 records, 2 epochs)`. Throws where the record lacks a field.
     package func subject(round: Int, owner: String?, _ record: RecordReader) throws(Fault) -> String {
+        guard rules.isOfRound else { return try rules.summary(record) }
         let lead = "round \(round) \(rawValue)" + (owner.map { " \($0)" } ?? "")
         return try lead + rules.summary(record)
     }
@@ -162,6 +188,9 @@ package enum RunPath {
     package static let plan = "plan.json"
     package static let workflow = "workflow.yaml"
     package static let template = "template.yaml"
+    package static let call = "call.json"
+    package static let part = "part.json"
+    package static let published = "published.json"
     package static let approval = "approval.json"
     package static let signers = "allowed_signers"
     package static let pruned = "pruned"

@@ -3,13 +3,16 @@
 import AuditCommands
 import ArgumentParser
 import Faults
+import Federating
 import Federation
 import Foundation
 import GitLedger
 import Identities
+import LocalFiles
 import Reports
 import RunRecords
 import Runs
+import Workflows
 
 /// What names a workflow on the command line.
 struct WorkflowOptions: ParsableArguments {
@@ -37,6 +40,12 @@ struct RunCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("The folder of private keys (default: keys in the work folder).", valueName: "path"))
     var keys: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where each site on another machine has its mailbox (default: mailboxes.yaml beside the workflow).",
+            valueName: "path"))
+    var mailboxes: String?
 
     @Flag(help: "Go on with a run that was stopped: the one named, or the workflow's newest.")
     var resume = false
@@ -71,25 +80,34 @@ struct RunCommand: ParsableCommand {
             if RunLock.isHeld(chosen, workspace: place.workspace) {
                 _ = try RunLock(chosen, workspace: place.workspace)
             }
-            committed = try CommittedPlan(of: chosen, in: found)
+            if try CommittedPlan.isThere(for: chosen, in: found) { committed = try CommittedPlan(of: chosen, in: found) }
         }
         let context = try RunContext.load(
             origin, workspace: place.workspace, committed: committed?.plan, threads: machine.count,
             isInterrupted: { Interruption.requested },
             report: { progress.show($0) })
+        // A site on another machine signs there, with a key that is never here.
         let signing = try SigningKeys.load(
-            from: keys ?? place.workspace.keys, sites: context.plan.declaration.sites.map(\.id), ledger: found)
+            from: keys ?? place.workspace.keys,
+            sites: context.plan.declaration.sites.filter { !$0.isRemote }.map(\.id), ledger: found)
         try Runner.checkSigning(context, signing)
+        let folders = try mailboxFolders(context.plan.declaration)
         let ledger = try Ledger.create(path: place.ledger)
+        let post = folders.isEmpty ? nil : CoordinatorPost(folders, ledger: ledger)
+        var lock: RunLock?
+        defer { withExtendedLifetime(lock) {} }
+        let claim = { (run: RunName) throws(Fault) in lock = try RunLock(run, workspace: place.workspace) }
         let runner: Runner
         if resume {
             let chosen = try committed?.run ?? name ?? Runner.newest(of: context.plan.declaration.name, ledger: ledger)
-            runner = try Runner.resume(context, run: chosen, ledger: ledger, workspace: place.workspace, keys: signing)
+            runner = try Runner.resume(
+                context, run: chosen, ledger: ledger, workspace: place.workspace, keys: signing, post: post,
+                claim: claim)
         } else {
-            runner = try Runner.begin(context, name: name, ledger: ledger, workspace: place.workspace, keys: signing)
+            runner = try Runner.begin(
+                context, name: name, ledger: ledger, workspace: place.workspace, keys: signing, post: post,
+                claim: claim)
         }
-        let lock = try RunLock(runner.run, workspace: place.workspace)
-        defer { withExtendedLifetime(lock) {} }
         do {
             try runner.execute()
         } catch {
@@ -125,5 +143,28 @@ struct RunCommand: ParsableCommand {
             newest > now
                 ? "\(times): one of the two clocks is wrong; new commits are dated no earlier than what they follow"
                 : "\(times): go on if the ledger rested since then, else set the clock")
+    }
+
+    /// Where the messages of each site on another machine are.
+    private func mailboxFolders(_ declaration: FederationDeclaration) throws -> [SiteID: String] {
+        let remote = declaration.sites.filter(\.isRemote).map(\.id)
+        guard !remote.isEmpty else { return [:] }
+        let beside = (source.workflow as NSString).deletingLastPathComponent
+        let path = mailboxes ?? (beside.isEmpty ? "mailboxes.yaml" : "\(beside)/mailboxes.yaml")
+        let bytes = try LocalFile.read(
+            path, kind: .usage, code: "run.no-mailbox",
+            mend: "Write a line a site there: the site's name and its mailbox.")
+        let named = try MailboxFile.read(bytes: bytes, file: path)
+        let folder = (path as NSString).deletingLastPathComponent
+        var folders: [SiteID: String] = [:]
+        for site in remote {
+            guard let box = named[site] else {
+                throw Fault(
+                    .usage, "run.no-mailbox", "\(site) is on another machine and has no mailbox", at: Place(file: path),
+                    mend: "Write a line \(site): with the folder of its messages.")
+            }
+            folders[site] = box.hasPrefix("/") || folder.isEmpty ? box : "\(folder)/\(box)"
+        }
+        return folders
     }
 }

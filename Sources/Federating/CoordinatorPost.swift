@@ -1,0 +1,94 @@
+// CoordinatorPost: the coordinator's end of the mailboxes: what each site may see goes out, and what a site sends is checked before its line
+// moves. A site whose message is refused is out of the run.
+
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import RunRecords
+import Runs
+import Verification
+import Workflows
+
+/// The way from a coordinator to its sites.
+public final class CoordinatorPost: Post {
+    private let ledger: Ledger
+    private let boxes: [(site: SiteID, box: FolderMailbox)]
+    private let interval: TimeInterval
+    private var states: [SiteID: String] = [:]
+    private var refused: [SiteID: Fault] = [:]
+
+    /// Takes the folders of the sites' mailboxes.
+    public init(_ folders: [SiteID: String], ledger: Ledger, interval: TimeInterval = 0.5) {
+        self.ledger = ledger
+        self.interval = interval
+        boxes = folders.sorted { $0.key < $1.key }.map { ($0.key, FolderMailbox($0.value)) }
+    }
+
+    /// Sends and takes. Faults: those of the ledger and of the mailboxes' folders.
+    public func exchange(_ run: RunName) throws(Fault) {
+        for (site, box) in boxes where refused[site] == nil {
+            let own = [LineRef.answers(run, site), .site(run, site)]
+            // What came from the site, the site has.
+            var known: [CommitID] = []
+            for line in own { if let tip = try ledger.tip(line) { known.append(tip) } }
+            try box.send(run, .toSite, [.published(run), .identities], known: known, from: ledger)
+            do {
+                let moves = try box.take(
+                    run, .fromSite, into: ledger, limits: limits(run), permitted: own.contains
+                ) { (waiting, moves) throws(Fault) in
+                    try Self.check(moves, of: run, site, in: waiting, isSigned: self.isSigned(run))
+                }
+                if let last = moves.last { states[site] = "last heard \(Self.clock()), \(last.new.hex.prefix(9))" }
+            } catch {
+                // A disk that is full or a ledger that is damaged is the coordinator's own; the rest is the site's doing.
+                guard
+                    error.code.hasPrefix("bundle.") || error.kind == .mismatch || error.cause == .badRecord
+                        || error.code == "plan.unreadable" || error.code == "ledger.too-large"
+                else { throw error }
+                refused[site] = error
+                states[site] = "refused: \(error.code)"
+            }
+        }
+    }
+
+    /// Why a site's message was refused.
+    public func refusal(of site: SiteID) -> Fault? { refused[site] }
+
+    /// When a site was last heard of.
+    public func state(of site: SiteID) -> String { states[site] ?? "nothing heard yet" }
+
+    /// Waits for the interval.
+    public func pause() { Thread.sleep(forTimeInterval: interval) }
+
+    private func isSigned(_ run: RunName) throws(Fault) -> Bool {
+        try PublishedLine(of: run, in: ledger)?.call.signature != nil
+    }
+
+    /// What a site sends is checked as it would be: by the plan, or, before there is one, as a part.
+    private static func check(
+        _ moves: [BundleLine], of run: RunName, _ site: SiteID, in waiting: Ledger, isSigned: Bool
+    ) throws(Fault) {
+        let now = Int64(Date().timeIntervalSince1970)
+        for move in moves where move.isNew {
+            var faults: [Fault] = []
+            switch move.line {
+            case .answers:
+                if move.old == nil {
+                    faults = try Verifier.receivedPart(run, site, isSigned: isSigned, ledger: waiting, now: now)
+                } else {
+                    faults = try Verifier(run: run, ledger: waiting).receivedAnswers(site)
+                }
+            default: faults = try Verifier(run: run, ledger: waiting).received(move.line, since: move.old, now: now)
+            }
+            if let fault = faults.first { throw fault }
+        }
+    }
+
+    private func limits(_ run: RunName) throws(Fault) -> ReceivingLimits {
+        guard let published = try PublishedLine(of: run, in: ledger) else { return MessageLimits.of(nil) }
+        return MessageLimits.of(try SiteActor.called(published, ledger))
+    }
+
+    private static func clock() -> String { ISO8601DateFormatter().string(from: Date()) }
+}

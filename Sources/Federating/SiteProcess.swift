@@ -1,0 +1,293 @@
+// SiteProcess: a hospital's site on its own machine: it answers calls, has plans approved, trains, uploads and takes what is published. All that it
+// has done is in its own ledger, so that it can end at any moment and go on.
+
+import Faults
+import Federation
+import Foundation
+import GitLedger
+import Identities
+import LocalFiles
+import RunRecords
+import Runs
+import Verification
+import Workflows
+
+/// Where a site stands in a run.
+public enum SiteState: Sendable, Equatable {
+    /// No call came yet.
+    case waitsForCall
+    /// The plan is not there yet.
+    case waitsForPlan
+    /// A person has to approve what is asked.
+    case waitsForApproval
+    /// Rounds uploaded; the next one is not published yet.
+    case waitsForRound(done: Int)
+    /// Every round is done and its adapter is here.
+    case finished(rounds: Int)
+    /// What the coordinator sent was refused, or the site cannot take part.
+    case refused(Fault)
+
+    /// The state for a screen.
+    public var words: String {
+        switch self {
+        case .waitsForCall: "waits for the call"
+        case .waitsForPlan: "the part is sent; waits for the plan"
+        case .waitsForApproval: "waits for a person's approval"
+        case .waitsForRound(let done): "\(done) rounds uploaded; waits for what is published next"
+        case .finished(let rounds): "finished: \(rounds) rounds"
+        case .refused(let fault): "refused: \(fault.code)"
+        }
+    }
+}
+
+/// The site of one site.yaml.
+public final class SiteProcess {
+    private let file: SiteFile
+    /// The folder of site.yaml: ledger, work folder, keys, log and lock are in it.
+    private let folder: String
+    private let ledger: Ledger
+    private let workspace: Workspace
+    private let box: FolderMailbox
+    private let origin: RunOrigin
+    private let threads: Int
+    private let key: SSHPrivateKey?
+    private let isInterrupted: () -> Bool
+    private let report: (RunEvent) -> Void
+    private let log: SiteLog
+    private let lock: SiteLock
+    private var actors: [RunName: SiteActor] = [:]
+    /// Asks a person; nil where nobody can be asked now.
+    private let ask: ((SiteQuestion) -> Bool)?
+
+    /// Opens a site. Throws every fault of site.yaml, and `site.busy` where another process works for it.
+    public init(
+        _ path: String, cache: String, threads: Int, ask: ((SiteQuestion) -> Bool)?,
+        isInterrupted: @escaping () -> Bool, report: @escaping (RunEvent) -> Void
+    ) throws {
+        let current = FileManager.default.currentDirectoryPath
+        let whole = path.hasPrefix("/") ? path : "\(current)/\(path)"
+        folder = (whole as NSString).deletingLastPathComponent
+        let bytes = try LocalFile.read(
+            whole, kind: .workflow, code: "site.missing", mend: "Make one with medrounds site init.")
+        file = try SiteFile.read(bytes: bytes, file: path)
+        guard !file.sources.isEmpty else {
+            throw Fault(
+                .workflow, "site.no-notes", "a site on its own machine has notes to train on", at: Place(file: path),
+                mend: "Write train: with the path of the notes.")
+        }
+        lock = try SiteLock("\(folder)/site.lock")
+        log = SiteLog("\(folder)/site.log")
+        workspace = Workspace(ledger: "\(folder)/ledger.git", work: "\(folder)/work")
+        ledger = try Ledger.create(path: workspace.ledger)
+        let box = file.mailbox.hasPrefix("/") ? file.mailbox : "\(folder)/\(file.mailbox)"
+        self.box = FolderMailbox(box)
+        origin = RunOrigin(workflow: whole, overrides: [], cache: cache, current: current)
+        let keyPath = "\(workspace.keys)/\(SignerRole.site(file.site).fileName)"
+        key = FileManager.default.fileExists(atPath: keyPath) ? try SSHPrivateKey(reading: keyPath) : nil
+        self.threads = threads
+        self.ask = ask
+        self.isInterrupted = isInterrupted
+        self.report = report
+    }
+
+    /// Does what can be done now in every run of the mailbox.
+    public func once() throws -> [(run: RunName, state: SiteState)] {
+        var states: [(RunName, SiteState)] = []
+        for run in box.runs() {
+            let state: SiteState
+            do {
+                state = try advance(run)
+            } catch let fault as Fault {
+                // The person's own wish, a full disk or a slip of the program ends the process; what a coordinator sent does not.
+                if [.interrupted, .bug].contains(fault.kind) || fault.cause == .notWritable { throw fault }
+                log.write("\(run): \(fault.code)")
+                state = .refused(fault)
+            }
+            states.append((run, state))
+        }
+        return states
+    }
+
+    /// Works until it is asked to stop; `tell` hears of each change.
+    public func loop(interval: TimeInterval, tell: (RunName, SiteState) -> Void) throws {
+        var last: [RunName: SiteState] = [:]
+        while !isInterrupted() {
+            for (run, state) in try once() where last[run] != state {
+                last[run] = state
+                tell(run, state)
+            }
+            Thread.sleep(forTimeInterval: interval)
+        }
+    }
+
+    // MARK: One run
+
+    private func advance(_ run: RunName) throws -> SiteState {
+        while true {
+            try receive(run)
+            guard let published = try PublishedLine(of: run, in: ledger) else { return .waitsForCall }
+            let actor = try actor(run, published)
+            try actor.sendPart()
+            try send(run)
+            guard let round = published.round else { return .waitsForPlan }
+            try actor.takePlan()
+            guard try isApproved(run) else { return .waitsForApproval }
+            let rounds = try plan(run).declaration.rounds
+            // Every round whose start is published: to its upload, and the upload on its way.
+            var hasWorked = false
+            for next in 1...max(1, rounds) where next <= rounds && next <= round + 1 {
+                hasWorked = try work(actor, run, next) || hasWorked
+            }
+            if !hasWorked || round == rounds {
+                return round == rounds ? .finished(rounds: rounds) : .waitsForRound(done: round + 1)
+            }
+        }
+    }
+
+    /// Trains and uploads a round where that is not done; whether anything was done.
+    private func work(_ actor: SiteActor, _ run: RunName, _ round: Int) throws -> Bool {
+        var hasWorked = false
+        for step in try plan(run).declaration.steps {
+            switch step {
+            case .train(let configuration):
+                guard try !actor.isDone(round, .train) else { continue }
+                try actor.commit(actor.train(round, configuration), round, .train)
+            case .upload(let precision):
+                guard try !actor.isDone(round, .upload) else { continue }
+                try actor.commit(actor.upload(round, precision), round, .upload)
+            case .score, .aggregate, .evaluate: continue
+            }
+            hasWorked = true
+            log.write("\(run): round \(round) \(step.kind) done")
+        }
+        if try hasWorked || !isSent(run) { try send(run) }
+        return hasWorked
+    }
+
+    private func plan(_ run: RunName) throws(Fault) -> Plan { try CommittedPlan(of: run, in: ledger).plan }
+
+    private func actor(_ run: RunName, _ published: PublishedLine) throws -> SiteActor {
+        if let known = actors[run] { return known }
+        let call = try SiteActor.called(published, ledger)
+        guard call.declaration.sites.contains(where: { $0.id == file.site }) else {
+            throw Fault(
+                .usage, "site.not-called", "the call of \(run) does not name \(file.site)",
+                mend: "Ask the coordinator whose mailbox this is.")
+        }
+        let isSigned = published.call.signature != nil
+        guard !isSigned || key != nil else {
+            throw Fault(
+                .usage, "site.no-key", "\(run) is signed, and \(file.site) has no key here",
+                at: Place(file: "\(workspace.keys)/\(SignerRole.site(file.site).fileName)"),
+                mend: "Make it with medrounds site init, and send its public half to the coordinator.")
+        }
+        guard let template = try ledger.file(RunPath.template, of: published.call.id) else {
+            throw Fault.missingFile(RunPath.template, published.call.id.hex)
+        }
+        let (context, part) = try RunContext.atSite(
+            SiteDeclaration(id: file.site, sources: file.sources), call: call, template: template, model: file.model,
+            dataRoot: file.dataRoot, origin: origin, workspace: workspace, threads: threads,
+            isInterrupted: isInterrupted, report: report)
+        let actor = SiteActor(
+            file.site, part: part, context: context, run: run, ledger: ledger,
+            desk: workspace.desk(of: file.site, in: run), signer: isSigned ? key?.signer : nil)
+        actors[run] = actor
+        return actor
+    }
+
+    // MARK: Messages
+
+    private var own: (RunName) -> [LineRef] {
+        { [file] run in [.answers(run, file.site), .site(run, file.site)] }
+    }
+
+    private func receive(_ run: RunName) throws(Fault) {
+        let known = try PublishedLine(of: run, in: ledger)
+        let limits = MessageLimits.of(try known.map { (line) throws(Fault) in try SiteActor.called(line, ledger) })
+        let moves = try box.take(
+            run, .toSite, into: ledger, limits: limits,
+            permitted: { $0 == .published(run) || $0 == .identities }
+        ) { (waiting, moves) throws(Fault) in
+            for move in moves where move.isNew {
+                var faults: [Fault] = []
+                if move.line == .identities {
+                    faults = try Identities.read(waiting)?.faults(waiting).faults ?? []
+                } else if try waiting.read(move.new).kind == .call {
+                    faults = try Self.callFlaws(run, waiting)
+                } else {
+                    faults = try Verifier(run: run, ledger: waiting).received(
+                        move.line, since: move.old, now: Int64(Date().timeIntervalSince1970))
+                }
+                if let fault = faults.first { throw fault }
+            }
+        }
+        for move in moves where move.line == .published(run) { log.write("\(run): received \(move.new.hex.prefix(9))") }
+    }
+
+    /// What is wrong with a call: it is the root of its line, as the program writes it, and a plan that this program reads.
+    private static func callFlaws(_ run: RunName, _ ledger: Ledger) throws(Fault) -> [Fault] {
+        guard let published = try PublishedLine(of: run, in: ledger) else { return [] }
+        var flaws = try SharedCommit.flaws(of: published.call, .call, after: [], ledger: ledger)
+        let call = try SiteActor.called(published, ledger)
+        if try ledger.file(RunPath.call, of: published.call.id) != PublishStep.call(call).canonical {
+            flaws.append("the call is not written as this program writes it")
+        }
+        if let signers = try Identities.read(ledger)?.signers, published.call.signature != nil,
+            let flaw = try SignedCommit.flaw(of: published.call, for: [.coordinator], signers, ledger)
+        {
+            flaws.append(flaw)
+        }
+        return flaws.map {
+            Fault(
+                .mismatch, "verify.call", $0, at: Place(commit: published.call.id.hex),
+                mend: "Ask the coordinator to call again with this program.")
+        }
+    }
+
+    private func isSent(_ run: RunName) throws(Fault) -> Bool {
+        guard let last = box.messages(run, .fromSite).last, let header = try? LedgerMessage(reading: last.path) else {
+            return false
+        }
+        for line in own(run) { if try ledger.tip(line) != header.lines[line] { return false } }
+        return true
+    }
+
+    /// Sends what is new of the site's own lines; what was published the coordinator has.
+    private func send(_ run: RunName) throws(Fault) {
+        let published = try ledger.tip(.published(run))
+        try box.send(run, .fromSite, own(run), known: [published].compactMap { $0 }, from: ledger)
+    }
+
+    // MARK: Approval
+
+    private func approval(_ run: RunName) -> String { "\(workspace.work)/\(run)/approved" }
+
+    /// Whether the plan was approved: by the site's own bounds, by a person before, or by one who is asked now.
+    private func isApproved(_ run: RunName) throws -> Bool {
+        let committed = try CommittedPlan(of: run, in: ledger)
+        if LocalFile.readIfPresent(approval(run)) == Array(committed.digest.hex.utf8) { return true }
+        let question = SiteQuestion(file, run: run, committed: committed, part: try partRecords(run))
+        let isWithin = question.isWithin(file.accept)
+        guard isWithin || ask?(question) == true else { return false }
+        if let key, try PublishedLine(of: run, in: ledger)?.call.signature != nil {
+            _ = try Approval.give(run, site: file.site, approves: true, key: key, ledger: ledger)
+        }
+        // After the signed answer: a plan that is noted as approved here is approved for all.
+        try LocalFile.write(Array(committed.digest.hex.utf8), to: approval(run))
+        log.write(
+            "\(run): plan \(committed.digest.hex.prefix(12)) approved by \(isWithin ? "the bounds of site.yaml" : "a person")"
+        )
+        try send(run)
+        return true
+    }
+
+    /// The site's own counts, as its part says them.
+    private func partRecords(_ run: RunName) throws -> PlanPart? {
+        guard let tip = try ledger.tip(.answers(run, file.site)) else { return nil }
+        for commit in try ledger.firstParents(from: tip) where commit.kind == .part {
+            guard let bytes = try ledger.file(RunPath.part, of: commit.id) else { return nil }
+            return try PlanPart(json: JSONValue(parsing: bytes))
+        }
+        return nil
+    }
+}
