@@ -32,6 +32,7 @@ let package = Package(
         // System libraries and kernels.
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
+        .systemLibrary(name: "CLibssh2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .target(name: "CBuild", cSettings: [.define("BUILD_SOURCE", to: "\"\(source)\"")]),
         .target(name: "CKernels", cSettings: [.define("NDEBUG")], linkerSettings: [.linkedLibrary("m")]),
@@ -81,10 +82,13 @@ let package = Package(
                 "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports", "ModelShelf",
             ]),
         .target(
+            name: "Carriers",
+            dependencies: ["Faults", "Federation", "Digests", "GitLedger", "CLibgit2", "CLibssh2"]),
+        .target(
             name: "Federating",
             dependencies: [
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "GitLedger", "LocalFiles", "Identities",
-                "RunRecords", "Verification", "Runs",
+                "RunRecords", "Verification", "Runs", "Carriers",
             ]),
         .target(
             name: "AuditCommands",
@@ -103,7 +107,7 @@ let package = Package(
             dependencies: [
                 "Faults", "Federation", "Digests", "Workflows", "ModelFiles", "Tokenization", "Engine",
                 "Extraction", "GitLedger", "LocalFiles", "Identities", "RunRecords", "Verification", "Reports",
-                "ModelShelf", "Runs", "Federating", "AuditCommands",
+                "ModelShelf", "Runs", "Carriers", "Federating", "AuditCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

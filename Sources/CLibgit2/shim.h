@@ -13,3 +13,8 @@ static inline int shim_git_option_int(int option, int value) { return git_libgit
 static inline int shim_git_search_path(int level, const char *path) {
     return git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, path);
 }
+
+// GIT_OPT_SET_SSL_CERT_LOCATIONS: the file of certificates that https servers are checked against.
+static inline int shim_git_certificates(const char *file) {
+    return git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, file, NULL);
+}

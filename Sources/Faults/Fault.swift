@@ -17,6 +17,8 @@ public struct Fault: Error, Sendable, Equatable {
         case notFinite
         /// A file cannot be written.
         case notWritable
+        /// Another machine does not answer; it is tried again.
+        case unreachable
         /// A site has not approved the plan.
         case notApproved
         /// An object of the ledger has more bytes than it may have.

@@ -13,16 +13,24 @@ import Workflows
 /// The way from a coordinator to its sites.
 public final class CoordinatorPost: Post {
     private let ledger: Ledger
-    private let boxes: [(site: SiteID, box: FolderMailbox)]
+    private let boxes: [(site: SiteID, box: any Mailbox)]
     private let interval: TimeInterval
     private var states: [SiteID: String] = [:]
     private var refused: [SiteID: Fault] = [:]
 
-    /// Takes the folders of the sites' mailboxes.
-    public init(_ folders: [SiteID: String], ledger: Ledger, interval: TimeInterval = 0.5) {
+    /// Opens the mailboxes that a file names. `home` is the person's, for known_hosts; `key` the coordinator's own, used for ssh where the file names
+    /// none. Throws what is wrong with an address.
+    public init(_ places: [SiteID: MailboxPlace], file: String, home: String?, key: String, ledger: Ledger) throws(Fault)
+    {
         self.ledger = ledger
-        self.interval = interval
-        boxes = folders.sorted { $0.key < $1.key }.map { ($0.key, FolderMailbox($0.value)) }
+        let opener = MailboxOpener(
+            folder: (file as NSString).deletingLastPathComponent, home: home, standardKeys: [key])
+        var boxes: [(SiteID, any Mailbox)] = []
+        for (site, place) in places.sorted(by: { $0.key < $1.key }) {
+            boxes.append((site, try opener.open(place, file: file)))
+        }
+        self.boxes = boxes
+        interval = boxes.map(\.1.interval).min() ?? 1
     }
 
     /// Sends and takes. Faults: those of the ledger and of the mailboxes' folders.
@@ -35,11 +43,17 @@ public final class CoordinatorPost: Post {
             try box.send(run, .toSite, [.published(run), .identities], known: known, from: ledger)
             do {
                 let moves = try box.take(
-                    run, .fromSite, into: ledger, limits: limits(run), permitted: own.contains
+                    run, .fromSite, own, into: ledger, limits: limits(run)
                 ) { (waiting, moves) throws(Fault) in
                     try Self.check(moves, of: run, site, in: waiting, isSigned: self.isSigned(run))
                 }
-                if let last = moves.last { states[site] = "last heard \(Self.clock()), \(last.new.hex.prefix(9))" }
+                if let trouble = box.trouble {
+                    states[site] = trouble
+                } else if let last = moves.last {
+                    states[site] = "last heard \(Self.clock()), \(last.new.hex.prefix(9))"
+                } else if states[site] == nil {
+                    states[site] = "nothing heard yet"
+                }
             } catch {
                 // A disk that is full or a ledger that is damaged is the coordinator's own; the rest is the site's doing.
                 guard

@@ -7,9 +7,9 @@ import Foundation
 import GitLedger
 
 /// The messages of one site in a folder: `<run>/to-site/000001.bundle` and `<run>/from-site/000001.bundle`.
-package struct FolderMailbox: Sendable {
-    package enum Way: String, Sendable { case toSite = "to-site", fromSite = "from-site" }
-
+package struct FolderMailbox: Mailbox, Sendable {
+    package var trouble: String? { nil }
+    package var interval: TimeInterval { 0.5 }
     package let folder: String
 
     package init(_ folder: String) { self.folder = folder }
@@ -21,7 +21,7 @@ package struct FolderMailbox: Sendable {
     }
 
     /// The messages of a run in the order in which they were sent.
-    package func messages(_ run: RunName, _ way: Way) -> [(number: Int, path: String)] {
+    package func messages(_ run: RunName, _ way: MessageWay) -> [(number: Int, path: String)] {
         let place = "\(folder)/\(run)/\(way.rawValue)"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
         return names.compactMap { name -> (number: Int, path: String)? in
@@ -36,7 +36,7 @@ package struct FolderMailbox: Sendable {
     /// came. Whether something was sent. Faults: mailbox.not-writable, and those of the ledger.
     @discardableResult
     package func send(
-        _ run: RunName, _ way: Way, _ lines: [LineRef], known: [CommitID], from ledger: Ledger
+        _ run: RunName, _ way: MessageWay, _ lines: [LineRef], known: [CommitID], from ledger: Ledger
     ) throws(Fault) -> Bool {
         var tips: [LineRef: CommitID] = [:]
         for line in lines { tips[line] = try ledger.tip(line) }
@@ -67,7 +67,7 @@ package struct FolderMailbox: Sendable {
 
     /// Takes what came and is not in the ledger yet, in order. Faults: those of `Ledger.receive` at the first message that is refused.
     package func take(
-        _ run: RunName, _ way: Way, into ledger: Ledger, limits: ReceivingLimits, permitted: (LineRef) -> Bool,
+        _ run: RunName, _ way: MessageWay, _ lines: [LineRef], into ledger: Ledger, limits: ReceivingLimits,
         check: (Ledger, [BundleLine]) throws(Fault) -> Void
     ) throws(Fault) -> [BundleLine] {
         let all = messages(run, way)
@@ -84,9 +84,17 @@ package struct FolderMailbox: Sendable {
         }
         var moves: [BundleLine] = []
         for message in all.dropFirst(first) {
-            moves += try ledger.receive(message.path, limits: limits, permitted: permitted, check: check).filter(
+            moves += try ledger.receive(message.path, limits: limits, permitted: lines.contains, check: check).filter(
                 \.isNew)
         }
         return moves
+    }
+
+    package func isSent(
+        _ run: RunName, _ way: MessageWay, _ lines: [LineRef], of ledger: Ledger
+    ) throws(Fault) -> Bool {
+        guard let last = messages(run, way).last, let header = try? LedgerMessage(reading: last.path) else { return false }
+        for line in lines { if try ledger.tip(line) != header.lines[line] { return false } }
+        return true
     }
 }

@@ -47,7 +47,7 @@ public final class SiteProcess {
     private let folder: String
     private let ledger: Ledger
     private let workspace: Workspace
-    private let box: FolderMailbox
+    private let box: any Mailbox
     private let origin: RunOrigin
     private let threads: Int
     private let key: SSHPrivateKey?
@@ -61,7 +61,7 @@ public final class SiteProcess {
 
     /// Opens a site. Throws every fault of site.yaml, and `site.busy` where another process works for it.
     public init(
-        _ path: String, cache: String, threads: Int, ask: ((SiteQuestion) -> Bool)?,
+        _ path: String, cache: String, home: String?, threads: Int, ask: ((SiteQuestion) -> Bool)?,
         isInterrupted: @escaping () -> Bool, report: @escaping (RunEvent) -> Void
     ) throws {
         let current = FileManager.default.currentDirectoryPath
@@ -79,10 +79,9 @@ public final class SiteProcess {
         log = SiteLog("\(folder)/site.log")
         workspace = Workspace(ledger: "\(folder)/ledger.git", work: "\(folder)/work")
         ledger = try Ledger.create(path: workspace.ledger)
-        let box = file.mailbox.hasPrefix("/") ? file.mailbox : "\(folder)/\(file.mailbox)"
-        self.box = FolderMailbox(box)
         origin = RunOrigin(workflow: whole, overrides: [], cache: cache, current: current)
         let keyPath = "\(workspace.keys)/\(SignerRole.site(file.site).fileName)"
+        box = try MailboxOpener(folder: folder, home: home, standardKeys: [keyPath]).open(file.mailbox, file: path)
         key = FileManager.default.fileExists(atPath: keyPath) ? try SSHPrivateKey(reading: keyPath) : nil
         self.threads = threads
         self.ask = ask
@@ -93,7 +92,7 @@ public final class SiteProcess {
     /// Does what can be done now in every run of the mailbox.
     public func once() throws -> [(run: RunName, state: SiteState)] {
         var states: [(RunName, SiteState)] = []
-        for run in box.runs() {
+        for run in try box.runs() {
             let state: SiteState
             do {
                 state = try advance(run)
@@ -109,16 +108,25 @@ public final class SiteProcess {
     }
 
     /// Works until it is asked to stop; `tell` hears of each change.
-    public func loop(interval: TimeInterval, tell: (RunName, SiteState) -> Void) throws {
+    public func loop(tell: (RunName, SiteState) -> Void, trouble: (String) -> Void) throws {
         var last: [RunName: SiteState] = [:]
+        var told: String?
         while !isInterrupted() {
             for (run, state) in try once() where last[run] != state {
                 last[run] = state
                 tell(run, state)
             }
-            Thread.sleep(forTimeInterval: interval)
+            if let words = box.trouble, words != told {
+                log.write(words)
+                trouble(words)
+            }
+            told = box.trouble
+            Thread.sleep(forTimeInterval: box.interval)
         }
     }
+
+    /// Why nothing is carried now; nil where nothing is wrong.
+    public var trouble: String? { box.trouble }
 
     // MARK: One run
 
@@ -205,8 +213,7 @@ public final class SiteProcess {
         let known = try PublishedLine(of: run, in: ledger)
         let limits = MessageLimits.of(try known.map { (line) throws(Fault) in try SiteActor.called(line, ledger) })
         let moves = try box.take(
-            run, .toSite, into: ledger, limits: limits,
-            permitted: { $0 == .published(run) || $0 == .identities }
+            run, .toSite, [.published(run), .identities], into: ledger, limits: limits
         ) { (waiting, moves) throws(Fault) in
             for move in moves where move.isNew {
                 var faults: [Fault] = []
@@ -245,11 +252,7 @@ public final class SiteProcess {
     }
 
     private func isSent(_ run: RunName) throws(Fault) -> Bool {
-        guard let last = box.messages(run, .fromSite).last, let header = try? LedgerMessage(reading: last.path) else {
-            return false
-        }
-        for line in own(run) { if try ledger.tip(line) != header.lines[line] { return false } }
-        return true
+        try box.isSent(run, .fromSite, own(run), of: ledger)
     }
 
     /// Sends what is new of the site's own lines; what was published the coordinator has.

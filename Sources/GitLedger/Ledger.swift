@@ -20,6 +20,9 @@ public final class Ledger: Sendable {
         self.repository = Mutex(repository)
     }
 
+    /// Makes libgit2 ready for use in this process, with the ledger's settings and nobody's configuration.
+    package static func prepareLibrary() { Git.prepare() }
+
     /// Opens a ledger; or, for reading only, a clone of one with a work tree, whose `refs/remotes/origin/` are then the ledger's branches.
     ///
     /// Faults: ledger.missing, ledger.not-a-repository, ledger.not-bare, ledger.unreadable, ledger.corrupt, ledger.config,

@@ -7,8 +7,8 @@ import Federation
 public struct SiteFile: Sendable, Equatable {
     /// The site's name.
     public var site: SiteID
-    /// The mailbox as written.
-    public var mailbox: String
+    /// Where its mailbox is.
+    public var mailbox: MailboxPlace
     /// The base model: a name of the catalogue, or a path.
     public var model: String
     /// The folder that paths of notes are relative to, as written.
@@ -29,7 +29,8 @@ public struct SiteFile: Sendable, Equatable {
     }
 
     private static let notes = ["train", "tasks", "limit", "labels"]
-    private static let keys = ["version", "site", "mailbox", "model", "data_root"] + notes + ["accept"]
+    private static let keys =
+        ["version", "site", "mailbox", "model", "data_root"] + MailboxPlace.keys + notes + ["accept"]
 
     /// Reads the file. Throws every fault of it at once.
     public static func read(bytes: [UInt8], file: String) throws(FaultReport) -> SiteFile {
@@ -55,7 +56,8 @@ public struct SiteFile: Sendable, Equatable {
             faults.add(
                 .wrongType("site", is: "another text", expected: "a name in kebab-case", at: node.mark.place))
         }
-        let (mailbox, model, dataRoot) = (text("mailbox"), text("model"), text("data_root", orElse: "."))
+        let mailbox = MailboxPlace(text("mailbox"), top, path: "", faults)
+        let (model, dataRoot) = (text("model"), text("data_root", orElse: "."))
         var notes = root
         notes.content = .mapping(top.pairs.filter { Self.notes.contains($0.key) })
         let sources = Settings.site.read(notes, "", faults)?.sources ?? []
@@ -86,31 +88,5 @@ public struct SiteFile: Sendable, Equatable {
             return count
         }
         return Bounds(rounds: counts[0], rank: counts[1], megabytes: counts[2])
-    }
-}
-
-/// mailboxes.yaml, which stands with the coordinator and outside the ledger: where each site's mailbox is.
-public enum MailboxFile {
-    /// The mailbox of each site, as written. Throws every fault of the file at once.
-    public static func read(bytes: [UInt8], file: String) throws(FaultReport) -> [SiteID: String] {
-        let faults = FaultCollector(files: [file])
-        let root: YAMLNode
-        do { root = try YAMLReader.read(bytes: bytes, file: file, form: .unknown) } catch {
-            throw FaultReport(error.faults)
-        }
-        var found: [SiteID: String] = [:]
-        if let top = MappingReader(root, path: "", keys: nil, faults: faults) {
-            for pair in top.pairs {
-                guard let site = SiteID(pair.key) else {
-                    faults.add(
-                        .wrongType(
-                            "a site", is: "another text", expected: "a name in kebab-case", at: pair.keyMark.place))
-                    continue
-                }
-                found[site] = MappingReader.string(pair.value, path: pair.key, expected: "a path", faults: faults)
-            }
-        }
-        try faults.throwIfAny()
-        return found
     }
 }

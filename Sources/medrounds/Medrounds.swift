@@ -37,7 +37,7 @@ struct Medrounds: ParsableCommand {
             DataCommand.self,
             ModelsCommand.self,
             AdapterCommand.self, BenchCommand.self, KeysCommand.self, ApproveCommand.self, WitnessCommand.self,
-            LedgerCommand.self, SiteCommand.self,
+            LedgerCommand.self, SiteCommand.self, CarryCommand.self,
         ])
 }
 

@@ -24,6 +24,12 @@ struct MachineOptions: ParsableArguments {
 
 /// What the environment decides.
 enum Environment {
+    /// The person's home folder.
+    static var home: String? {
+        let home = NSHomeDirectory()
+        return home.isEmpty ? nil : home
+    }
+
     /// The folder of base models: $MEDROUNDS_CACHE, else $XDG_CACHE_HOME/medrounds, else ~/.cache/medrounds.
     static var cache: String {
         let variables = ProcessInfo.processInfo.environment

@@ -83,9 +83,10 @@ missing_packages() {
     if has pkg-config; then
         pkg-config --exists yaml-0.1 || echo libyaml-dev
         pkg-config --exists libgit2 || echo libgit2-dev
+        pkg-config --exists libssh2 || echo libssh2-1-dev
         pkg-config --exists openblas || echo libopenblas-dev
     else
-        printf '%s\n' pkg-config libyaml-dev libgit2-dev libopenblas-dev
+        printf '%s\n' pkg-config libyaml-dev libgit2-dev libssh2-1-dev libopenblas-dev
     fi
 }
 

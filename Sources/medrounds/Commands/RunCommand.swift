@@ -91,9 +91,12 @@ struct RunCommand: ParsableCommand {
             from: keys ?? place.workspace.keys,
             sites: context.plan.declaration.sites.filter { !$0.isRemote }.map(\.id), ledger: found)
         try Runner.checkSigning(context, signing)
-        let folders = try mailboxFolders(context.plan.declaration)
+        let mailboxes = try mailboxPlaces(context.plan.declaration)
         let ledger = try Ledger.create(path: place.ledger)
-        let post = folders.isEmpty ? nil : CoordinatorPost(folders, ledger: ledger)
+        let key = "\(keys ?? place.workspace.keys)/\(SignerRole.coordinator.fileName)"
+        let post = try mailboxes.map {
+            try CoordinatorPost($0.places, file: $0.file, home: Environment.home, key: key, ledger: ledger)
+        }
         var lock: RunLock?
         defer { withExtendedLifetime(lock) {} }
         let claim = { (run: RunName) throws(Fault) in lock = try RunLock(run, workspace: place.workspace) }
@@ -145,26 +148,23 @@ struct RunCommand: ParsableCommand {
                 : "\(times): go on if the ledger rested since then, else set the clock")
     }
 
-    /// Where the messages of each site on another machine are.
-    private func mailboxFolders(_ declaration: FederationDeclaration) throws -> [SiteID: String] {
+    /// Where the mailbox of each site on another machine is, and the file that says so; nil where there are no such sites.
+    private func mailboxPlaces(
+        _ declaration: FederationDeclaration
+    ) throws -> (places: [SiteID: MailboxPlace], file: String)? {
         let remote = declaration.sites.filter(\.isRemote).map(\.id)
-        guard !remote.isEmpty else { return [:] }
+        guard !remote.isEmpty else { return nil }
         let beside = (source.workflow as NSString).deletingLastPathComponent
         let path = mailboxes ?? (beside.isEmpty ? "mailboxes.yaml" : "\(beside)/mailboxes.yaml")
         let bytes = try LocalFile.read(
             path, kind: .usage, code: "run.no-mailbox",
             mend: "Write a line a site there: the site's name and its mailbox.")
         let named = try MailboxFile.read(bytes: bytes, file: path)
-        let folder = (path as NSString).deletingLastPathComponent
-        var folders: [SiteID: String] = [:]
-        for site in remote {
-            guard let box = named[site] else {
-                throw Fault(
-                    .usage, "run.no-mailbox", "\(site) is on another machine and has no mailbox", at: Place(file: path),
-                    mend: "Write a line \(site): with the folder of its messages.")
-            }
-            folders[site] = box.hasPrefix("/") || folder.isEmpty ? box : "\(folder)/\(box)"
+        for site in remote where named[site] == nil {
+            throw Fault(
+                .usage, "run.no-mailbox", "\(site) is on another machine and has no mailbox", at: Place(file: path),
+                mend: "Write a line \(site): with the folder or address of its messages.")
         }
-        return folders
+        return (named.filter { remote.contains($0.key) }, path)
     }
 }

@@ -2,6 +2,7 @@
 
 import AuditCommands
 import ArgumentParser
+import Carriers
 import Faults
 import Federating
 import Federation
@@ -24,7 +25,7 @@ struct SiteCommand: ParsableCommand {
         var folder: String
         @Option(help: "The site's name, as the coordinator calls it.")
         var site: String
-        @Option(help: "The mailbox: a folder that the coordinator reaches too.")
+        @Option(help: "The mailbox: a folder that the coordinator reaches too, or ssh://USER@HOST/PATH.")
         var mailbox: String
 
         func run() throws {
@@ -35,7 +36,9 @@ struct SiteCommand: ParsableCommand {
                     .usage, "site.exists", "a site is already there", at: Place(file: path),
                     mend: "Name another folder, or edit this site.yaml.")
             }
-            let whole = mailbox.hasPrefix("/") ? mailbox : "\(FileManager.default.currentDirectoryPath)/\(mailbox)"
+            let isPlace = mailbox.hasPrefix("/") || GitAddress.isRemote(mailbox)
+            if GitAddress.isRemote(mailbox) { _ = try GitAddress(mailbox, at: nil) }
+            let whole = isPlace ? mailbox : "\(FileManager.default.currentDirectoryPath)/\(mailbox)"
             let key = SSHPrivateKey()
             let keyPath = "\(folder)/work/keys/\(SignerRole.site(name).fileName)"
             try key.write(to: keyPath, comment: "site:\(name)")
@@ -52,6 +55,9 @@ struct SiteCommand: ParsableCommand {
             site: \(site)
             # Where messages from and to the coordinator are.
             mailbox: \(mailbox)
+            # For a mailbox at a hub: the key for ssh (else the site's own), and the fingerprint of the host's key (else known_hosts).
+            # ssh_key: ~/.ssh/id_ed25519
+            # host_key: SHA256:...
             # The base model: a name that `medrounds models list` shows, or the path of a file.
             model: smollm2-135m-instruct
             # The notes to train on, as in a workflow; relative to data_root, which is relative to this file.
@@ -87,7 +93,7 @@ struct SiteCommand: ParsableCommand {
             let canAsk = isatty(0) == 1
             var shown: Set<RunName> = []
             let process = try SiteProcess(
-                file, cache: Environment.cache, threads: machine.count,
+                file, cache: Environment.cache, home: Environment.home, threads: machine.count,
                 ask: { question in
                     progress.finish()
                     if shown.insert(question.run).inserted || canAsk { question.lines.forEach(Console.result) }
@@ -101,9 +107,13 @@ struct SiteCommand: ParsableCommand {
                 Console.result("\(run): \(state.words)")
                 if case .refused(let fault) = state { console.note(fault.description) }
             }
-            guard once else { return try process.loop(interval: 0.5, tell: tell) }
+            guard once else { return try process.loop(tell: tell, trouble: { console.note($0) }) }
             let states = try process.once()
             for (run, state) in states { tell(run, state) }
+            if let trouble = process.trouble {
+                throw Fault(
+                    .failed, "mailbox.unreachable", trouble, mend: "Check the network, then run the same command again.")
+            }
             if states.isEmpty { Console.result("no call yet") }
             for case (_, .refused(let fault)) in states { throw fault }
         }
