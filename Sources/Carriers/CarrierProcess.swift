@@ -25,10 +25,11 @@ public struct CarrierProcess: Sendable {
     /// Throws what the exchange threw, and `mailbox.unreachable` where nothing moved for too long or the child ended without an answer.
     public func run(_ request: CarrierRequest) throws(Fault) -> CarrierRequest.Answer {
         var (input, output): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
-        guard pipe2(&input, O_CLOEXEC) == 0, pipe2(&output, O_CLOEXEC) == 0 else {
+        guard pipe(&input) == 0, pipe(&output) == 0 else {
             (input + output).forEach { if $0 >= 0 { close($0) } }
             throw .mailboxUnreachable(request.address, "no pipe: \(String(cString: strerror(errno)))")
         }
+        for descriptor in input + output { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }

@@ -88,9 +88,10 @@ public enum Approval {
             answers.isEmpty
             ? "\(site) has not approved the plan \(digest.hex.prefix(12)) of \(run)\(since)"
             : "\(site) has withdrawn its approval"
-        // Who else is missing is told at once.
+        // Who else is missing is told at once; a site's own copy holds nobody else's answers.
         var missing: [SiteID] = []
-        for other in plan.declaration.sites.map(\.id) where other != site {
+        let committed = try CommittedPlan(of: run, in: ledger)
+        for other in committed.plan.declaration.sites.map(\.id) where other != site && !committed.isSiteView {
             if try self.answers(run, other, plan: digest, signers, ledger).answers.last?.approves != true {
                 missing.append(other)
             }

@@ -157,7 +157,8 @@ final class CoordinatorActor {
         let form = plan.adapterForm
         let received = try ReceivedUploads(
             round: round, sites: sites.filter { absent[$0] == nil }, plan: plan, form: form,
-            scores: ledger.file(StepKind.score.record(round: round), of: mainTip())
+            scores: ledger.file(StepKind.score.record(round: round), of: mainTip()),
+            start: { () throws(Fault) in try self.startAdapter(of: round).adapter }
         ) { (site: SiteID, path: String) throws(Fault) -> [UInt8]? in
             guard let tip = try ledger.tip(.site(run, site)) else { return nil }
             return try ledger.file(path, of: tip, limit: plan.largest(at: path, form))
@@ -205,6 +206,11 @@ final class CoordinatorActor {
                 adapter: round == 0 ? nil : globalAdapter(), predictions: predictions(cohort, round))
             try commit(output, PlannedStep(round, .evaluate, cohort.name))
         }
+    }
+
+    /// The global adapter that a round began with.
+    private func startAdapter(of round: Int) throws(Fault) -> StartAdapter {
+        round > 1 ? try globalAdapter() : try context.initialAdapter()
     }
 
     private func globalAdapter() throws(Fault) -> StartAdapter {

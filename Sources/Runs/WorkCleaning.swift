@@ -23,6 +23,7 @@ public struct WorkCleaning: Sendable {
         var paths: [String] = []
         let chosen = if let only { [only] } else { try ledger.runs() }
         for run in chosen {
+            guard try CommittedPlan.isThere(for: run, in: ledger) else { continue }
             let committed = try CommittedPlan(of: run, in: ledger)
             if RunLock.holder(of: run, workspace: workspace) != nil {
                 busy.append(run)
@@ -32,8 +33,8 @@ public struct WorkCleaning: Sendable {
             var bytes = 0
             for round in try committed.aggregatedRounds(nil, in: ledger).dropLast(keep) {
                 for site in committed.plan.declaration.sites.map(\.id) {
-                    let adapter = workspace.trainedAdapter(run: run, site: site, round: round)
-                    let states = workspace.checkpoints(run: run, site: site, round: round)
+                    let desk = workspace.desk(of: site, in: run)
+                    let (adapter, states) = (desk.trainedAdapter(round), desk.checkpoints(round))
                     let kept = (try? FileManager.default.contentsOfDirectory(atPath: states)) ?? []
                     for path in [adapter] + kept.map({ "\(states)/\($0)" }) {
                         guard let size = LocalFile.size(path) else { continue }
