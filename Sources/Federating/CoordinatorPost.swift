@@ -14,7 +14,6 @@ import Workflows
 public final class CoordinatorPost: Post {
     private let ledger: Ledger
     private let boxes: [(site: SiteID, box: any Mailbox)]
-    private let interval: TimeInterval
     private var states: [SiteID: String] = [:]
     private var refused: [SiteID: Fault] = [:]
 
@@ -30,7 +29,6 @@ public final class CoordinatorPost: Post {
             boxes.append((site, try opener.open(place, file: file)))
         }
         self.boxes = boxes
-        interval = boxes.map(\.1.interval).min() ?? 1
     }
 
     /// Sends and takes. Faults: those of the ledger and of the mailboxes' folders.
@@ -40,8 +38,8 @@ public final class CoordinatorPost: Post {
             // What came from the site, the site has.
             var known: [CommitID] = []
             for line in own { if let tip = try ledger.tip(line) { known.append(tip) } }
-            try box.send(run, .toSite, [.published(run), .identities], known: known, from: ledger)
             do {
+                try box.send(run, .toSite, [.published(run), .identities], known: known, from: ledger)
                 let moves = try box.take(
                     run, .fromSite, own, into: ledger, limits: limits(run)
                 ) { (waiting, moves) throws(Fault) in
@@ -58,7 +56,7 @@ public final class CoordinatorPost: Post {
                 // A disk that is full or a ledger that is damaged is the coordinator's own; the rest is the site's doing.
                 guard
                     error.code.hasPrefix("bundle.") || error.kind == .mismatch || error.cause == .badRecord
-                        || error.code == "plan.unreadable" || error.code == "ledger.too-large"
+                        || error.code == "plan.unreadable" || error.cause == .tooLarge
                 else { throw error }
                 refused[site] = error
                 states[site] = "refused: \(error.code)"
@@ -72,8 +70,8 @@ public final class CoordinatorPost: Post {
     /// When a site was last heard of.
     public func state(of site: SiteID) -> String { states[site] ?? "nothing heard yet" }
 
-    /// Waits for the interval.
-    public func pause() { Thread.sleep(forTimeInterval: interval) }
+    /// Waits until the next look is due.
+    public func pause() { Thread.sleep(forTimeInterval: boxes.map(\.box.interval).min() ?? 1) }
 
     private func isSigned(_ run: RunName) throws(Fault) -> Bool {
         try PublishedLine(of: run, in: ledger)?.call.signature != nil

@@ -21,7 +21,11 @@ package final class GitMailbox: Mailbox {
     private var pause = 0.0
     private var nextTry = 0.0
     package private(set) var trouble: String?
-    package let interval: TimeInterval = 3
+    /// When something moved last, by the system's clock of uptime.
+    private var moved = ProcessInfo.processInfo.systemUptime
+
+    /// Often while messages come and go; every five seconds while somebody trains for hours.
+    package var interval: TimeInterval { min(5, max(0.5, (ProcessInfo.processInfo.systemUptime - moved) / 20)) }
 
     init(_ address: String, _ identity: CarrierIdentity, _ process: CarrierProcess) {
         self.address = address
@@ -51,6 +55,7 @@ package final class GitMailbox: Mailbox {
             address: address, identity: identity, work: .push(behind, ledger: ledger.path))
         guard case .pushed? = try exchange(request) else { return false }
         for line in behind { if let tip = try ledger.tip(line) { note(line, tip) } }
+        moved = ProcessInfo.processInfo.systemUptime
         return true
     }
 
@@ -74,6 +79,7 @@ package final class GitMailbox: Mailbox {
             address: address, identity: identity,
             work: .fetch(ahead, ledger: ledger.path, file: file, limit: limits.pack))
         guard case .fetched(true)? = try exchange(request) else { return [] }
+        moved = ProcessInfo.processInfo.systemUptime
         return try ledger.receive(file, limits: limits, permitted: lines.contains, check: check).filter(\.isNew)
     }
 

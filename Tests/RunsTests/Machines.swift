@@ -8,15 +8,26 @@ final class Machines {
     let coordinator: TinyFederation
     let folder: String
     var sites = ["east", "west"]
+    /// Over which messages travel; nil for folders.
+    let hub: Hub?
 
-    init(workflow changes: [(String, String)] = [], accepts: Bool = true) throws {
+    init(workflow changes: [(String, String)] = [], accepts: Bool = true, overSSH: Bool = false) throws {
         coordinator = try TinyFederation()
         folder = coordinator.folder
         try coordinator.replace("east: {train: east, tasks: {ner: all}}", with: "east: {remote: true}")
         try coordinator.replace(
             "west: {train: west, tasks: {ner: [problem, drug]}, limit: 5}", with: "west: {remote: true}")
         for (old, new) in changes { try coordinator.replace(old, with: new) }
-        try coordinator.write("east: mail/east\nwest: mail/west\n", to: "mailboxes.yaml")
+        hub = overSSH ? try Hub(in: "\(folder)/hub", sites: sites) : nil
+        var mailboxes = "east: mail/east\nwest: mail/west\n"
+        if let hub {
+            mailboxes = ""
+            for site in sites {
+                let lines = hub.mailbox(site, key: "coordinator").map { "\($0): \"\($1)\"" }
+                mailboxes += "\(site): {\(lines.joined(separator: ", "))}\n"
+            }
+        }
+        try coordinator.write(mailboxes, to: "mailboxes.yaml")
         let notes = [
             "east": "train: notes\ntasks: {ner: all}", "west": "train: notes\ntasks: {ner: [problem, drug]}\nlimit: 5",
         ]
@@ -25,8 +36,13 @@ final class Machines {
             try FileManager.default.moveItem(atPath: "\(folder)/data/\(site)", toPath: "\(folder)/\(site)/notes")
             try FileManager.default.copyItem(atPath: "\(folder)/tiny.gguf", toPath: "\(folder)/\(site)/model.gguf")
             let accept = accepts ? "\naccept: {rounds: 5, rank: 4, megabytes: 1}" : ""
+            var mailbox = "mailbox: ../mail/\(site)"
+            if let hub {
+                mailbox = hub.mailbox(site, key: site).map { "\($0 == "address" ? "mailbox" : $0): \"\($1)\"" }
+                    .joined(separator: "\n")
+            }
             try coordinator.write(
-                "version: 1\nsite: \(site)\nmailbox: ../mail/\(site)\nmodel: model.gguf\n\(notes[site] ?? "")\(accept)\n",
+                "version: 1\nsite: \(site)\n\(mailbox)\nmodel: model.gguf\n\(notes[site] ?? "")\(accept)\n",
                 to: "\(site)/site.yaml")
         }
     }
