@@ -162,7 +162,9 @@ extension CarrierRequest.Answer {
         if let members = json["lines"]?.members {
             var lines: [LineRef: CommitID] = [:]
             for (name, id) in members {
-                guard let line = LineRef(named: name), let tip = id.text.flatMap({ CommitID(hex: $0) }) else { return nil }
+                guard let line = LineRef(named: name), let tip = id.text.flatMap({ CommitID(hex: $0) }) else {
+                    return nil
+                }
                 lines[line] = tip
             }
             self = .lines(lines)

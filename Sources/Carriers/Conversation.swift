@@ -146,7 +146,9 @@ private func noteUpdate(
     Conversation.of(payload)?.update(name.map { String(cString: $0) } ?? "", status.map { String(cString: $0) }) ?? -1
 }
 
-private func noteTransfer(_ progress: UnsafePointer<git_indexer_progress>?, _ payload: UnsafeMutableRawPointer?) -> Int32 {
+private func noteTransfer(_ progress: UnsafePointer<git_indexer_progress>?, _ payload: UnsafeMutableRawPointer?)
+    -> Int32
+{
     Conversation.of(payload)?.moved() ?? -1
 }
 

@@ -54,7 +54,8 @@ enum HostKey {
                 "Do not go on before the person who runs the host confirms the new key.")
         default:
             return refused(
-                "the host \(address.host) shows the key \(seen), and known_hosts has none of that kind for it", at: path,
+                "the host \(address.host) shows the key \(seen), and known_hosts has none of that kind for it",
+                at: path,
                 "Compare the fingerprint with the person who runs the host, then add the line of \(scan).")
         }
     }

@@ -19,7 +19,8 @@ public final class CoordinatorPost: Post {
 
     /// Opens the mailboxes that a file names. `home` is the person's, for known_hosts; `key` the coordinator's own, used for ssh where the file names
     /// none. Throws what is wrong with an address.
-    public init(_ places: [SiteID: MailboxPlace], file: String, home: String?, key: String, ledger: Ledger) throws(Fault)
+    public init(_ places: [SiteID: MailboxPlace], file: String, home: String?, key: String, ledger: Ledger)
+        throws(Fault)
     {
         self.ledger = ledger
         let opener = MailboxOpener(

@@ -93,7 +93,9 @@ package struct FolderMailbox: Mailbox, Sendable {
     package func isSent(
         _ run: RunName, _ way: MessageWay, _ lines: [LineRef], of ledger: Ledger
     ) throws(Fault) -> Bool {
-        guard let last = messages(run, way).last, let header = try? LedgerMessage(reading: last.path) else { return false }
+        guard let last = messages(run, way).last, let header = try? LedgerMessage(reading: last.path) else {
+            return false
+        }
         for line in lines { if try ledger.tip(line) != header.lines[line] { return false } }
         return true
     }

@@ -36,7 +36,8 @@ package final class GitMailbox: Mailbox {
     package func runs() throws(Fault) -> [RunName] {
         fresh = nil
         guard let lines = try listing() else { return [] }
-        let runs = Set(lines.keys.compactMap { line -> RunName? in if case .published(let run) = line { run } else { nil } })
+        let runs = Set(
+            lines.keys.compactMap { line -> RunName? in if case .published(let run) = line { run } else { nil } })
         return runs.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 

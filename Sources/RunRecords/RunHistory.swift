@@ -52,7 +52,7 @@ public enum RunHistory {
         of run: RunName, ledger: Ledger
     ) throws(Fault) -> (commits: [CommitRecord], people: RunPeople) {
         let committed = try CommittedPlan(of: run, in: ledger)
-        let commits = try ledger.ancestry(of: committed.tips(of: run, in: ledger))
+        let commits = try Self.commits(of: run, ledger: ledger)
         let people = try RunPeople(of: committed, commits: commits, ledger: ledger)
         return (ordered(commits + people.answers.map(\.commit)), people)
     }
@@ -60,9 +60,11 @@ public enum RunHistory {
     /// By time; those of one second by round, then step, then as given.
     package static func ordered(_ commits: [CommitRecord]) -> [CommitRecord] {
         func key(_ index: Int, _ commit: CommitRecord) -> (Int64, Int, Int, Int) {
-            // An answer belongs before the first round, whatever comes of it.
-            let kind = commit.kind.flatMap { StepKind.allCases.firstIndex(of: $0) } ?? StepKind.allCases.count
-            return (commit.time, commit.round ?? 0, kind, index)
+            let round = commit.round ?? 0
+            // An answer belongs before the first round, whatever comes of it; a round's adapter is published once it is there.
+            let place = commit.kind == .publish && round > 0 ? StepKind.aggregate : commit.kind
+            let kind = place.flatMap { StepKind.allCases.firstIndex(of: $0) } ?? StepKind.allCases.count
+            return (commit.time, round, kind * 2 + (place == commit.kind ? 0 : 1), index)
         }
         return commits.enumerated().sorted { key($0.offset, $0.element) < key($1.offset, $1.element) }.map(\.element)
     }

@@ -74,7 +74,7 @@ public struct VerificationReport: Sendable, Equatable {
     public var tip: String
     /// The checks in the order in which they were made.
     public var checks: [VerificationCheck]
-    /// How many steps of the main line have a commit.
+    /// How many steps of the main line have a commit; in a site's copy, how many commits were published.
     public var done: Int
     /// How many the plan asks for.
     public var planned: Int

@@ -283,7 +283,10 @@ public struct Verifier: Sendable {
             count == 0 && !all.isEmpty && declaration.signing == .optional
             ? .unsigned : areGood && !all.isEmpty && count == all.count ? .signed : .broken
         return VerificationReport(
-            run: run, tip: tip.hex, checks: checks, done: line.count, planned: planned, signing: signing)
+            run: run, tip: tip.hex, checks: checks,
+            // A site knows of the main line what was published: the call, the plan and each round.
+            done: isSiteView ? history.published.count : line.count,
+            planned: isSiteView ? declaration.rounds + 2 : planned, signing: signing)
     }
 
     func broken(_ code: String, _ what: String, _ commit: CommitRecord, _ file: String? = nil) -> Fault {

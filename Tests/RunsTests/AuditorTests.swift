@@ -33,13 +33,16 @@ import Testing
         let keys = try ["coordinator", "site-east", "site-west"].map(federation.fingerprint)
 
         let log = try federation.medrounds("log", "tiny-1").out.split(separator: "\n").map(String.init)
-        // One plan, four answers, 2 trains, 2 uploads, score, aggregate, evaluate, in the order of the steps.
-        let steps = ["plan ", "approve", "approve", "withdraw", "approve", "round 1 train", "round 1 train"]
-        #expect(log.count == 12)
+        // The call, two parts, the plan, four answers, 2 trains, 2 uploads, score, aggregate, evaluate, two publishes, in the order of the steps.
+        let steps = [
+            "call ", "part of east", "part of west", "plan ", "publish plan ", "approve", "approve", "withdraw",
+            "approve", "round 1 train", "round 1 train",
+        ]
+        #expect(log.count == 17)
         for (line, step) in zip(log, steps) {
             #expect(line.lowercased().contains(step.dropLast()), "\(line) for \(step)")
         }
-        #expect(log[0].hasSuffix("(coordinator)") && log[1].hasSuffix("(site:east)") && log[3].hasSuffix("(site:west)"))
+        #expect(log[0].hasSuffix("(coordinator)") && log[1].hasSuffix("(site:east)") && log[7].hasSuffix("(site:west)"))
         let json = try JSONValue(parsing: Array(try federation.medrounds("log", "tiny-1", "--json").out.utf8))
         #expect(json.elements?.first?["signer"]?.text == "coordinator")
         #expect(json.elements?.first?["key"]?.text == keys[0])

@@ -24,7 +24,7 @@ struct DiskTests {
             medrounds='\(TinyFederation.program)'
             state() { git --git-dir=rounds/ledger.git log -1 --format='%(trailers:key=State-SHA256,valueonly)' "runs/$1"; }
             go_on() {
-                if git --git-dir=rounds/ledger.git rev-parse -q --verify "refs/heads/runs/$1" >/dev/null 2>&1; then
+                if git --git-dir=rounds/ledger.git rev-parse -q --verify "refs/heads/runs/$1.published" >/dev/null 2>&1; then
                     "$medrounds" run tiny.yaml --name "$1" --quiet --resume >/dev/null
                 else
                     "$medrounds" run tiny.yaml --name "$1" --quiet >/dev/null

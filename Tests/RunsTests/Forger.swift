@@ -13,6 +13,7 @@ import RunRecords
 import Runs
 import Testing
 import Verification
+import Workflows
 
 /// Commits a run's history again from some commit on, with other files, as whoever holds all its keys could.
 struct Forger {
@@ -79,12 +80,53 @@ struct Forger {
         return step == "part" ? .answers(run, site) : .site(run, site)
     }
 
+    /// The plan that `alter` makes of the committed one; nil where it is left alone or is no plan any more.
+    private func forgedPlan(_ alter: (String, [UInt8]) throws -> [UInt8]?) throws -> Plan? {
+        for commit in history where commit.kind == .plan {
+            guard let bytes = try ledger.file(RunPath.plan, of: commit.id), let forged = try alter(RunPath.plan, bytes)
+            else { continue }
+            return try? Plan(json: JSONValue(parsing: forged))
+        }
+        return nil
+    }
+
+    /// What a careful forger writes in a commit so that it fits a forged plan: the call and the parts say what the plan says, and what is published is
+    /// made from what was forged. Nil for a file that stays.
+    private func fitting(
+        _ plan: Plan, _ commit: CommitRecord, _ path: String, made: [CommitID: CommitID]
+    ) throws -> [UInt8]? {
+        switch (commit.kind, path) {
+        case (.call, RunPath.call): return PublishStep.call(plan).canonical
+        case (.part, RunPath.part):
+            let site = try #require(commit.owner.flatMap(SiteID.init))
+            return PlanPart(of: site, in: plan).json.canonical
+        case (.publish, RunPath.plan): return plan.view.json.canonical
+        case (.publish, RunPath.published):
+            let digest = Digest.sha256(plan.json.canonical)
+            guard let round = commit.round, round > 0 else { return PublishStep.record(plan: digest).canonical }
+            let source = try #require(commit.trailer("Source").flatMap { CommitID(hex: $0) }.flatMap { made[$0] })
+            let adapter = try #require(try ledger.file(RunPath.global, of: source))
+            let record = StepKind.aggregate.record(round: round)
+            let aggregate = try #require(try ledger.file(record, of: source))
+            let sites = plan.declaration.sites.map(\.id)
+            return try? PublishStep.record(
+                round: round, plan: digest, adapter: (Digest.sha256(adapter), adapter.count),
+                aggregate: RecordReader(parsing: aggregate, path: record, commit: source.hex), sites: sites,
+                uploads: PublishStep.uploads(round, sites, in: source, ledger)
+            ).canonical
+        default: return nil
+        }
+    }
+
     /// Commits the history from a commit on again; `alter` gives other bytes for a file, or nil for its own, and `message` changes the
     /// message of one commit.
     func recommit(
-        from start: Int, message: (index: Int, change: (inout CommitDraft) -> Void)? = nil,
+        from first: Int, message: (index: Int, change: (inout CommitDraft) -> Void)? = nil,
         alter: (String, [UInt8]) throws -> [UInt8]?
     ) throws {
+        // Another plan begins with another call.
+        let forgedPlan = try forgedPlan(alter)
+        let start = forgedPlan == nil ? first : 0
         var tips: [LineRef: CommitID] = [:]
         for commit in history[..<start] { tips[try line(of: commit)] = commit.id }
         // The lines back to where they stood before: as files, since no ledger moves a line back.
@@ -107,7 +149,9 @@ struct Forger {
             var subject = commit.subject
             for change in try own(commit) {
                 guard let bytes = try ledger.file(change.path, of: commit.id) else { continue }
-                let forged = try alter(change.path, bytes) ?? bytes
+                var fitting: [UInt8]?
+                if let forgedPlan { fitting = try self.fitting(forgedPlan, commit, change.path, made: made) }
+                let forged = try alter(change.path, bytes) ?? fitting ?? bytes
                 if change.path == "plan.json", line == .main(run) { plan = Digest.sha256(forged).hex }
                 if change.path == "call.json" { call = Digest.sha256(forged).hex }
                 if forged != bytes, let step = commit.step, change.path == step.record,

@@ -33,7 +33,8 @@ final class Hub {
     deinit { stop() }
 
     func start() throws {
-        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let script =
+            URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().path + "/scripts/lib/hub.sh"
         let started = try TinyFederation.run("/usr/bin/env", ["bash", script, "start", folder] + keys, in: folder)
         try #require(started.code == 0, "\(started.err)")

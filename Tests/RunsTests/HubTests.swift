@@ -3,7 +3,8 @@
 import Foundation
 import Testing
 
-@Suite(.serialized, .enabled(if: Hub.isAvailable, "needs an sshd: none is installed, and its package cannot be fetched"))
+@Suite(
+    .serialized, .enabled(if: Hub.isAvailable, "needs an sshd: none is installed, and its package cannot be fetched"))
 struct HubTests {
     private func finish(_ machines: Machines, _ run: Process, _ sites: [Process]) {
         #expect(machines.wait(run), "\(machines.log("coordinator"))")
@@ -21,8 +22,10 @@ struct HubTests {
     }
 
     private func tip(_ repository: String, _ line: String) -> String? {
-        try? TinyFederation.run("/usr/bin/env", ["git", "--git-dir", repository, "rev-parse", "-q", "--verify", line], in: "/")
-            .out.trimmingCharacters(in: .whitespacesAndNewlines)
+        try? TinyFederation.run(
+            "/usr/bin/env", ["git", "--git-dir", repository, "rev-parse", "-q", "--verify", line], in: "/"
+        )
+        .out.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     /// The script that the README names, on a tiny model: it compares uploads, weights and adapters itself.

@@ -67,12 +67,15 @@ import Testing
             ("\"reason\": \"data.offset\"", "\"reason\": \"data.nothing\""),
             ("\"quorum\": 1", "\"quorum\": 2"),
         ] {
+            // What sites see of the plan does not say who was left out.
+            var changed = 0
             try forger.recommit(from: 0) { path, bytes in
-                guard path == "plan.json" else { return nil }
                 let text = String(decoding: bytes, as: UTF8.self)
-                #expect(text.contains(old))
+                guard path == "plan.json", text.contains(old) else { return nil }
+                changed += 1
                 return Array(text.replacingOccurrences(of: old, with: new).utf8)
             }
+            #expect(changed > 0)
             #expect(!forger.isBelieved, "\(old) as \(new)")
         }
     }

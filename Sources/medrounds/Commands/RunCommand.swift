@@ -80,7 +80,9 @@ struct RunCommand: ParsableCommand {
             if RunLock.isHeld(chosen, workspace: place.workspace) {
                 _ = try RunLock(chosen, workspace: place.workspace)
             }
-            if try CommittedPlan.isThere(for: chosen, in: found) { committed = try CommittedPlan(of: chosen, in: found) }
+            if try CommittedPlan.isThere(for: chosen, in: found) {
+                committed = try CommittedPlan(of: chosen, in: found)
+            }
         }
         let context = try RunContext.load(
             origin, workspace: place.workspace, committed: committed?.plan, threads: machine.count,

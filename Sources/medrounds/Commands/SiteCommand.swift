@@ -112,7 +112,8 @@ struct SiteCommand: ParsableCommand {
             for (run, state) in states { tell(run, state) }
             if let trouble = process.trouble {
                 throw Fault(
-                    .failed, "mailbox.unreachable", trouble, mend: "Check the network, then run the same command again.")
+                    .failed, "mailbox.unreachable", trouble, mend: "Check the network, then run the same command again."
+                )
             }
             if states.isEmpty { Console.result("no call yet") }
             for case (_, .refused(let fault)) in states { throw fault }
