@@ -63,6 +63,17 @@ import Testing
         #expect(abs(weights[1] / weights[0] - PortableMath.exp((l1 - l2) / expected)) < 1e-12)
     }
 
+    /// A record whose answer was cut away has no label. Resamples that hold such records alone have no mean, and are left out.
+    @Test func recordsWithoutLabelsMakeNoInterval() throws {
+        let half = try standings([[2, 1], [3, 1]], labels: [4, 0], sizes: [1, 1])
+        for interval in try #require(plus().intervals(of: half, seed: 1, round: 1)) {
+            #expect(interval.low.isFinite && interval.high.isFinite && interval.low <= interval.high)
+        }
+        #expect(
+            plus().intervals(of: try standings([[2, 1], [3, 1]], labels: [0, 0], sizes: [1, 1]), seed: 1, round: 1)
+                == nil)
+    }
+
     @Test func intervalsHoldTheWeightAndFollowTheSeed() throws {
         var numbers = Numbers(31)
         let labels = [3, 8, 5, 2, 9]

@@ -3,13 +3,15 @@
 import Foundation
 import Testing
 
-@Suite(.enabled(if: HTTPSHubTests.hasTools, "needs python3 and openssl, for a hub over https")) struct HTTPSHubTests {
-    static let hasTools: Bool = {
+private enum HTTPSTools {
+    static let areThere: Bool = {
         let tried = try? TinyFederation.run(
             "/bin/sh", ["-c", "command -v openssl && python3 -c 'import ssl, http.server'"], in: "/")
         return tried?.code == 0
     }()
+}
 
+@Suite(.enabled(if: HTTPSTools.areThere, "needs python3 and openssl, for a hub over https")) struct HTTPSHubTests {
     @Test func aRunOverHTTPSGivesTheBytesOfOneProcess() throws {
         let one = try TinyFederation()
         #expect(try one.run("--name", "r").code == 0)

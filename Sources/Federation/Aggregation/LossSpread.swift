@@ -96,6 +96,8 @@ extension Aggregation {
                 seed: seed, purpose: .weights, round: round, owner: "coordinator", stream: (resample, 0)
             ).words(labels.count)
             let records = words.map { Int((UInt64($0) * UInt64(labels.count)) >> 32) }
+            // Records whose answers were cut away have no labels: of them alone there is no mean.
+            guard records.contains(where: { labels[$0] > 0 }) else { continue }
             let again = losses.map { all in
                 RecordLosses(labels: records.map { all.labels[$0] }, sums: records.map { all.sums[$0] })
             }
@@ -105,10 +107,11 @@ extension Aggregation {
             let total = shares.reduce(0, +)
             for (site, share) in shares.enumerated() { drawn[site].append(share / total) }
         }
+        guard drawn.first?.isEmpty == false else { return nil }
         return drawn.map { values in
             let sorted = values.sorted()
             // Of 1,000 in rising order the 25th and the 975th.
-            let cut = Int((1 - WeightInterval.level) / 2 * Double(sorted.count) + 0.5)
+            let cut = max(1, Int((1 - WeightInterval.level) / 2 * Double(sorted.count) + 0.5))
             return WeightInterval(low: sorted[cut - 1], high: sorted[sorted.count - cut])
         }
     }
