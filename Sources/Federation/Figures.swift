@@ -29,6 +29,8 @@ public enum Figures {
 
     /// Seconds as a person reads them: `48 s`, `3 min 05 s`.
     public static func seconds(_ seconds: Double) -> String {
+        // A stranger's record may claim any time, and sums of such times are larger still.
+        guard seconds < 1e12 else { return "\(fixed(seconds, 0)) s" }
         let whole = Int(max(0, seconds).rounded())
         if whole < 60 { return "\(whole) s" }
         let rest = whole % 60

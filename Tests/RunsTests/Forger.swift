@@ -202,3 +202,22 @@ struct Forger {
         }
     }
 }
+
+/// The keys in a federation's work folder, as signers.
+enum SSHKeys {
+    /// The signer of a site; of the coordinator where there is none.
+    static func signer(of site: String?, in federation: TinyFederation) throws -> CommitDraft.Signer {
+        let name = site.map { "site-\($0)" } ?? "coordinator"
+        return try SSHPrivateKey(reading: "\(federation.work)/keys/\(name).ed25519").signer
+    }
+}
+
+extension TinyFederation {
+    /// The bytes of a file in the ledger.
+    func file(_ object: String) throws -> [UInt8] {
+        let path = "\(folder)/object"
+        let shown = try Self.run("/bin/sh", ["-c", "git --git-dir='\(ledger)' show '\(object)' > object"], in: folder)
+        try #require(shown.code == 0, "\(shown.err)")
+        return Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+}

@@ -45,7 +45,10 @@ import Testing
         for (site, other) in [("east", "west"), ("west", "east")] {
             let objects = try machines.objects(machines.siteLedger(site))
             // Two sites may say the same, as in the times of a step of no length.
-            let own = try Set(machines.files(machines.siteLedger(site), "runs/r.sites/\(site)").values)
+            var own: Set<String> = []
+            for commit in try machines.git(machines.siteLedger(site), "rev-list", "runs/r.sites/\(site)").split(
+                separator: "\n")
+            { own.formUnion(try machines.files(machines.siteLedger(site), String(commit)).values) }
             var secrets = 0
             for commit in try machines.git(machines.coordinator.ledger, "rev-list", "runs/r").split(separator: "\n") {
                 let files = try machines.files(machines.coordinator.ledger, String(commit))
