@@ -1,6 +1,7 @@
 // Bad messages: a finished run over three folders is put back to where one end waits, and the other end, which holds every key, sends something forged.
 // The one that waits refuses it by name, and none of its lines moves.
 
+import Federation
 import Foundation
 import GitLedger
 import RunRecords
@@ -13,7 +14,8 @@ private final class Ended {
     let forger: Forger
 
     init() throws {
-        machines = try Machines()
+        let machines = try Machines()
+        self.machines = machines
         let coordinator = machines.coordinator
         try coordinator.makeKeys()
         let files = FileManager.default
@@ -34,7 +36,8 @@ private final class Ended {
         for process in sites { kill(process.processIdentifier, SIGKILL) }
         for process in sites { process.waitUntilExit() }
         // The forger holds every key, and a ledger of its own.
-        forged = try TinyFederation()
+        let forged = try TinyFederation()
+        self.forged = forged
         try files.createDirectory(atPath: forged.work, withIntermediateDirectories: true)
         try files.copyItem(atPath: coordinator.ledger, toPath: forged.ledger)
         try files.copyItem(atPath: "\(coordinator.work)/keys", toPath: "\(forged.work)/keys")
