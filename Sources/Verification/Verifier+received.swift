@@ -60,10 +60,26 @@ extension Verifier {
         faults += try signatures(all)
         faults += try times(fresh).faults
         if isSiteView, case .published = line {
-            history.sites = []
+            // What is said of the site's uploads has to fit those that it made.
+            history.sites = try ownSteps()
             faults += try publishedAtSite(history).faults
         }
         return faults
+    }
+
+    /// The steps on the lines of sites in this copy, which are the site's own.
+    private func ownSteps() throws(Fault) -> [CommitRecord] {
+        var steps: [CommitRecord] = []
+        for site in declaration.sites.map(\.id) {
+            var next = try ledger.tip(.site(run, site))
+            while let id = next, steps.count <= 4 * declaration.rounds + 16 {
+                let commit = try ledger.read(id)
+                steps.append(commit)
+                let isFirst = commit.kind == .train && commit.parents.count < 2
+                next = isFirst ? nil : commit.parents.last
+            }
+        }
+        return steps
     }
 
     /// What is wrong with a site's answers to the plan.

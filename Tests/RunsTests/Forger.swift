@@ -213,6 +213,15 @@ enum SSHKeys {
 }
 
 extension TinyFederation {
+    /// The commits of a site's line of run r, the newest first.
+    func siteLine(_ site: String) throws -> [(commit: String, step: String, round: String)] {
+        let format = "--format=%H %(trailers:key=Step,valueonly,separator=) %(trailers:key=Round,valueonly,separator=)"
+        return try git("log", format, "runs/r.sites/\(site)").split(separator: "\n").map { line in
+            let words = line.split(separator: " ").map(String.init)
+            return (words[0], words.count > 1 ? words[1] : "", words.count > 2 ? words[2] : "")
+        }
+    }
+
     /// The bytes of a file in the ledger.
     func file(_ object: String) throws -> [UInt8] {
         let path = "\(folder)/object"
