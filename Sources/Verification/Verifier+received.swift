@@ -58,6 +58,12 @@ extension Verifier {
         faults += try states(fresh, [:]).1
         faults += try plans(all)
         faults += try signatures(all)
+        // A run stays what it began as: who sends nothing signed says nothing.
+        if history.published.first?.signature != nil {
+            faults += fresh.filter { $0.signature == nil }.map {
+                broken("verify.signature", "the run is signed, and this commit is not", $0)
+            }
+        }
         faults += try times(fresh).faults
         if isSiteView, case .published = line {
             // What is said of the site's uploads has to fit those that it made.

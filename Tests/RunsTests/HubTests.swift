@@ -97,7 +97,7 @@ struct HubTests {
         ).out.trimmingCharacters(in: .whitespacesAndNewlines)
         _ = try machines.git(repository, "update-ref", "refs/heads/runs/r.published", foreign)
         let refused = try machines.once("east")
-        #expect(refused.code == 4 && refused.err.contains("bundle."), "\(refused.out)\(refused.err)")
+        #expect(refused.code == 5 && refused.err.contains("bundle.rewrites"), "\(refused.out)\(refused.err)")
         #expect(tip(machines.siteLedger("east"), "refs/heads/runs/r.published") == before)
         // West sends its part: the coordinator goes on to the plan, and meets the foreign line.
         for _ in 0..<3 { _ = try machines.once("west") }
