@@ -41,7 +41,7 @@ if len(files) < 19:
 sound = yaml.load((folder / "quickstart.yaml").read_text(), CoreLoader)
 spoiled = {
     "version": 2, "name": "No Name", "seed": -1, "rounds": 10001, "template": "", "steps": [{"train": {"epochs": 0}}],
-    "adapter": {"rank": 4096}, "model": {"base": "m", "numerics": "exakt"}, "sites": {"a": {}}, "quorum": 0,
+    "adapter": {"rank": 4096}, "model": {"base": "m", "numerics": "exakt"}, "sites": {"a": {}}, "quorum": 0, "deadline": "2 hours",
     "participants": [], "cohorts": {"c": {"data": "x", "tasks": {}}}, "unheard_of": 1, "allow_overlap": "yes",
     "coordinator": {"records": 5}, "on_bad_document": "hide", "signing": True, "matrix": {}, "repeat": {"seed": []},
 }

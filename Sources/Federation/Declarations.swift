@@ -103,6 +103,9 @@ public struct FederationDeclaration: Hashable, Sendable {
     public var steps: [Step]
     /// The number of usable uploads with which a round continues when sites are absent; nil where every site must finish its step.
     public var quorum: Int?
+    /// How long sites on other machines are waited for, in a round and for their parts of the plan; nil where they are waited for until they
+    /// answer. Only with a quorum.
+    public var deadline: Deadline?
     /// Whether every commit must be signed by an allowed key.
     public var signing: Requirement
     /// Whether a site trains only a plan that it has approved.

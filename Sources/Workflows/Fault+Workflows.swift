@@ -230,6 +230,12 @@ extension Fault {
             "\(what) needs the coordinator's validation records, but there is no coordinator", at: place,
             mend: "Add coordinator with validation: PATH.")
     }
+    static func needsQuorum(at place: Place) -> Fault {
+        Fault(
+            .workflow, "workflow.needs-quorum",
+            "there is a deadline, but no quorum says with how many uploads a round may continue", at: place,
+            mend: "Add quorum with the least number of uploads, or remove deadline.")
+    }
     static func noSite(rounds: Int, at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.no-site", "rounds is \(rounds), but no site takes part", at: place,

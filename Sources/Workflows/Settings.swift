@@ -38,6 +38,7 @@ enum Settings {
     private static let coordinatorOrNone: ValueType<CoordinatorDeclaration?> = .absent(coordinator.type)
     private static let quorum: ValueType<Int?> =
         .absent(ValueType<Int>.wholeNumber(1...maximumCount)).called("whole number from 1 to the number of sites")
+    private static let deadline: ValueType<Deadline?> = .absent(ValueType<Deadline>.deadline)
 
     private static let naming: [Setting<Form>] =
         [
@@ -102,6 +103,11 @@ enum Settings {
                 \.declaration.quorum,
                 "the number of usable uploads with which a round continues where a site is absent, because its step failed twice, or because `approvals` are required and the site gave none",
                 omitted: { $0.declaration.quorum == nil }),
+            Setting(
+                "deadline", deadline, default: nil, shown: .words("none: sites are waited for until they answer"),
+                \.declaration.deadline,
+                "how long sites on other machines are waited for, in each round and for their parts of the plan; then a round continues without those that are missing, if the `quorum`, which it needs, is met ([federation.md](federation.md#deadlines))",
+                omitted: { $0.declaration.deadline == nil }),
         ]
 
     /// The sites, in site order.

@@ -175,6 +175,31 @@ extension ValueType where Value == Bool {
     }
 }
 
+extension ValueType where Value == Deadline {
+    /// A length of time. A plan writes it in its largest whole unit.
+    static var deadline: ValueType {
+        let expected = "a time such as 90s, 30m, 2h or 3d"
+        return ValueType(
+            words: "time such as `90s`, `30m`, `2h` or `3d`, at most 365 days",
+            schema: ["type": "string", "pattern": "^[1-9][0-9]{0,8}[smhd]$"],
+            read: { node, path, faults in
+                guard let text = MappingReader.string(node, path: path, expected: expected, faults: faults) else {
+                    return nil
+                }
+                guard let seconds = Deadline.seconds(in: text) else {
+                    faults.wrongType(path, node, expected)
+                    return nil
+                }
+                guard let deadline = Deadline(seconds: seconds) else {
+                    faults.outOfRange(path, node, "from 1s to 365d")
+                    return nil
+                }
+                return deadline
+            },
+            write: { .string($0.text) })
+    }
+}
+
 // MARK: Choices and values that may be null
 
 extension ValueType where Value: RawRepresentable & CaseIterable, Value.RawValue == String {

@@ -12,6 +12,9 @@ extension WorkflowReader {
         checkNeeds(steps, top: top)
         checkCohorts(steps, top: top)
         checkAggregation(declaration, steps, top: top)
+        if declaration.deadline != nil, let node = top.node("deadline"), top.pair("quorum") == nil {
+            top.faults.add(.needsQuorum(at: node.mark.place))
+        }
         guard let rounds else { return }
         checkPresence(steps, rounds: rounds, top: top)
         let places = top.node("sites")?.mark ?? top.mark

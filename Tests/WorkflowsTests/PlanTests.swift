@@ -37,6 +37,7 @@ import Workflows
             (Samples.least, ["sites.general.train=[{data: a, limit: 2}, {data: b, tasks: {re: [x, y]}}]"]),
             (Samples.least, ["rounds=0", "sites={}", "cohorts={c: {data: d}}", "steps=[evaluate: {cohorts: [c]}]"]),
             (Samples.least, ["signing=required", "approvals=required"]), (Samples.least, ["quorum=1"]),
+            (Samples.least, ["quorum=1", "deadline=90m"]),
             (Samples.example, ["steps.aggregate.size=false", "steps.aggregate.temperature=0.1"]),
             (Samples.example, ["model.base='true'", "adapter.targets=[k_proj]"]),
             (
