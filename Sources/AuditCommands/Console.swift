@@ -42,10 +42,26 @@ package struct Console {
         FileHandle.standardError.write(Data("\r\u{1b}[K\(line.withoutControls.prefix(columns - 1))".utf8))
     }
 
+    /// Lines in the place of so many that were drawn before; the cursor stays below them. How many are there now: none where there is no terminal.
+    package func table(_ lines: [String], over before: Int) -> Int {
+        guard isTerminal, !isQuiet, before > 0 || !lines.isEmpty else { return 0 }
+        let up = before > 0 ? "\u{1b}[\(before)A" : ""
+        let text: String = lines.map { "\($0.withoutControls.prefix(columns - 1))\n" }.joined()
+        FileHandle.standardError.write(Data("\(up)\r\u{1b}[J\(text)".utf8))
+        return lines.count
+    }
+
     /// A fault in full.
     static func fault(_ text: String) { FileHandle.standardError.write(Data((text + "\n").withoutControls.utf8)) }
 
-    private var columns: Int { Self.columns(of: STDERR_FILENO) ?? 80 }
+    /// The width of the terminal.
+    package var columns: Int { Self.columns(of: STDERR_FILENO) ?? 80 }
+
+    /// The height of the terminal.
+    package var rows: Int {
+        var size = winsize()
+        return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 4 ? Int(size.ws_row) : 24
+    }
 
     /// The width of the terminal that results go to; nil where they go into a file or a pipe.
     static var resultColumns: Int? { isatty(STDOUT_FILENO) == 1 ? columns(of: STDOUT_FILENO) ?? 80 : nil }

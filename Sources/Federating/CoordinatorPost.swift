@@ -14,8 +14,10 @@ import Workflows
 public final class CoordinatorPost: Post {
     private let ledger: Ledger
     private let boxes: [(site: SiteID, box: any Mailbox)]
-    private var states: [SiteID: String] = [:]
+    private var troubles: [SiteID: String] = [:]
     private var refused: [SiteID: Fault] = [:]
+    /// The sites of a run's plan, once it has one.
+    private var planned: (run: RunName, sites: Set<SiteID>)?
 
     /// Opens the mailboxes that a file names. `home` is the person's, for known_hosts; `key` the coordinator's own, used for ssh where the file names
     /// none. Throws what is wrong with an address.
@@ -34,25 +36,24 @@ public final class CoordinatorPost: Post {
 
     /// Sends and takes. Faults: those of the ledger and of the mailboxes' folders.
     public func exchange(_ run: RunName) throws(Fault) {
+        let members = try members(of: run)
         for (site, box) in boxes where refused[site] == nil {
+            if let members, !members.contains(site) {
+                try tell(site, box, run)
+                continue
+            }
             let own = [LineRef.answers(run, site), .site(run, site)]
             // What came from the site, the site has.
             var known: [CommitID] = []
             for line in own { if let tip = try ledger.tip(line) { known.append(tip) } }
             do {
                 try box.send(run, .toSite, [.published(run), .identities], known: known, from: ledger)
-                let moves = try box.take(
+                _ = try box.take(
                     run, .fromSite, own, into: ledger, limits: limits(run)
                 ) { (waiting, moves) throws(Fault) in
                     try Self.check(moves, of: run, site, in: waiting, isSigned: self.isSigned(run))
                 }
-                if let trouble = box.trouble {
-                    states[site] = trouble
-                } else if let last = moves.last {
-                    states[site] = "last heard \(Self.clock()), \(last.new.hex.prefix(9))"
-                } else if states[site] == nil {
-                    states[site] = "nothing heard yet"
-                }
+                troubles[site] = box.trouble
             } catch {
                 // A disk that is full or a ledger that is damaged is the coordinator's own; the rest is the site's doing.
                 guard
@@ -60,7 +61,6 @@ public final class CoordinatorPost: Post {
                         || error.code == "plan.unreadable" || error.cause == .tooLarge
                 else { throw error }
                 refused[site] = error
-                states[site] = "refused: \(error.code)"
             }
         }
     }
@@ -68,11 +68,26 @@ public final class CoordinatorPost: Post {
     /// Why a site's message was refused.
     public func refusal(of site: SiteID) -> Fault? { refused[site] }
 
-    /// When a site was last heard of.
-    public func state(of site: SiteID) -> String { states[site] ?? "nothing heard yet" }
+    /// Why a site's mailbox cannot be reached.
+    public func trouble(of site: SiteID) -> String? { troubles[site] }
 
-    /// Waits until the next look is due.
-    public func pause() { Thread.sleep(forTimeInterval: boxes.map(\.box.interval).min() ?? 1) }
+    /// The shortest time between two looks at a mailbox.
+    public var interval: Double { boxes.map(\.box.interval).min() ?? 1 }
+
+    /// The sites of the plan; nil before there is one.
+    private func members(of run: RunName) throws(Fault) -> Set<SiteID>? {
+        if let planned, planned.run == run { return planned.sites }
+        guard try ledger.tip(.main(run)) != nil else { return nil }
+        let sites = Set(try CommittedPlan(of: run, in: ledger).plan.declaration.sites.map(\.id))
+        planned = (run, sites)
+        return sites
+    }
+
+    /// A site that the plan leaves out gets the plan, by which it knows, and no adapter; what it sends is not taken.
+    private func tell(_ site: SiteID, _ box: any Mailbox, _ run: RunName) throws(Fault) {
+        guard try PublishedLine(of: run, in: ledger)?.round == 0 else { return }
+        try box.send(run, .toSite, [.published(run), .identities], known: [], from: ledger)
+    }
 
     private func isSigned(_ run: RunName) throws(Fault) -> Bool {
         try PublishedLine(of: run, in: ledger)?.call.signature != nil
@@ -100,8 +115,6 @@ public final class CoordinatorPost: Post {
 
     private func limits(_ run: RunName) throws(Fault) -> ReceivingLimits {
         guard let published = try PublishedLine(of: run, in: ledger) else { return MessageLimits.of(nil) }
-        return MessageLimits.of(try SiteActor.called(published, ledger))
+        return MessageLimits.of(try published.called(ledger))
     }
-
-    private static func clock() -> String { ISO8601DateFormatter().string(from: Date()) }
 }

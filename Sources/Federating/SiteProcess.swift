@@ -24,6 +24,8 @@ public enum SiteState: Sendable, Equatable {
     case waitsForRound(done: Int)
     /// Every round is done and its adapter is here.
     case finished(rounds: Int)
+    /// The plan was made without the site, whose part had not come by the deadline.
+    case leftOut
     /// What the coordinator sent was refused, or the site cannot take part.
     case refused(Fault)
 
@@ -35,9 +37,12 @@ public enum SiteState: Sendable, Equatable {
         case .waitsForApproval: "waits for a person's approval"
         case .waitsForRound(let done): "\(done) rounds uploaded; waits for what is published next"
         case .finished(let rounds): "finished: \(rounds) rounds"
+        case .leftOut: Self.leftOutWords
         case .refused(let fault): "refused: \(fault.code)"
         }
     }
+
+    static let leftOutWords = "left out of this run: no part of this site had come by the deadline"
 }
 
 /// The site of one site.yaml.
@@ -134,6 +139,7 @@ public final class SiteProcess {
         while true {
             try receive(run)
             guard let published = try PublishedLine(of: run, in: ledger) else { return .waitsForCall }
+            if try Self.isLeftOut(file.site, run, published, ledger) { return .leftOut }
             let actor = try actor(run, published)
             try actor.sendPart()
             try send(run)
@@ -141,15 +147,25 @@ public final class SiteProcess {
             try actor.takePlan()
             guard try isApproved(run) else { return .waitsForApproval }
             let rounds = try plan(run).declaration.rounds
-            // Every round whose start is published: to its upload, and the upload on its way.
+            // Every round whose start is published: to its upload, and the upload on its way. Of a round that went on without this site, what
+            // was begun is ended and sent, to be noted as late; nothing more is computed for it.
             var hasWorked = false
             for next in 1...max(1, rounds) where next <= rounds && next <= round + 1 {
+                if next <= round, try !actor.hasBegun(next) { continue }
                 hasWorked = try work(actor, run, next) || hasWorked
             }
             if !hasWorked || round == rounds {
                 return round == rounds ? .finished(rounds: rounds) : .waitsForRound(done: round + 1)
             }
         }
+    }
+
+    /// Whether a call names a site and the plan that followed it does not.
+    static func isLeftOut(
+        _ site: SiteID, _ run: RunName, _ published: PublishedLine, _ ledger: Ledger
+    ) throws(Fault) -> Bool {
+        guard published.round != nil else { return false }
+        return try CommittedPlan(of: run, in: ledger).plan.missing(from: published.called(ledger)).contains(site)
     }
 
     /// Trains and uploads a round where that is not done; whether anything was done.
@@ -176,7 +192,7 @@ public final class SiteProcess {
 
     private func actor(_ run: RunName, _ published: PublishedLine) throws -> SiteActor {
         if let known = actors[run] { return known }
-        let call = try SiteActor.called(published, ledger)
+        let call = try published.called(ledger)
         guard call.declaration.sites.contains(where: { $0.id == file.site }) else {
             throw Fault(
                 .usage, "site.not-called", "the call of \(run) does not name \(file.site)",
@@ -211,7 +227,7 @@ public final class SiteProcess {
 
     private func receive(_ run: RunName) throws(Fault) {
         let known = try PublishedLine(of: run, in: ledger)
-        let limits = MessageLimits.of(try known.map { (line) throws(Fault) in try SiteActor.called(line, ledger) })
+        let limits = MessageLimits.of(try known.map { (line) throws(Fault) in try line.called(ledger) })
         let moves = try box.take(
             run, .toSite, [.published(run), .identities], into: ledger, limits: limits
         ) { (waiting, moves) throws(Fault) in
@@ -235,7 +251,7 @@ public final class SiteProcess {
     private static func callFlaws(_ run: RunName, _ ledger: Ledger) throws(Fault) -> [Fault] {
         guard let published = try PublishedLine(of: run, in: ledger) else { return [] }
         var flaws = try SharedCommit.flaws(of: published.call, .call, after: [], ledger: ledger)
-        let call = try SiteActor.called(published, ledger)
+        let call = try published.called(ledger)
         if try ledger.file(RunPath.call, of: published.call.id) != PublishStep.call(call).canonical {
             flaws.append("the call is not written as this program writes it")
         }

@@ -38,6 +38,10 @@ public struct SiteQuestion: Sendable {
             lines.append("with two sites, the other one can compute my adapter from the mean and its own")
         }
         lines.append("training: \(declaration.training?.epochs ?? 0) epochs a round of \(plan.inputs.model.name)")
+        if let deadline = declaration.deadline {
+            lines.append(
+                "time: an upload that comes later than \(deadline.text) after a round's start is not part of the mean")
+        }
         lines.append("privacy: no differential privacy; an adapter can hold traces of what it was trained on")
         lines.append("plan \(committed.digest.hex)")
         self.lines = lines

@@ -10,7 +10,7 @@ package enum AggregateStep {
     /// Weighs and combines the uploads of one round. Throws `aggregate.nobody-left` where none can be used.
     package static func compute(
         plan: Plan, aggregation: Aggregation, round: Int, received: ReceivedUploads, absent: [Absence]?,
-        clock: StepClock, threads: Int
+        late: [LateUpload]? = nil, clock: StepClock, threads: Int
     ) throws(Fault) -> StepOutput {
         let declaration = plan.declaration
         let (precision, model) = (declaration.uploadPrecision, plan.inputs.model)
@@ -62,6 +62,7 @@ package enum AggregateStep {
         // Only with a quorum, so that records of runs without one stay what they were.
         record["absent"] = absent.map { .array($0.map(\.json)) }
         record["quorum"] = declaration.quorum.map { .integer(Int64($0)) }
+        record["late"] = late.map { .array($0.map(\.json)) }
         // Uploads of finite numbers can have products and sums that are not.
         guard JSONValue.object(record).isFinite else {
             throw Fault(

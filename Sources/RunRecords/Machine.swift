@@ -86,7 +86,8 @@ package struct StepClock {
         return .object(members)
     }
 
-    private static func utc(_ date: Date) -> String {
+    /// `2026-11-28T08:30:00Z`, the form of times in timing.json.
+    package static func utc(_ date: Date) -> String {
         let formatter = ISO8601DateFormatter()
         return formatter.string(from: date)
     }

@@ -21,6 +21,10 @@ public enum PlanBrief {
         }
         for out in plan.inputs.leftOut { rows.append(("left out", "\(out.site): \(out.words)")) }
         rows.append(("rounds", "\(declaration.rounds), with \(declaration.sites.count) sites"))
+        if let quorum = declaration.quorum, let deadline = declaration.deadline {
+            rows.append(
+                ("waiting", "\(deadline.text) for answers and in each round; then on with \(quorum) sites or more"))
+        }
         if let training = declaration.training {
             rows.append(
                 (

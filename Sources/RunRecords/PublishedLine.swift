@@ -40,6 +40,15 @@ package struct PublishedLine {
         return Digest.sha256(bytes)
     }
 
+    /// The plan that the call asks for.
+    package func called(_ ledger: Ledger) throws(Fault) -> Plan {
+        guard let bytes = try ledger.file(RunPath.call, of: call.id) else {
+            throw .missingFile(RunPath.call, call.id.hex)
+        }
+        let record = try RecordReader(parsing: bytes, path: RunPath.call, commit: call.id.hex)
+        return try Plan(json: record.object("plan").value)
+    }
+
     /// published.json of a round.
     package func record(_ round: Int, _ ledger: Ledger) throws(Fault) -> RecordReader {
         let commit = publishes[round].id

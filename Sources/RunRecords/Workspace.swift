@@ -36,6 +36,9 @@ public struct Workspace: Sendable {
         "\(work)/\(run)/predictions/\(RunPath.folder(of: round))-\(cohort).jsonl"
     }
 
+    /// Since when the coordinator waits for sites on other machines.
+    package func waiting(_ run: RunName) -> String { "\(work)/\(run)/waiting.json" }
+
     /// A round as a four-digit folder name.
     public static func folder(of round: Int) -> String {
         let digits = String(round)

@@ -22,6 +22,8 @@ final class CoordinatorActor {
     private(set) var digest: Digest?
     /// The sites that the round under way goes on without.
     private(set) var absent: [SiteID: Absence] = [:]
+    /// The times of the wait for the round's uploads, for timing.json.
+    var waited: JSONValue?
 
     var plan: Plan { context.plan }
     private var sites: [SiteID] { plan.declaration.rounds > 0 ? plan.declaration.sites.map(\.id) : [] }
@@ -45,7 +47,10 @@ final class CoordinatorActor {
         let call = PublishStep.call(plan)
         if let published = try PublishedLine(of: run, in: ledger) {
             guard try ledger.file(RunPath.call, of: published.call.id) != call.canonical else { return }
-            throw .planChanged(run, plan.call.differences(from: try SiteActor.called(published, ledger)))
+            // A plan that left sites out asks for what the call asks for, of the others.
+            let called = try published.called(ledger)
+            if plan.isAnswer(to: called), plan.missing(from: called) == plan.late { return }
+            throw .planChanged(run, plan.call.differences(from: called))
         }
         try writer.commit(
             LineWriter.Entry(step: PlannedStep(0, .call), parents: [], plan: Digest.sha256(call.canonical)), call,
@@ -69,6 +74,9 @@ final class CoordinatorActor {
         }
         return parts
     }
+
+    /// The run begins without sites that were called and sent no part by the deadline.
+    func leaveOut(_ sites: [SiteID]) { context = context.ofCoordinator(plan.leavingOut(sites)) }
 
     /// Commits the plan from the parts of all sites, or compares the one that is there; then it is what the coordinator works from.
     func makePlan() throws(Fault) {
@@ -179,23 +187,40 @@ final class CoordinatorActor {
     func aggregate(_ round: Int, _ aggregation: Aggregation) throws(Fault) {
         guard try !isCommitted(round, .aggregate) else { return }
         context.report(.started(round: round, step: .aggregate, owner: nil))
-        let output = try AggregateStep.compute(
-            plan: plan, aggregation: aggregation, round: round, received: received(round), absent: absences,
-            clock: StepClock(), threads: context.threads)
+        let clock = StepClock()
+        let received = try received(round)
         // The merge carries every site's line of this round, those left out included: nothing a site said is lost.
         var uploads: [CommitID] = []
         var taken: [TakenFolder] = []
         for site in sites {
-            guard let tip = try ledger.tip(.site(run, site)) else { continue }
-            // Of an absent site, what it ended in this round.
-            let isAbsent = absent[site] != nil
-            if isAbsent, try ledger.read(tip).step != PlannedStep(round, .train, site.name) { continue }
-            uploads.append(tip)
-            for step in isAbsent ? [StepKind.train] : StepKind.ofSite {
-                taken.append(TakenFolder(from: tip, path: step.folder(round: round, owner: site.name)))
+            guard let merged = try self.merged(site, round) else { continue }
+            uploads.append(merged)
+            for step in absent[site] != nil ? [StepKind.train] : StepKind.ofSite {
+                taken.append(TakenFolder(from: merged, path: step.folder(round: round, owner: site.name)))
             }
         }
+        let late = try LateUpload.all(in: plan, round: round, merged: uploads, before: mainTip(), ledger)
+        var output = try AggregateStep.compute(
+            plan: plan, aggregation: aggregation, round: round, received: received, absent: absences, late: late,
+            clock: clock, threads: context.threads)
+        if let waited, var timing = output.timing.members {
+            timing["waiting"] = waited
+            output.timing = .object(timing)
+        }
         try commit(output, PlannedStep(round, .aggregate), merging: uploads, taken)
+    }
+
+    /// What an aggregate merges of a site's line: its end; of a site that was absent once it had trained, the training, since what came after it
+    /// came too late; nothing of any other absent site.
+    private func merged(_ site: SiteID, _ round: Int) throws(Fault) -> CommitID? {
+        var next = try ledger.tip(.site(run, site))
+        guard let absence = absent[site] else { return next }
+        while absence.step == .upload, let id = next {
+            let commit = try ledger.read(id)
+            if commit.step == PlannedStep(round, .train, site.name) { return id }
+            next = commit.step?.round == round ? commit.before : nil
+        }
+        return nil
     }
 
     func evaluate(_ round: Int, _ configuration: EvaluationConfiguration) throws(Fault) {

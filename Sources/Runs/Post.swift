@@ -10,8 +10,8 @@ public protocol Post {
     func exchange(_ run: RunName) throws(Fault)
     /// Why what a site sent was refused; nil where nothing was.
     func refusal(of site: SiteID) -> Fault?
-    /// What is known of a site, in a few words.
-    func state(of site: SiteID) -> String
-    /// Waits for a moment before the next exchange.
-    func pause()
+    /// Why a site cannot be reached now, in a few words; nil where nothing is wrong.
+    func trouble(of site: SiteID) -> String?
+    /// Seconds until the next exchange is due.
+    var interval: Double { get }
 }

@@ -149,7 +149,8 @@ public struct Replayer {
                 let output = try Recomputation.aggregate(
                     plan: plan, aggregation: aggregation, round: round,
                     Recomputation.received(plan, round, end, ledger),
-                    absent: Recomputation.absences(plan, round, end, ledger))
+                    absent: Recomputation.absences(plan, round, end, ledger),
+                    late: Recomputation.late(plan, round, end, ledger))
                 guard try compare(output, round, .aggregate, nil, at: end, context, into: &steps) else { return false }
             case .evaluate(let configuration):
                 guard configuration.runs(in: round, of: declaration.rounds) else { continue }

@@ -15,6 +15,8 @@ public enum RunEvent: Sendable {
     case progressed(done: Int, total: Int, unit: String, detail: String)
     /// A step was committed.
     case committed(round: Int, step: StepKind, owner: String?, subject: String, commit: String)
+    /// Who is waited for, again and again while the coordinator waits; nil when the wait is over.
+    case waiting(WaitingTable?)
     /// Something a person should know, such as records that were cut.
     case noted(String)
 }

@@ -16,13 +16,15 @@ import Workflows
 public final class Runner {
     /// The run's name.
     public let run: RunName
-    private let ledger: Ledger
-    private let context: RunContext
-    private let coordinator: CoordinatorActor
+    let ledger: Ledger
+    let context: RunContext
+    let coordinator: CoordinatorActor
     /// The sites whose notes are on this machine, in site order.
     private let sites: [SiteActor]
     /// The way to the sites on other machines; nil where there are none.
-    private let post: (any Post)?
+    let post: (any Post)?
+    /// How long they are waited for.
+    let clock: WaitingClock
 
     private init(
         _ context: RunContext, run: RunName, ledger: Ledger, workspace: Workspace, keys: SigningKeys?, post: (any Post)?
@@ -31,6 +33,7 @@ public final class Runner {
         self.post = post
         self.ledger = ledger
         self.context = context
+        clock = WaitingClock(workspace.waiting(run), deadline: context.plan.declaration.deadline)
         // Each actor gets what is its own, and nothing else.
         coordinator = CoordinatorActor(
             run, context: context.ofCoordinator(context.plan), ledger: ledger, signer: keys?.signer(of: .coordinator)
@@ -119,12 +122,11 @@ public final class Runner {
     /// From the call to the published plan; what is there already is compared.
     private func prepare(isNew: Bool = true) throws(Fault) {
         try coordinator.call()
+        try startClock()
         for site in sites { try site.sendPart() }
-        try wait("its part of the plan") { [ledger, run] (site) throws(Fault) in
-            try ledger.tip(.answers(run, site)) != nil
-        }
+        try wait(for: .parts)
         try coordinator.makePlan()
-        try coordinator.publish()
+        try publish()
         for site in sites { try site.takePlan() }
         guard let digest = coordinator.digest, let tip = try ledger.tip(.main(run)) else { return }
         let done = isNew ? 0 : try ledger.mainLine(from: tip).count
@@ -165,7 +167,7 @@ public final class Runner {
                 case .score(let scoring): try coordinator.score(round, scoring)
                 case .aggregate(let aggregation):
                     try coordinator.aggregate(round, aggregation)
-                    try coordinator.publish()
+                    try publish()
                 case .evaluate(let configuration):
                     guard configuration.runs(in: round, of: declaration.rounds) else { continue }
                     try coordinator.evaluate(round, configuration)
@@ -176,60 +178,7 @@ public final class Runner {
         try post?.exchange(run)
     }
 
-    // MARK: Sites on other machines
-
-    /// The sites on other machines that the round under way counts on.
-    private var remote: [SiteID] {
-        context.plan.declaration.sites.filter { $0.isRemote && coordinator.absent[$0.id] == nil }.map(\.id)
-    }
-
-    private static func requirePost(_ context: RunContext, _ post: (any Post)?) throws(Fault) {
-        let remote = context.plan.declaration.sites.filter(\.isRemote).map(\.id.name)
-        guard !remote.isEmpty, post == nil else { return }
-        throw Fault(
-            .usage, "run.no-mailbox",
-            "\(remote.joined(separator: ", ")) are on other machines, and no mailbox is named",
-            mend: "Write mailboxes.yaml beside the workflow, or name it with --mailboxes.")
-    }
-
-    private func waitForUploads(_ round: Int) throws(Fault) {
-        guard try !coordinator.isCommitted(round, .score), try !coordinator.isCommitted(round, .aggregate) else {
-            return
-        }
-        try wait("its upload of round \(round)", in: round) { [ledger, run] (site) throws(Fault) in
-            guard let tip = try ledger.tip(.site(run, site)) else { return false }
-            return try ledger.read(tip).step == PlannedStep(round, .upload, site.name)
-        }
-    }
-
-    /// Exchanges messages until every site on another machine has sent what is waited for. Who is waited for is told when it changes.
-    private func wait(_ what: String, in round: Int? = nil, until isThere: (SiteID) throws(Fault) -> Bool) throws(Fault)
-    {
-        guard let post, !remote.isEmpty else { return }
-        var told: [SiteID] = []
-        while true {
-            try post.exchange(run)
-            var missing: [SiteID] = []
-            for site in remote {
-                if let refusal = post.refusal(of: site) {
-                    guard declaresQuorum, let round else { throw refusal }
-                    let tip = try ledger.tip(.site(run, site)).map { (id) throws(Fault) in try ledger.read(id).step }
-                    let step = tip == PlannedStep(round, .train, site.name) ? StepKind.upload : .train
-                    coordinator.note(Absence(site: site, step: step, reason: "upload.refused", attempts: 1), round)
-                } else if try !isThere(site) {
-                    missing.append(site)
-                }
-            }
-            if missing.isEmpty { return }
-            if missing != told {
-                let names = missing.map { "\($0) (\(post.state(of: $0)))" }.joined(separator: ", ")
-                context.report(.noted("waiting for \(what): \(names)"))
-                told = missing
-            }
-            try context.checkInterruption()
-            post.pause()
-        }
-    }
+    // MARK: Sites of this machine
 
     private var declaresQuorum: Bool { context.plan.declaration.quorum != nil }
 

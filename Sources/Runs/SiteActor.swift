@@ -43,7 +43,7 @@ public final class SiteActor {
     /// template or engine than the call names, and `run.plan-changed` where the site said something else.
     package func sendPart() throws(Fault) {
         guard let published = try PublishedLine(of: run, in: ledger) else { throw .runMissing(run, known: []) }
-        let call = try Self.called(published, ledger)
+        let call = try published.called(ledger)
         if let difference = part.difference(from: call) { throw .partDiffers(site, difference) }
         let line = LineRef.answers(run, site)
         if let tip = try ledger.tip(line) {
@@ -62,16 +62,6 @@ public final class SiteActor {
                 plan: published.callDigest(ledger)), part.json)
     }
 
-    /// The plan that a call asks for.
-    package static func called(_ published: PublishedLine, _ ledger: Ledger) throws(Fault) -> Plan {
-        let commit = published.call.id
-        guard let bytes = try ledger.file(RunPath.call, of: commit) else {
-            throw .missingFile(RunPath.call, commit.hex)
-        }
-        let record = try RecordReader(parsing: bytes, path: RunPath.call, commit: commit.hex)
-        return try Plan(json: record.object("plan").value)
-    }
-
     /// Takes the published plan. Throws `plan.unreadable` where it asks for something else than the call, or says of the site what its part
     /// does not.
     package func takePlan() throws(Fault) {
@@ -82,9 +72,9 @@ public final class SiteActor {
             throw .missingFile(RunPath.plan, first.id.hex)
         }
         let view = try Plan(json: JSONValue(parsing: bytes, at: Place(file: RunPath.plan, commit: first.id.hex)))
-        let call = try Self.called(published, ledger)
+        let call = try published.called(ledger)
         let own = call.completed(with: [part]).view.inputs.datasets
-        guard view.call == call, view.inputs.datasets.filter({ $0.owner == site.name }) == own else {
+        guard view.isAnswer(to: call), view.inputs.datasets.filter({ $0.owner == site.name }) == own else {
             throw Fault(
                 .mismatch, "run.other-plan", "the plan is not the one that \(site) was called for and gave its part to",
                 at: Place(file: RunPath.plan, commit: first.id.hex),
@@ -113,6 +103,9 @@ public final class SiteActor {
         guard context.plan.declaration.approvals == .required, let plan else { return }
         try Approval.require(plan, of: site, in: run, ledger: ledger)
     }
+
+    /// Whether the site's line is at a step of the round.
+    package func hasBegun(_ round: Int) throws(Fault) -> Bool { try tip()?.round == round }
 
     /// Trains a round, with the trained adapter in the work folder before anything is committed.
     package func train(_ round: Int, _ configuration: TrainingConfiguration) throws(Fault) -> StepOutput {

@@ -57,12 +57,21 @@ package enum Recomputation {
         return try Absence.recorded(round, in: commit, ledger) ?? []
     }
 
+    /// The uploads of earlier rounds on the lines that an aggregate merges. Nil where the plan has no deadline.
+    package static func late(
+        _ plan: Plan, _ round: Int, _ aggregate: CommitID, _ ledger: Ledger
+    ) throws(Fault) -> [LateUpload]? {
+        let parents = try ledger.read(aggregate).parents
+        guard let before = parents.first else { return nil }
+        return try LateUpload.all(in: plan, round: round, merged: parents.dropFirst(), before: before, ledger)
+    }
+
     package static func aggregate(
         plan: Plan, aggregation: Aggregation, round: Int, _ received: ReceivedUploads,
-        absent: [Absence]?
+        absent: [Absence]?, late: [LateUpload]?
     ) throws(Fault) -> StepOutput {
         try AggregateStep.compute(
-            plan: plan, aggregation: aggregation, round: round, received: received, absent: absent,
+            plan: plan, aggregation: aggregation, round: round, received: received, absent: absent, late: late,
             clock: StepClock(), threads: 1)
     }
 
@@ -74,7 +83,7 @@ package enum Recomputation {
         for case .aggregate(let aggregation) in plan.declaration.steps {
             let output = try aggregate(
                 plan: plan, aggregation: aggregation, round: round, received,
-                absent: absences(plan, round, commit.id, ledger))
+                absent: absences(plan, round, commit.id, ledger), late: late(plan, round, commit.id, ledger))
             var faults: [Fault] = []
             for (path, bytes) in output.deterministic {
                 let committed = try ledger.file(path, of: commit.id)

@@ -16,6 +16,8 @@ struct RoundTally: Sendable {
     package var bytes = 0
     var leftOut = 0
     var absent = 0
+    /// Uploads that came when their round had gone on.
+    var late = 0
     /// Rounds whose adapters are pruned.
     var pruned = 0
     /// Why the check could not be finished.
@@ -34,6 +36,7 @@ struct RoundTally: Sendable {
         bytes += next.bytes
         leftOut += next.leftOut
         absent += next.absent
+        late += next.late
         pruned += next.pruned
         end = next.end
     }
@@ -162,14 +165,27 @@ final class RoundCheck {
             }
         }
         let present = names.count
+        tally.late += record["late"]?.elements?.count ?? 0
         for absence in try absent.get() {
             names.append(absence.site.name)
             tally.absent += 1
+            let isRemote = declaration.sites.first { $0.id == absence.site }?.isRemote == true
+            if absence.reason == "upload.late", declaration.deadline == nil || !isRemote {
+                tally.faults.append(
+                    broken(
+                        "verify.presence", "\(absence.site) cannot be late: it is waited for without a deadline", path))
+            }
             tally.faults += try check(absence, path)
         }
         if record["quorum"]?.int != declaration.quorum || (record["absent"] != nil) != (declaration.quorum != nil) {
             tally.faults.append(
                 broken("verify.presence", "the quorum is recorded otherwise than the plan has it", path))
+        }
+        if (record["late"] != nil) != (declaration.deadline != nil) {
+            tally.faults.append(
+                broken(
+                    "verify.presence", "late uploads are recorded where the plan has no deadline, or not with one", path
+                ))
         }
         if let quorum = declaration.quorum, try record.list("weights").count < quorum {
             tally.faults.append(

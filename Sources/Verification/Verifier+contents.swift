@@ -157,6 +157,7 @@ extension Verifier {
         let rule =
             declaration.quorum.map {
                 "quorum \($0) of \(declaration.sites.count): \(tally.absent) absences, each recorded"
+                    + (declaration.deadline == nil ? "" : "; \(tally.late) uploads came later and are in no average")
             }
             ?? "no quorum: every site took its steps"
         return Finding(

@@ -248,7 +248,12 @@ extension Verifier {
         let next = (merges.last?.round ?? 0) + 1
         var faults: [Fault] = []
         var lastMerged: [String: CommitID] = [:]
+        /// The rounds that went on without a site.
+        var missed: [SiteID: Set<Int>] = [:]
         for merge in merges {
+            for absence in try Recomputation.absences(plan, merge.round, merge.commit.id, ledger) ?? [] {
+                missed[absence.site, default: []].insert(merge.round)
+            }
             for id in merge.commit.parents.dropFirst() {
                 if let site = try ledger.read(id).owner { lastMerged[site] = id }
             }
@@ -276,8 +281,8 @@ extension Verifier {
             let isNext = { (round: Int) in
                 RunTable.siteLine(site, round: round).contains { $0 == commit.step }
             }
-            // A site that was absent may still have ended a round that went on without it.
-            let isLate = declaration.quorum != nil && (1..<next).contains { isNext($0) && commit.step?.round == $0 }
+            // A site that was absent may still end a round that went on without it.
+            let isLate = commit.step.map { missed[site]?.contains($0.round) == true && isNext($0.round) } ?? false
             if tip == merged || isNext(next) || isLate || (isSiteView && commit.owner == site.name) { continue }
             faults.append(
                 broken(

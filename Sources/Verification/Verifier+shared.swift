@@ -13,6 +13,7 @@ extension Verifier {
             if let tip = try ledger.tip(.site(run, site)) { tips.append(tip) }
             if let tip = try ledger.tip(.answers(run, site)) { tips.append(tip) }
         }
+        for site in try calledInVain() { if let tip = try ledger.tip(.answers(run, site)) { tips.append(tip) } }
         if let identities { tips.append(identities.tip) }
         for line in [LineRef.pruned, .readme] {
             if let tip = try ledger.tip(line) { tips.append(tip) }
@@ -33,6 +34,7 @@ extension Verifier {
     func refs(_ survey: RefSurvey) -> Finding {
         var finding = Finding(evidence: "", faults: [])
         let sites = Set(declaration.sites.map(\.id))
+        let inVain = Set((try? calledInVain()) ?? [])
         var (own, others) = (0, 0)
         var named: [String] = []
         func fault(_ entry: RefEntry, _ what: String) {
@@ -58,6 +60,7 @@ extension Verifier {
                 own += 1
                 switch line {
                 case .main, .published: continue
+                case .answers(_, let site) where inVain.contains(site): continue
                 case .site(_, let site), .answers(_, let site):
                     if !sites.contains(site) { fault(entry, "the plan of \(run) names no such site") }
                 case .identities, .pruned, .readme:

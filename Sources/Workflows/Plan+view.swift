@@ -40,6 +40,36 @@ extension Plan {
         return call
     }
 
+    /// The sites that a call names and this plan does not.
+    package func missing(from call: Plan) -> [SiteID] {
+        let own = Set(declaration.sites.map(\.id))
+        return call.declaration.sites.map(\.id).filter { !own.contains($0) }
+    }
+
+    /// The sites that the plan leaves out because their parts came too late, in site order. The plan as sites see it names none.
+    package var late: [SiteID] { inputs.leftOut.filter { $0.reason == LeftOutSite.latePart }.map(\.site) }
+
+    /// Whether this plan, or what sites see of it, may follow a call: it asks for the same, of the same sites. Under a deadline it may leave out
+    /// sites, as long as the quorum remains.
+    package func isAnswer(to call: Plan) -> Bool {
+        let out = missing(from: call)
+        guard out.isEmpty || (declaration.deadline != nil && declaration.sites.count >= declaration.quorum ?? .max)
+        else { return false }
+        var asked = call
+        asked.declaration = call.declaration.without(out)
+        return asked.json == self.call.json
+    }
+
+    /// The plan of a run that begins without sites that were called.
+    package func leavingOut(_ late: [SiteID]) -> Plan {
+        var plan = self
+        plan.declaration = declaration.without(late)
+        plan.inputs.leftOut =
+            (inputs.leftOut + late.map { LeftOutSite(site: $0, reason: LeftOutSite.latePart, documents: 0) })
+            .sorted { $0.site < $1.site }
+        return plan
+    }
+
     /// The plan with the sources of each site as its part says them; the coordinator's own sets stay.
     public func completed(with parts: [PlanPart]) -> Plan {
         var plan = self

@@ -34,7 +34,8 @@ public struct PlanInputs: Sendable, Equatable {
     public var workflowDigest: Digest
     /// One entry for each data source, in the runner's order.
     public var datasets: [DatasetSummary]
-    /// Sites of the workflow that take no part in the run, because their notes could not be read when it began; in the workflow's order.
+    /// Sites of the workflow that take no part in the run, because their notes could not be read when it began or their parts came too late; in
+    /// the workflow's order.
     public var leftOut: [LeftOutSite] = []
 
     /// Makes a summary of inputs.
@@ -55,10 +56,13 @@ public struct PlanInputs: Sendable, Equatable {
 public struct LeftOutSite: Sendable, Equatable {
     /// The site.
     public var site: SiteID
-    /// The code of the first fault of its notes.
+    /// The code of the first fault of its notes, or `part.late`.
     public var reason: String
     /// How many of its documents are refused; 0 where the fault is of none.
     public var documents: Int
+
+    /// The reason of a site on another machine whose part of the plan had not come by the deadline.
+    package static let latePart = "part.late"
 
     /// Makes an entry.
     public init(site: SiteID, reason: String, documents: Int) {

@@ -12,10 +12,16 @@ final class ProgressPrinter {
     private var stepStart = ContinuousClock.now
     private var label = ""
     private var lastPlain = ContinuousClock.now
+    /// How many lines of a table are on the terminal below everything else.
+    private var tableLines = 0
+    /// What the last line of a log said of who is waited for.
+    private var told: [String] = []
 
     init(_ console: Console) { self.console = console }
 
     func show(_ event: RunEvent) {
+        if case .waiting(let table?) = event { return show(table) }
+        clearTable()
         switch event {
         case .opened(let run, let plan, let done):
             console.note("run \(run), plan \(plan.hex.prefix(12))\(done > 0 ? ", going on after \(done) commits" : "")")
@@ -37,11 +43,28 @@ final class ProgressPrinter {
             console.note("\(commit.prefix(9)) \(subject)")
         case .noted(let text):
             console.note(text)
+        case .waiting: told = []
         }
     }
 
+    /// A table that is drawn over itself on a terminal; elsewhere a line where a state changed.
+    private func show(_ table: WaitingTable) {
+        if console.isTerminal {
+            let lines = table.lines(columns: console.columns - 1, rows: console.rows - 1)
+            tableLines = console.table(lines, over: tableLines)
+        } else if table.key != told {
+            told = table.key
+            console.note(table.line)
+        }
+    }
+
+    private func clearTable() { tableLines = console.table([], over: tableLines) }
+
     /// Clears a status line that is still standing.
-    func finish() { console.status("") }
+    func finish() {
+        clearTable()
+        console.status("")
+    }
 
     private func rate(_ done: Int, _ total: Int, _ unit: String) -> String {
         let elapsed = ContinuousClock.now - stepStart

@@ -180,7 +180,7 @@ import Federation
     @Test func theListOfCodesIsThatOfTheSources() throws {
         let families: Set<String> = [
             "adapter", "aggregate", "data", "engine", "file", "keys", "model", "run", "score", "template", "tokenizer",
-            "upload", "work", "chat",
+            "upload", "work", "chat", "part",
         ]
         let files = try #require(
             FileManager.default.enumerator(

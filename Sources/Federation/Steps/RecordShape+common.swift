@@ -39,6 +39,16 @@ extension RecordShape {
                     .init("attempts", .count(1...2), .claimed, "how often the step was tried"),
                 ]))), .inside, .optional("only with a `quorum`"), "one row for each absent site")
 
+    static let late = Field(
+        "late",
+        .list(
+            .object(
+                RecordShape([
+                    .init("site", .site, .recomputed, "a site whose line is merged, in site order"),
+                    .init("round", .count(), .recomputed, "the earlier round, which went on without the upload"),
+                ]))), .inside, .optional("only with a `deadline`"),
+        "uploads that came too late and are on the lines that this commit merges; never averaged")
+
     /// Six figures computed from three counts.
     static let counts = Form.object(
         RecordShape([
@@ -132,5 +142,22 @@ extension RecordShape {
             "over all epochs"),
         .init("tokens_per_second", .real(0...1e12), .claimed, .optional("train"), "tokens trained on per second"),
         .init("new_tokens_per_second", .real(0...1e12), .claimed, .optional("evaluate"), "tokens written per second"),
+        .init(
+            "waiting", waiting, .inside, .optional("aggregate; only with a `deadline`"), "the wait for other machines"),
     ])
+
+    /// The times of a wait for sites on other machines, all by the coordinator's clock.
+    private static let waiting = Form.object(
+        RecordShape([
+            .init("started", .time, .claimed, "when the coordinator had published what the round starts from"),
+            .init("ended", .time, .claimed, "when the coordinator went on"),
+            .init(
+                "arrived",
+                .list(
+                    .object(
+                        RecordShape([
+                            .init("site", .site, .claimed, "a site on another machine, in site order"),
+                            .init("time", .time, .claimed, "when the coordinator first held its upload"),
+                        ]))), .inside, "one row for each upload that came in time"),
+        ]))
 }

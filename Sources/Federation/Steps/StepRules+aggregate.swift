@@ -110,6 +110,7 @@ extension StepRules {
                         ])), .inside, "what is published"),
                 .init("quorum", .count(), .planned, .optional("only with a `quorum`"), "the plan's number"),
                 RecordShape.absent,
+                RecordShape.late,
             ]),
         summary: { record throws(Fault) in
             var parts: [String] = []

@@ -93,37 +93,43 @@ struct RunCommand: ParsableCommand {
             from: keys ?? place.workspace.keys,
             sites: context.plan.declaration.sites.filter { !$0.isRemote }.map(\.id), ledger: found)
         try Runner.checkSigning(context, signing)
-        let mailboxes = try mailboxPlaces(context.plan.declaration)
+        let mailboxes = try mailboxPlaces(context.plan)
         let ledger = try Ledger.create(path: place.ledger)
         let key = "\(keys ?? place.workspace.keys)/\(SignerRole.coordinator.fileName)"
         let post = try mailboxes.map {
             try CoordinatorPost($0.places, file: $0.file, home: Environment.home, key: key, ledger: ledger)
         }
         var lock: RunLock?
+        var claimed: RunName?
         defer { withExtendedLifetime(lock) {} }
-        let claim = { (run: RunName) throws(Fault) in lock = try RunLock(run, workspace: place.workspace) }
-        let runner: Runner
-        if resume {
-            let chosen = try committed?.run ?? name ?? Runner.newest(of: context.plan.declaration.name, ledger: ledger)
-            runner = try Runner.resume(
-                context, run: chosen, ledger: ledger, workspace: place.workspace, keys: signing, post: post,
-                claim: claim)
-        } else {
-            runner = try Runner.begin(
-                context, name: name, ledger: ledger, workspace: place.workspace, keys: signing, post: post,
-                claim: claim)
+        let claim = { (run: RunName) throws(Fault) in
+            lock = try RunLock(run, workspace: place.workspace)
+            claimed = run
         }
-        do {
+        let newest =
+            resume
+            ? try committed?.run ?? name ?? Runner.newest(of: context.plan.declaration.name, ledger: ledger) : nil
+        let runner: Runner
+        do throws(Fault) {
+            // Sites on other machines are waited for from here on: this may take days, and be stopped at any time.
+            if let newest {
+                runner = try Runner.resume(
+                    context, run: newest, ledger: ledger, workspace: place.workspace, keys: signing, post: post,
+                    claim: claim)
+            } else {
+                runner = try Runner.begin(
+                    context, name: name, ledger: ledger, workspace: place.workspace, keys: signing, post: post,
+                    claim: claim)
+            }
             try runner.execute()
         } catch {
             progress.finish()
-            if error.kind != .bug {
+            if error.kind != .bug, let claimed, try ledger.tip(.published(claimed)) != nil {
                 let flags =
                     source.overrides.map { " --set '\($0)'" }.joined() + place.flags
-                    + (keys.map { " --keys '\($0)'" } ?? "")
+                    + (keys.map { " --keys '\($0)'" } ?? "") + (self.mailboxes.map { " --mailboxes '\($0)'" } ?? "")
                 console.note(
-                    "\(runner.run) can go on with: medrounds run \(source.workflow)\(flags) --name \(runner.run) --resume"
-                )
+                    "\(claimed) can go on with: medrounds run \(source.workflow)\(flags) --name \(claimed) --resume")
             }
             throw error
         }
@@ -150,11 +156,12 @@ struct RunCommand: ParsableCommand {
                 : "\(times): go on if the ledger rested since then, else set the clock")
     }
 
-    /// Where the mailbox of each site on another machine is, and the file that says so; nil where there are no such sites.
+    /// Where the mailbox of each site on another machine is that the run called, and the file that says so; nil where there are no such sites.
     private func mailboxPlaces(
-        _ declaration: FederationDeclaration
+        _ plan: Plan
     ) throws -> (places: [SiteID: MailboxPlace], file: String)? {
-        let remote = declaration.sites.filter(\.isRemote).map(\.id)
+        // A site that the plan leaves out is still told so.
+        let remote = plan.declaration.sites.filter(\.isRemote).map(\.id) + plan.late
         guard !remote.isEmpty else { return nil }
         let beside = (source.workflow as NSString).deletingLastPathComponent
         let path = mailboxes ?? (beside.isEmpty ? "mailboxes.yaml" : "\(beside)/mailboxes.yaml")

@@ -12,6 +12,7 @@ import Identities
 import LocalFiles
 import RunRecords
 import Runs
+import Workflows
 
 struct SiteCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -127,15 +128,15 @@ struct SiteCommand: ParsableCommand {
 
         func run() throws {
             let folder = (file as NSString).deletingLastPathComponent
+            let site = try SiteFile.read(
+                bytes: LocalFile.read(
+                    file, kind: .workflow, code: "site.missing", mend: "Make one with medrounds site init."), file: file
+            ).site
             let ledger = try Ledger.open(path: folder.isEmpty ? "ledger.git" : "\(folder)/ledger.git")
             var table = Table("run", "published", "own line", "last commit")
             for run in try ledger.runs() {
                 let published = try PublishedLine(of: run, in: ledger)
-                var own = "no step yet"
-                for line in try ledger.lines(of: run) {
-                    guard case .site = line, let tip = try ledger.tip(line) else { continue }
-                    own = try ledger.read(tip).subject
-                }
+                let own = try published.map { try SiteStanding.words(of: site, run, $0, ledger) } ?? "no step yet"
                 table.add(
                     run.name, published?.round.map { $0 == 0 ? "the plan" : "round \($0)" } ?? "the call", own,
                     published.map { LogCommand.utc($0.tip.time) } ?? "")
