@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # A federation over Flower on this machine: SuperLink with TLS and node authentication, two SuperNodes, `flwr run`, and beside them a coordinator
 # and two hospitals of MedRounds, each in its own folder below build/flower. Ends with the comparison with one process. `--short` takes
-# few records. Needs python3 with venv and pip, openssl, ssh-keygen. MEDROUNDS names another program than the release build.
+# few records, and kills the SuperLink in between. Needs python3 with venv and pip, openssl, ssh-keygen. MEDROUNDS names another program than the release build.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 missing() { printf 'flower-demo: not run here: %s\n' "$1" >&2; exit 2; }
-limit=48 epochs=2 cohort=24 tokens=192
+limit=48 epochs=2 cohort=24 tokens=192 kills=no
 case "${1:-}" in
-    --short) limit=2 epochs=1 cohort=1 tokens=4 ;;
+    --short) limit=2 epochs=1 cohort=1 tokens=4 kills=yes ;;
     "") ;;
     *) missing "the only argument is --short, not $1" ;;
 esac
@@ -57,9 +57,6 @@ print(*(each.getsockname()[1] for each in sockets))')
     printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\n' > server.ext
     openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.crt
 ) > "$place/openssl.log" 2>&1 || missing "openssl makes no certificates (build/flower/openssl.log)"
-start superlink flower-superlink --host 127.0.0.1 --port "$port" --ssl-ca-certfile "$place/tls/ca.crt" \
-    --ssl-certfile "$place/tls/server.crt" --ssl-keyfile "$place/tls/server.key" --enable-supernode-auth \
-    --database "$place/superlink.db" --disable-runtime-dependency-installation
 cat > "$place/home/config.toml" <<END
 [superlink]
 default = "demo"
@@ -67,12 +64,24 @@ default = "demo"
 address = "127.0.0.1:$port"
 root-certificates = "$place/tls/ca.crt"
 END
-tries=0
-until flwr ls > "$place/ls.log" 2>&1; do
-    tries=$((tries + 1))
-    kill -0 "${pids%% *}" 2>/dev/null && [ "$tries" -lt 60 ] || missing "the SuperLink does not start (build/flower/superlink.log)"
-    sleep 0.5
-done
+start_superlink() { # start_superlink LOG
+    local tries=0
+    start "$1" flower-superlink --host 127.0.0.1 --port "$port" --ssl-ca-certfile "$place/tls/ca.crt" \
+        --ssl-certfile "$place/tls/server.crt" --ssl-keyfile "$place/tls/server.key" --enable-supernode-auth \
+        --database "$place/superlink.db" --disable-runtime-dependency-installation
+    superlink="${pids%% *}"
+    until flwr ls > "$place/ls.log" 2>&1; do
+        tries=$((tries + 1))
+        kill -0 "$superlink" 2>/dev/null && [ "$tries" -lt 60 ] || missing "the SuperLink does not start (build/flower/$1.log)"
+        sleep 0.5
+    done
+}
+start_flower() { # start_flower LOG
+    start "$1" flwr run integrations/flower demo --stream --run-config \
+        "exchange=\"$place/coordinator/exchange\" keys=\"$place/coordinator/sites.keys\" interval-seconds=3.0"
+    flower="${pids%% *}"
+}
+start_superlink superlink
 
 # The coordinator has the workflow, the validation and the test notes; of the sites' notes it has none.
 sites="harbour-ed riverside-clinic"
@@ -110,14 +119,24 @@ END
     first="$second"
     start "$site" env -C "$place/$site" "$medrounds" site run site.yaml --threads 1
 done
-flwr run integrations/flower demo --stream --run-config \
-    "exchange=\"$place/coordinator/exchange\" keys=\"$place/coordinator/sites.keys\" interval-seconds=3.0" > "$place/flwr-run.log" 2>&1 &
-flower=$!
-pids="$flower $pids"
-(cd "$place/coordinator" && "$medrounds" run quickstart.yaml --name federation)
+start_flower flwr-run
+(cd "$place/coordinator" && exec "$medrounds" run quickstart.yaml --name federation) &
+coordinator=$!
+pids="$coordinator $pids"
+if [ "$kills" = yes ]; then # After the first message of a site came; the other end notices nothing but a pause.
+    until [ -e "$place/coordinator/exchange/harbour-ed/federation/from-site/000001.bundle" ]; do
+        kill -0 "$coordinator" "$flower" 2>/dev/null || missing "nothing comes from a site (build/flower/flwr-run.log)"
+        sleep 0.2
+    done
+    kill -9 "$superlink"
+    sleep 5
+    start_superlink superlink-again
+    start_flower flwr-run-again
+fi
+wait "$coordinator"
 # The Flower run ends when every site has what was sent to it.
 touch "$place/coordinator/exchange/stop"
-wait "$flower" || missing "flwr run ended badly (build/flower/flwr-run.log)"
+wait "$flower" || missing "flwr run ended badly (build/flower/flwr-run*.log)"
 for site in $sites; do
     diff -r "$place/coordinator/exchange/$site/federation" "$place/$site/mailbox/federation"
 done
