@@ -40,7 +40,7 @@ package struct ExportCommand: ParsableCommand {
         let name = try runName(runText)
         let export = try RunExport(
             run: name, ledger: try Ledger.open(path: place.ledger), license: license,
-            key: key.map { try SSHPrivateKey(reading: $0) })
+            key: key.map { try KeyAccess.opener().open($0) })
         let current = FileManager.default.currentDirectoryPath
         let made = try export.write(to: folder.hasPrefix("/") ? folder : "\(current)/\(folder)")
         Console.result(

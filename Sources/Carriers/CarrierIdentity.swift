@@ -7,6 +7,8 @@ import Foundation
 public struct CarrierIdentity: Sendable, Equatable {
     /// The private key for ssh; nil for the keys that an ssh-agent holds.
     public var sshKey: String?
+    /// The socket of the ssh-agent that holds the key, where `sshKey` is nil; nil for the one that the environment names.
+    public var agent: String?
     /// The file of host keys; nil for none.
     public var knownHosts: String?
     /// The host's key as a person pinned it: `SHA256:` and 43 characters of base64, as ssh-keygen prints it.
@@ -18,10 +20,11 @@ public struct CarrierIdentity: Sendable, Equatable {
 
     /// Makes an identity.
     public init(
-        sshKey: String? = nil, knownHosts: String? = nil, hostKey: String? = nil, tokenFile: String? = nil,
-        certificates: String? = nil
+        sshKey: String? = nil, agent: String? = nil, knownHosts: String? = nil, hostKey: String? = nil,
+        tokenFile: String? = nil, certificates: String? = nil
     ) {
         self.sshKey = sshKey
+        self.agent = agent
         self.knownHosts = knownHosts
         self.hostKey = hostKey
         self.tokenFile = tokenFile

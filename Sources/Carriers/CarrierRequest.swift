@@ -75,6 +75,8 @@ public struct CarrierRequest: Sendable, Equatable {
         do throws(Fault) {
             var last = time(nil)
             let request = try CarrierRequest(json: JSONValue(parsing: input))
+            // libssh2 asks the environment alone where its agent is.
+            if let agent = request.identity.agent { setenv("SSH_AUTH_SOCK", agent, 1) }
             answer = try request.perform {
                 let now = time(nil)
                 guard now != last else { return }
@@ -105,6 +107,7 @@ extension CarrierRequest {
         var members: [String: JSONValue] = ["address": .string(address)]
         func add(_ key: String, _ text: String?) { if let text { members[key] = .string(text) } }
         add("ssh_key", identity.sshKey)
+        add("agent", identity.agent)
         add("known_hosts", identity.knownHosts)
         add("host_key", identity.hostKey)
         add("token_file", identity.tokenFile)
@@ -141,7 +144,8 @@ extension CarrierRequest {
         }
         address = text("address")
         identity = CarrierIdentity(
-            sshKey: json["ssh_key"]?.text, knownHosts: json["known_hosts"]?.text, hostKey: json["host_key"]?.text,
+            sshKey: json["ssh_key"]?.text, agent: json["agent"]?.text, knownHosts: json["known_hosts"]?.text,
+            hostKey: json["host_key"]?.text,
             tokenFile: json["token_file"]?.text, certificates: json["certificates"]?.text)
     }
 }

@@ -5,6 +5,7 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
+import Identities
 import RunRecords
 import Runs
 import Verification
@@ -21,12 +22,12 @@ public final class CoordinatorPost: Post {
 
     /// Opens the mailboxes that a file names. `home` is the person's, for known_hosts; `key` the coordinator's own, used for ssh where the file names
     /// none. Throws what is wrong with an address.
-    public init(_ places: [SiteID: MailboxPlace], file: String, home: String?, key: String, ledger: Ledger)
-        throws(Fault)
-    {
+    public init(
+        _ places: [SiteID: MailboxPlace], file: String, home: String?, key: String, keys: KeyOpener, ledger: Ledger
+    ) throws(Fault) {
         self.ledger = ledger
         let opener = MailboxOpener(
-            folder: (file as NSString).deletingLastPathComponent, home: home, standardKeys: [key])
+            folder: (file as NSString).deletingLastPathComponent, home: home, standardKeys: [key], keys: keys)
         var boxes: [(SiteID, any Mailbox)] = []
         for (site, place) in places.sorted(by: { $0.key < $1.key }) {
             boxes.append((site, try opener.open(place, file: file)))

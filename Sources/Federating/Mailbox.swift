@@ -5,6 +5,7 @@ import Faults
 import Federation
 import Foundation
 import GitLedger
+import Identities
 import Workflows
 
 /// Which way a message goes.
@@ -40,24 +41,37 @@ package struct MailboxOpener {
     let home: String?
     /// Keys for ssh that are used where the file names none, in the order of preference.
     let standardKeys: [String]
+    /// Opens keys that are encrypted, or held by an agent.
+    let keys: KeyOpener
     let process: CarrierProcess
 
-    package init(folder: String, home: String?, standardKeys: [String], process: CarrierProcess = CarrierProcess()) {
+    package init(
+        folder: String, home: String?, standardKeys: [String], keys: KeyOpener,
+        process: CarrierProcess = CarrierProcess()
+    ) {
         self.folder = folder
         self.home = home
         self.standardKeys = standardKeys
+        self.keys = keys
         self.process = process
     }
 
-    /// Throws `mailbox.address` and `mailbox.host-key` for what cannot be an address or a fingerprint.
+    /// Throws `mailbox.address` and `mailbox.host-key` for what cannot be an address or a fingerprint, and what `KeyOpener` throws for a key for ssh.
     package func open(_ mailbox: MailboxPlace, file: String) throws(Fault) -> any Mailbox {
         let place = Place(file: file)
         guard GitAddress.isRemote(mailbox.address) else { return FolderMailbox(absolute(mailbox.address)) }
-        _ = try GitAddress(mailbox.address, at: place)
+        let address = try GitAddress(mailbox.address, at: place)
         func isThere(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
         let hosts = home.map { "\($0)/.ssh/known_hosts" }.flatMap { isThere($0) ? $0 : nil }
+        var key = mailbox.sshKey.map(absolute) ?? standardKeys.first(where: keys.isThere)
+        var agent: String?
+        if address.way == .ssh, let path = key {
+            agent = try keys.transportAgent(path)?.path
+            // What only an agent can use is not named as a file.
+            if agent != nil || !isThere(path), keys.isThere(path) { key = nil }
+        }
         let identity = CarrierIdentity(
-            sshKey: mailbox.sshKey.map(absolute) ?? standardKeys.first(where: isThere),
+            sshKey: key, agent: agent,
             knownHosts: mailbox.knownHosts.map(absolute) ?? hosts, hostKey: mailbox.hostKey,
             tokenFile: mailbox.tokenFile.map(absolute), certificates: mailbox.certificates.map(absolute))
         try identity.check(at: place)

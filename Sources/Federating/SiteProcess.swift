@@ -55,7 +55,10 @@ public final class SiteProcess {
     private let box: any Mailbox
     private let origin: RunOrigin
     private let threads: Int
-    private let key: SSHPrivateKey?
+    private let key: SSHSigner?
+    private let pin: CoordinatorPin
+    /// Up to where what was published was compared with the pinned keys.
+    private var compared: [RunName: CommitID] = [:]
     private let isInterrupted: () -> Bool
     private let report: (RunEvent) -> Void
     private let log: SiteLog
@@ -64,9 +67,9 @@ public final class SiteProcess {
     /// Asks a person; nil where nobody can be asked now.
     private let ask: ((SiteQuestion) -> Bool)?
 
-    /// Opens a site. Throws every fault of site.yaml, and `site.busy` where another process works for it.
+    /// Opens a site. Throws every fault of site.yaml, those of its key, and `site.busy` where another process works for it.
     public init(
-        _ path: String, cache: String, home: String?, threads: Int, ask: ((SiteQuestion) -> Bool)?,
+        _ path: String, cache: String, home: String?, opener: KeyOpener, threads: Int, ask: ((SiteQuestion) -> Bool)?,
         isInterrupted: @escaping () -> Bool, report: @escaping (RunEvent) -> Void
     ) throws {
         let current = FileManager.default.currentDirectoryPath
@@ -80,14 +83,17 @@ public final class SiteProcess {
                 .workflow, "site.no-notes", "a site on its own machine has notes to train on", at: Place(file: path),
                 mend: "Write train: with the path of the notes.")
         }
+        pin = try CoordinatorPin(file.coordinatorKeys, file: path)
         lock = try SiteLock("\(folder)/site.lock")
         log = SiteLog("\(folder)/site.log")
         workspace = Workspace(ledger: "\(folder)/ledger.git", work: "\(folder)/work")
         ledger = try Ledger.create(path: workspace.ledger)
         origin = RunOrigin(workflow: whole, overrides: [], cache: cache, current: current)
         let keyPath = "\(workspace.keys)/\(SignerRole.site(file.site).fileName)"
-        box = try MailboxOpener(folder: folder, home: home, standardKeys: [keyPath]).open(file.mailbox, file: path)
-        key = FileManager.default.fileExists(atPath: keyPath) ? try SSHPrivateKey(reading: keyPath) : nil
+        // Opened at once: a passphrase is asked while the person is there.
+        key = opener.isThere(keyPath) ? try opener.open(keyPath) : nil
+        box = try MailboxOpener(folder: folder, home: home, standardKeys: [keyPath], keys: opener)
+            .open(file.mailbox, file: path)
         self.threads = threads
         self.ask = ask
         self.isInterrupted = isInterrupted
@@ -139,6 +145,11 @@ public final class SiteProcess {
         while true {
             try receive(run)
             guard let published = try PublishedLine(of: run, in: ledger) else { return .waitsForCall }
+            // What came before the key was written into site.yaml is compared too.
+            if compared[run] != published.tip.id {
+                if let fault = try pin.fault(run, ledger) { throw fault }
+                compared[run] = published.tip.id
+            }
             if try Self.isLeftOut(file.site, run, published, ledger) { return .leftOut }
             let actor = try actor(run, published)
             try actor.sendPart()
@@ -231,6 +242,7 @@ public final class SiteProcess {
         let moves = try box.take(
             run, .toSite, [.published(run), .identities], into: ledger, limits: limits
         ) { (waiting, moves) throws(Fault) in
+            if let fault = try self.pin.fault(run, waiting) { throw fault }
             for move in moves where move.isNew {
                 var faults: [Fault] = []
                 if move.line == .identities {
@@ -243,6 +255,11 @@ public final class SiteProcess {
                 }
                 if let fault = faults.first { throw fault }
             }
+        }
+        for move in moves where move.line == .identities && move.old == nil && !pin.isSet {
+            log.write(
+                "\(run): the list of signers \(move.new.hex.prefix(9)) is trusted, as the first one that came; coordinator_key in site.yaml would say whose it is"
+            )
         }
         for move in moves where move.line == .published(run) { log.write("\(run): received \(move.new.hex.prefix(9))") }
     }
@@ -285,7 +302,10 @@ public final class SiteProcess {
     private func isApproved(_ run: RunName) throws -> Bool {
         let committed = try CommittedPlan(of: run, in: ledger)
         if LocalFile.readIfPresent(approval(run)) == Array(committed.digest.hex.utf8) { return true }
-        let question = SiteQuestion(file, run: run, committed: committed, part: try partRecords(run))
+        let call = try PublishedLine(of: run, in: ledger)?.call.id
+        let question = SiteQuestion(
+            file, run: run, committed: committed, part: try partRecords(run),
+            coordinator: try call.flatMap { (id) throws(Fault) in try pin.question(id, ledger) })
         let isWithin = question.isWithin(file.accept)
         guard isWithin || ask?(question) == true else { return false }
         if let key, try PublishedLine(of: run, in: ledger)?.call.signature != nil {

@@ -15,7 +15,7 @@ public struct SiteQuestion: Sendable {
     private let rank: Int
     private let bytes: Int
 
-    init(_ file: SiteFile, run: RunName, committed: CommittedPlan, part: PlanPart?) {
+    init(_ file: SiteFile, run: RunName, committed: CommittedPlan, part: PlanPart?, coordinator: String?) {
         self.run = run
         let plan = committed.plan
         let declaration = plan.declaration
@@ -43,6 +43,7 @@ public struct SiteQuestion: Sendable {
                 "time: an upload that comes later than \(deadline.text) after a round's start is not part of the mean")
         }
         lines.append("privacy: no differential privacy; an adapter can hold traces of what it was trained on")
+        if let coordinator { lines.append(coordinator) }
         lines.append("plan \(committed.digest.hex)")
         self.lines = lines
     }

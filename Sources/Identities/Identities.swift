@@ -29,7 +29,7 @@ public struct Identities: Sendable {
     /// Commits changed signers, signed by a coordinator's key. The first commit allows the coordinator who signs it. A new key is allowed
     /// from the commit's own time on, so that nobody can be allowed for the past.
     public static func commit(
-        _ signers: AllowedSigners, by coordinator: SSHPrivateKey, to ledger: Ledger
+        _ signers: AllowedSigners, by coordinator: SSHSigner, to ledger: Ledger
     ) throws(Fault) -> CommitID {
         let before = try read(ledger)
         var time = Int64(Date().timeIntervalSince1970)
@@ -155,15 +155,6 @@ package enum SharedCommit {
     }
 }
 
-extension SSHPrivateKey {
-    /// Signs commits.
-    package var signer: CommitDraft.Signer {
-        { (bytes: [UInt8]) throws(Fault) -> String in
-            try SSHSignature.sign(bytes, with: self, for: SSHSignature.commits)
-        }
-    }
-}
-
 /// Checks the signature of a commit.
 package enum SignedCommit {
     /// What is wrong with a commit's signature; nil where it was made by an allowed key of one of the roles, at a time when the key was
@@ -178,35 +169,42 @@ package enum SignedCommit {
         guard signature.covers(content) else { return "the signature is not that of the commit" }
         return signers.flaw(of: signature.key, for: roles, at: commit.time)
     }
+
+    /// The key that signed a commit; nil where none did, or where the signature is not that of the commit.
+    package static func key(of commit: CommitID, _ ledger: Ledger) throws(Fault) -> SSHPublicKey? {
+        guard let (content, text) = try ledger.signedContent(of: commit),
+            let signature = SSHSignature(armoured: text), signature.isOfCommits, signature.covers(content)
+        else { return nil }
+        return signature.key
+    }
 }
 
-/// The private keys that are on this machine.
+/// The keys that sign on this machine.
 public struct SigningKeys: Sendable {
-    private let keys: [SignerRole: SSHPrivateKey]
+    private let keys: [SignerRole: SSHSigner]
 
-    /// Reads the keys of the coordinator and the sites from a folder; nil where the coordinator has none, so that the run is not signed.
+    /// Opens the keys of the coordinator and the sites that a folder names; nil where it names none of the coordinator, so that the run is
+    /// not signed.
     ///
-    /// Throws `keys.missing` where a site has none although the coordinator has one (half a signature proves nothing), and
+    /// Throws what `KeyOpener.open` does, `keys.missing` where a site has none although the coordinator has one (half a signature proves nothing), and
     /// `keys.not-allowed` for a key that the ledger does not allow now.
     public static func load(
-        from folder: String, sites: [SiteID], ledger: Ledger?
+        from folder: String, sites: [SiteID], ledger: Ledger?, opener: KeyOpener
     ) throws(Fault) -> SigningKeys? {
-        guard FileManager.default.fileExists(atPath: "\(folder)/\(SignerRole.coordinator.fileName)") else { return nil }
+        guard opener.isThere("\(folder)/\(SignerRole.coordinator.fileName)") else { return nil }
         // A ledger that is not made yet allows nobody.
         var allowed = AllowedSigners([])
         if let ledger, let identities = try Identities.read(ledger) { allowed = identities.signers }
         let now = Int64(Date().timeIntervalSince1970)
-        var keys: [SignerRole: SSHPrivateKey] = [:]
-        let missing = sites.map(SignerRole.site).filter {
-            !FileManager.default.fileExists(atPath: "\(folder)/\($0.fileName)")
-        }
+        var keys: [SignerRole: SSHSigner] = [:]
+        let missing = sites.map(SignerRole.site).filter { !opener.isThere("\(folder)/\($0.fileName)") }
         if missing.count > 1 {
             throw Fault(
                 .data, "keys.missing", "the keys of \(missing.map(\.description).joined(separator: ", ")) are not here",
                 at: Place(file: folder), mend: "Make each with medrounds keys new, or name the right --keys.")
         }
         for role in [.coordinator] + sites.map(SignerRole.site) {
-            let key = try SSHPrivateKey(reading: "\(folder)/\(role.fileName)")
+            let key = try opener.open("\(folder)/\(role.fileName)")
             if let flaw = allowed.flaw(of: key.publicKey, for: [role], at: now) { throw .notAllowed(flaw) }
             keys[role] = key
         }
@@ -225,6 +223,14 @@ extension Fault {
     static func badKey(_ path: String, _ fact: String) -> Fault {
         Fault(
             .data, "keys.bad-key", fact, at: Place(file: path),
-            mend: "Use an Ed25519 key of OpenSSH without a passphrase: medrounds keys new makes one.")
+            mend: "Use an Ed25519 key of OpenSSH: medrounds keys new makes one, and so does ssh-keygen -t ed25519.")
+    }
+    /// `keys.encrypted`: why the key's passphrase could not be asked for either.
+    static func encryptedKey(_ path: String, _ cipher: String, _ why: String) -> Fault {
+        Fault(
+            .data, "keys.encrypted", "the key is encrypted (\(cipher)): \(why)", at: Place(file: path),
+            mend:
+                "Run ssh-add with the file in an ssh-agent that this command reaches by SSH_AUTH_SOCK, or start the command on a terminal."
+        )
     }
 }

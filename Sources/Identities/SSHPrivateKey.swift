@@ -1,4 +1,5 @@
-// SSHPrivateKey: reads and writes an unencrypted Ed25519 key in OpenSSH's own format (openssh-key-v1). docs/ledger.md gives the layout.
+// SSHPrivateKey: reads and writes an Ed25519 key without a passphrase in OpenSSH's own format (openssh-key-v1). KeyOpener
+// opens those with one.
 
 import Digests
 import Faults
@@ -8,9 +9,6 @@ import LocalFiles
 
 /// An Ed25519 key pair of OpenSSH. It never enters the ledger.
 public struct SSHPrivateKey: Sendable {
-    private static let label = "OPENSSH PRIVATE KEY"
-    private static let magic = Array("openssh-key-v1\0".utf8)
-
     package let key: SigningKey
     /// The public half.
     public let publicKey: SSHPublicKey
@@ -25,39 +23,16 @@ public struct SSHPrivateKey: Sendable {
         self.publicKey = publicKey
     }
 
-    /// Reads a key file. Throws `keys.missing`, `keys.open` for a file of the user that others may read or write (OpenSSH refuses it too),
-    /// `keys.encrypted` for a key with a passphrase, and `keys.bad-key` for another kind of key or
-    /// a damaged one.
-    public init(reading path: String) throws(Fault) {
-        let bytes = try LocalFile.read(
-            path, kind: .data, code: "keys.missing", mend: "Make it with medrounds keys new, or name the right --keys.")
-        // OpenSSH's own rule: it asks this of the user's own files alone.
-        var status = stat()
-        if stat(path, &status) == 0, status.st_uid == getuid(), status.st_mode & 0o077 != 0 {
-            throw Fault(
-                .data, "keys.open",
-                "the private key has the permissions 0\(String(status.st_mode & 0o777, radix: 8)): others can read or write it",
-                at: Place(file: path),
-                mend: "chmod 600 the file; if others had access to it, replace the key with medrounds keys rotate.")
-        }
-        guard let blob = SSHWire.unarmoured(String(decoding: bytes, as: UTF8.self), Self.label) else {
-            throw .badKey(path, "the file is not a private key of OpenSSH")
-        }
-        var outer = SSHReader(blob)
-        guard outer.take(Self.magic.count) == Self.magic, let cipher = outer.text(), let derivation = outer.text(),
-            outer.string() != nil, let count = outer.word(), let publicBlob = outer.string(),
-            let secret = outer.string()
-        else { throw .badKey(path, "the key is cut short or damaged") }
-        guard cipher == "none", derivation == "none" else {
-            throw Fault(
-                .data, "keys.encrypted", "the key is encrypted (\(cipher)); this program asks for no passphrase",
-                at: Place(file: path),
-                mend: "Use a key without a passphrase, kept readable by its owner alone: medrounds keys new makes one.")
-        }
-        guard count == 1, let publicKey = SSHPublicKey(blob: publicBlob) else {
+    /// Reads a key file without a passphrase. Throws `keys.missing`, `keys.open` for a file of the user that others may read or write (OpenSSH
+    /// refuses it too), `keys.encrypted` for a key with a passphrase, and `keys.bad-key` for another kind of key or a damaged one.
+    public init(reading path: String) throws(Fault) { try self.init(SSHKeyFile(reading: path), path) }
+
+    init(_ file: SSHKeyFile, _ path: String) throws(Fault) {
+        guard !file.isEncrypted else { throw .encryptedKey(path, file.cipher, "this command reads no encrypted key") }
+        guard file.count == 1, let publicKey = SSHPublicKey(blob: file.publicBlob) else {
             throw .badKey(path, "the file does not hold one Ed25519 key")
         }
-        var inner = SSHReader(secret)
+        var inner = SSHReader(file.secret)
         guard let first = inner.word(), let second = inner.word(), first == second,
             inner.text() == SSHWire.algorithm, inner.string() == publicKey.bytes, let pair = inner.string(),
             pair.count == 64, inner.string() != nil,
@@ -86,9 +61,9 @@ public struct SSHPrivateKey: Sendable {
             padding += 1
         }
         let blob =
-            Self.magic + SSHWire.string("none") + SSHWire.string("none") + SSHWire.string([]) + SSHWire.word(1)
+            SSHKeyFile.magic + SSHWire.string("none") + SSHWire.string("none") + SSHWire.string([]) + SSHWire.word(1)
             + SSHWire.string(publicKey.blob) + SSHWire.string(secret)
-        try LocalFile.write(Array(SSHWire.armoured(blob, Self.label).utf8), to: path)
+        try LocalFile.write(Array(SSHWire.armoured(blob, SSHKeyFile.label).utf8), to: path)
         try LocalFile.write(Array("\(publicKey.line) \(comment)\n".utf8), to: path + ".pub", for: .everyone)
     }
 }

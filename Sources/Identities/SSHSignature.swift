@@ -46,13 +46,8 @@ package struct SSHSignature: Equatable {
     }
 
     /// Signs a message; the armour ends without a line end, since a line end before git's next header would end the headers.
-    package static func sign(_ message: [UInt8], with key: SSHPrivateKey, for namespace: String) throws(Fault) -> String
-    {
-        guard let signature = key.key.signature(of: statement(message, namespace)) else {
-            throw Fault(
-                .failed, "keys.not-signed", "the crypto library did not sign",
-                mend: "Make a new key with medrounds keys rotate.")
-        }
+    package static func sign(_ message: [UInt8], with key: SSHSigner, for namespace: String) throws(Fault) -> String {
+        let signature = try key.signature(of: statement(message, namespace))
         let inner = SSHWire.string(SSHWire.algorithm) + SSHWire.string(signature)
         let bytes =
             magic + SSHWire.word(1) + SSHWire.string(key.publicKey.blob) + SSHWire.string(namespace)

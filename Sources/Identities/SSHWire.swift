@@ -93,12 +93,19 @@ public struct SSHPublicKey: Hashable, Sendable, CustomStringConvertible {
         self.init(blob: Array(data))
     }
 
+    /// Reads a public key line: `ssh-ed25519 AAAA... comment`; nil for anything else.
+    public init?(line: some StringProtocol) {
+        let fields = line.split(separator: " ")
+        guard fields.count >= 2, fields[0] == SSHWire.algorithm else { return nil }
+        self.init(base64: String(fields[1]))
+    }
+
     /// Reads the first line of a .pub file: `ssh-ed25519 AAAA... comment`. Throws `keys.bad-public-key`.
     public init(reading path: String) throws(Fault) {
         let bytes = try LocalFile.read(
             path, kind: .data, code: "keys.missing", mend: "Name the .pub file that ssh-keygen or keys new wrote.")
-        let fields = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first?.split(separator: " ") ?? []
-        guard fields.count >= 2, fields[0] == SSHWire.algorithm, let key = SSHPublicKey(base64: String(fields[1]))
+        let first = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first ?? ""
+        guard let key = SSHPublicKey(line: first)
         else {
             throw Fault(
                 .data, "keys.bad-public-key", "the file holds no Ed25519 public key of OpenSSH", at: Place(file: path),

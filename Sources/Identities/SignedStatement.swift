@@ -20,13 +20,9 @@ public struct SignedStatement: Sendable, Equatable {
     /// The 64 bytes of the signature.
     public let signature: [UInt8]
 
-    /// Signs a payload. Throws `keys.not-signed`.
-    public init(_ payload: [UInt8], type: String = Self.inToto, by key: SSHPrivateKey) throws(Fault) {
-        guard let signature = key.key.signature(of: Self.encoding(payload, type: type)) else {
-            throw Fault(
-                .failed, "keys.not-signed", "the crypto library did not sign",
-                mend: "Make a new key with medrounds keys rotate.")
-        }
+    /// Signs a payload. Throws `keys.not-signed` and `keys.agent`.
+    public init(_ payload: [UInt8], type: String = Self.inToto, by key: SSHSigner) throws(Fault) {
+        let signature = try key.signature(of: Self.encoding(payload, type: type))
         self.type = type
         self.payload = payload
         self.keyID = key.publicKey.fingerprint

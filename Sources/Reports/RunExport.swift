@@ -35,13 +35,13 @@ public struct RunExport {
     /// What the person states about the right to use the run; a URL or a phrase.
     let license: String
     /// Who signs the statement; nil where nobody was asked to.
-    private let key: SSHPrivateKey?
+    private let key: SSHSigner?
 
     package var plan: Plan { report.plan }
 
     /// Reads a finished or unfinished run. With a key the statement is signed too. Throws `run.missing`, `keys.not-allowed` for a key that the
     /// ledger's own list does not allow as a coordinator now, or what is wrong with a record.
-    public init(run: RunName, ledger: Ledger, license: String, key: SSHPrivateKey? = nil) throws(Fault) {
+    public init(run: RunName, ledger: Ledger, license: String, key: SSHSigner? = nil) throws(Fault) {
         self.run = run
         self.license = license
         self.key = key
@@ -61,7 +61,7 @@ public struct RunExport {
         committed = files
     }
 
-    /// Every file of the folder with its path in it. Throws `keys.not-signed`.
+    /// Every file of the folder with its path in it. Throws `keys.not-signed` and `keys.agent`.
     public func files() throws(Fault) -> [(path: String, bytes: [UInt8])] {
         let statement = statementJSON.canonical
         var made: [(path: String, bytes: [UInt8])] = [(Self.readme, readmeText), (Self.statement, statement)]

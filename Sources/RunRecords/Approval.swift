@@ -42,7 +42,7 @@ public enum Approval {
 
     /// Commits the site's answer, signed. Throws `keys.not-allowed` for a key that may not answer for the site.
     public static func give(
-        _ run: RunName, site: SiteID, approves: Bool, key: SSHPrivateKey, ledger: Ledger
+        _ run: RunName, site: SiteID, approves: Bool, key: SSHSigner, ledger: Ledger
     ) throws(Fault) -> CommitID {
         let question = try question(of: run, site: site, ledger: ledger)
         let line = LineRef.answers(run, site)

@@ -27,7 +27,7 @@ public struct Witness: Sendable, Equatable {
     public var signature: String?
 
     /// States where a run stands now, signed where there is a key.
-    public init(of run: RunName, ledger: Ledger, key: SSHPrivateKey?) throws(Fault) {
+    public init(of run: RunName, ledger: Ledger, key: SSHSigner?) throws(Fault) {
         guard let tip = try ledger.tip(.main(run)) else { throw .runMissing(run, known: try ledger.runs()) }
         self.run = run
         self.tip = tip

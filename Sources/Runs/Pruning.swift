@@ -62,7 +62,7 @@ public struct Pruning: Sendable {
     /// still there, and their bytes. Throws `ledger.packed` before anything changed.
     /// Throws `ledger.kept` too while a run of the ledger is under way on this machine, by `workspace`.
     public func apply(
-        to ledger: Ledger, key: SSHPrivateKey?, workspace: Workspace
+        to ledger: Ledger, key: SSHSigner?, workspace: Workspace
     ) throws(Fault) -> (count: Int, bytes: Int) {
         let total = blobs.count
         if let key, let signers = try Identities.read(ledger)?.signers,

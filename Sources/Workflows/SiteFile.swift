@@ -18,6 +18,9 @@ public struct SiteFile: Sendable, Equatable {
     /// Plans within these bounds are approved without asking; nil where a person is always asked.
     public var accept: Bounds?
 
+    /// The coordinator's keys, as written: public key lines or fingerprints; none where the first list of signers that comes is trusted.
+    public var coordinatorKeys: [String] = []
+
     /// What is accepted without asking.
     public struct Bounds: Sendable, Equatable {
         /// The most rounds.
@@ -30,7 +33,7 @@ public struct SiteFile: Sendable, Equatable {
 
     private static let notes = ["train", "tasks", "limit", "labels"]
     private static let keys =
-        ["version", "site", "mailbox", "model", "data_root"] + MailboxPlace.keys + notes + ["accept"]
+        ["version", "site", "mailbox", "coordinator_key", "model", "data_root"] + MailboxPlace.keys + notes + ["accept"]
 
     /// Reads the file. Throws every fault of it at once.
     public static func read(bytes: [UInt8], file: String) throws(FaultReport) -> SiteFile {
@@ -62,10 +65,16 @@ public struct SiteFile: Sendable, Equatable {
         notes.content = .mapping(top.pairs.filter { Self.notes.contains($0.key) })
         let sources = Settings.site.read(notes, "", faults)?.sources ?? []
         let accept = top.node("accept").flatMap { bounds($0, faults) }
+        // One key, or a list while an old and a new one are used.
+        let pins = top.node("coordinator_key").map { $0.elements ?? [$0] } ?? []
+        let coordinatorKeys = pins.compactMap {
+            MappingReader.string($0, path: "coordinator_key", expected: "a public key", faults: faults)
+        }
         try faults.throwIfAny()
         guard let site = SiteID(name) else { preconditionFailure("a bad name is a fault") }
         return SiteFile(
-            site: site, mailbox: mailbox, model: model, dataRoot: dataRoot, sources: sources, accept: accept)
+            site: site, mailbox: mailbox, model: model, dataRoot: dataRoot, sources: sources, accept: accept,
+            coordinatorKeys: coordinatorKeys)
     }
 
     private static func whole(_ scalar: CoreScalar) -> Int? {

@@ -10,6 +10,8 @@ final class Machines {
     var sites = ["east", "west"]
     /// Over which messages travel; nil for folders.
     let hub: Hub?
+    /// Added to the environment of every process.
+    var environment: [String: String] = [:]
 
     init(workflow changes: [(String, String)] = [], accepts: Bool = true, overSSH: Bool = false) throws {
         coordinator = try TinyFederation()
@@ -52,6 +54,7 @@ final class Machines {
         process.executableURL = URL(fileURLWithPath: TinyFederation.program)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let path = "\(self.folder)/\(log)"
         if !FileManager.default.fileExists(atPath: path) {
             _ = FileManager.default.createFile(atPath: path, contents: nil)
@@ -75,7 +78,8 @@ final class Machines {
 
     func once(_ site: String, _ more: String...) throws -> Finished {
         try TinyFederation.run(
-            TinyFederation.program, ["site", "run", "site.yaml", "--once"] + more, in: "\(folder)/\(site)")
+            TinyFederation.program, ["site", "run", "site.yaml", "--once"] + more, in: "\(folder)/\(site)",
+            environment: environment)
     }
 
     func log(_ name: String) -> String { (try? String(contentsOfFile: "\(folder)/\(name).log", encoding: .utf8)) ?? "" }

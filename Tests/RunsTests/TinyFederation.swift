@@ -132,11 +132,15 @@ final class TinyFederation {
         return candidates.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "medrounds"
     }()
 
-    static func run(_ program: String, _ arguments: [String], in folder: String) throws -> Finished {
+    /// Runs a program; `environment` is added to that of the tests.
+    static func run(
+        _ program: String, _ arguments: [String], in folder: String, environment: [String: String] = [:]
+    ) throws -> Finished {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         // Files, not pipes: a full pipe would stop a program that prints much.
         let out = "\(NSTemporaryDirectory())/out-\(UUID().uuidString)"
         let err = out + ".err"

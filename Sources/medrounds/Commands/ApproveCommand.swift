@@ -49,9 +49,10 @@ struct ApproveCommand: ParsableCommand {
         if show { return }
         guard try confirmed(site) else { return Console.result("not signed") }
         let own = [SignerRole.site(site), .approver(site)].map { "\(place.folder)/\($0.fileName)" }
-        let path = key ?? own.first { FileManager.default.fileExists(atPath: $0) } ?? own[0]
+        let opener = KeyAccess.opener()
+        let path = key ?? own.first(where: opener.isThere) ?? own[0]
         let commit = try Approval.give(
-            name, site: site, approves: !withdraw, key: SSHPrivateKey(reading: path), ledger: ledger)
+            name, site: site, approves: !withdraw, key: opener.open(path), ledger: ledger)
         Console.result("\(commit.hex.prefix(9)) \(withdraw ? "withdrawn" : "approved") for \(site)")
     }
 
@@ -79,7 +80,7 @@ struct WitnessCommand: ParsableCommand {
 
     func run() throws {
         let ledger = try Ledger.open(path: place.ledger)
-        let signing = try key.map { try SSHPrivateKey(reading: $0) } ?? place.coordinator()
+        let signing = try key.map { try KeyAccess.opener().open($0) } ?? place.coordinator()
         Console.result(raw: try Witness(of: runName(runText), ledger: ledger, key: signing).json.canonical)
     }
 }

@@ -26,10 +26,12 @@ struct KeysCommand: ParsableCommand {
         func run() throws {
             let role = try signerRole(role)
             let path = "\(place.folder)/\(role.fileName)"
+            // A coordinator's key that cannot be opened is told before a new key exists.
+            let other = role == .coordinator ? nil : try place.coordinator()
             let key = SSHPrivateKey()
             try key.write(to: path, comment: role.description)
             Console.result("\(path): \(key.publicKey.fingerprint)")
-            guard let coordinator = role == .coordinator ? key : try place.coordinator() else {
+            guard let coordinator = role == .coordinator ? SSHSigner(key) : other else {
                 Console.result("not allowed yet: the coordinator runs medrounds keys allow \(role) \(path).pub")
                 return
             }
@@ -51,7 +53,7 @@ struct KeysCommand: ParsableCommand {
             let role = try signerRole(role)
             let key = try SSHPublicKey(reading: file)
             // The first signer of a ledger is a coordinator, whose own key has to be here to sign for it.
-            let coordinator = try place.coordinator() ?? SSHPrivateKey(reading: place.coordinatorFile)
+            let coordinator = try KeyAccess.opener().open(place.coordinatorFile)
             try place.allow(key, role, days: days, by: coordinator)
         }
     }
@@ -66,8 +68,9 @@ struct KeysCommand: ParsableCommand {
         func run() throws {
             let role = try signerRole(role)
             let path = "\(place.folder)/\(role.fileName)"
-            let old = try SSHPrivateKey(reading: path)
-            let coordinator = try SSHPrivateKey(reading: place.coordinatorFile)
+            let opener = KeyAccess.opener()
+            let old = try opener.publicKey(path)
+            let coordinator = try opener.open(place.coordinatorFile)
             let now = Int64(Date().timeIntervalSince1970)
             let key = SSHPrivateKey()
             // The new pair waits beside the old one until the ledger allows it, so that a kill loses neither.
@@ -77,13 +80,16 @@ struct KeysCommand: ParsableCommand {
             try key.write(to: fresh, comment: role.description)
             let ledger = try Ledger.create(path: place.ledger)
             var signers = try Identities.read(ledger)?.signers ?? AllowedSigners([])
-            try signers.end(old.publicKey, role, at: now + 1)
+            try signers.end(old, role, at: now + 1)
             signers.signers.append(AllowedSigner(role: role, key: key.publicKey, validAfter: now))
             let commit = try Identities.commit(
                 signers, by: coordinator, to: ledger)
             for ending in ["", ".pub"] {
                 let ended = "\(path).ended-\(now)\(ending)"
-                try FileManager.default.moveItem(atPath: path + ending, toPath: ended)
+                // Of a key that an agent holds, the public half alone is here.
+                if FileManager.default.fileExists(atPath: path + ending) {
+                    try FileManager.default.moveItem(atPath: path + ending, toPath: ended)
+                }
                 try FileManager.default.moveItem(atPath: fresh + ending, toPath: path + ending)
             }
             Console.result("\(commit.hex.prefix(9)) \(role) signs with \(key.publicKey.fingerprint)")
@@ -116,7 +122,7 @@ struct KeysCommand: ParsableCommand {
                 try signers.end(signer.key, role, at: end)
             }
             let commit = try Identities.commit(
-                signers, by: SSHPrivateKey(reading: place.coordinatorFile), to: ledger)
+                signers, by: KeyAccess.opener().open(place.coordinatorFile), to: ledger)
             Console.result("\(commit.hex.prefix(9)) \(signer.role) no longer signs with \(fingerprint)")
         }
     }
@@ -160,13 +166,13 @@ struct KeyPlace: ParsableArguments {
     var folder: String { keys ?? place.workspace.keys }
     var coordinatorFile: String { "\(folder)/\(SignerRole.coordinator.fileName)" }
 
-    /// The coordinator's key; nil where it is not on this machine.
-    func coordinator() throws -> SSHPrivateKey? {
-        guard FileManager.default.fileExists(atPath: coordinatorFile) else { return nil }
-        return try SSHPrivateKey(reading: coordinatorFile)
+    /// The coordinator's key; nil where the folder names none.
+    func coordinator() throws -> SSHSigner? {
+        let opener = KeyAccess.opener()
+        return opener.isThere(coordinatorFile) ? try opener.open(coordinatorFile) : nil
     }
 
-    func allow(_ key: SSHPublicKey, _ role: SignerRole, days: Int?, by coordinator: SSHPrivateKey) throws {
+    func allow(_ key: SSHPublicKey, _ role: SignerRole, days: Int?, by coordinator: SSHSigner) throws {
         if let days, !(1...36500).contains(days) { throw ValidationError("--days takes a number from 1 to 36500.") }
         let ledger = try Ledger.create(path: ledger)
         var signers = try Identities.read(ledger)?.signers ?? AllowedSigners([])

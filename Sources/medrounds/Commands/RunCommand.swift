@@ -89,15 +89,17 @@ struct RunCommand: ParsableCommand {
             isInterrupted: { Interruption.requested },
             report: { progress.show($0) })
         // A site on another machine signs there, with a key that is never here.
+        let opener = KeyAccess.opener()
         let signing = try SigningKeys.load(
             from: keys ?? place.workspace.keys,
-            sites: context.plan.declaration.sites.filter { !$0.isRemote }.map(\.id), ledger: found)
+            sites: context.plan.declaration.sites.filter { !$0.isRemote }.map(\.id), ledger: found, opener: opener)
         try Runner.checkSigning(context, signing)
         let mailboxes = try mailboxPlaces(context.plan)
         let ledger = try Ledger.create(path: place.ledger)
         let key = "\(keys ?? place.workspace.keys)/\(SignerRole.coordinator.fileName)"
         let post = try mailboxes.map {
-            try CoordinatorPost($0.places, file: $0.file, home: Environment.home, key: key, ledger: ledger)
+            try CoordinatorPost(
+                $0.places, file: $0.file, home: Environment.home, key: key, keys: opener, ledger: ledger)
         }
         var lock: RunLock?
         var claimed: RunName?

@@ -59,6 +59,9 @@ struct SiteCommand: ParsableCommand {
             # For a mailbox at a hub: the key for ssh (else the site's own), and the fingerprint of the host's key (else known_hosts).
             # ssh_key: ~/.ssh/id_ed25519
             # host_key: SHA256:...
+            # The coordinator's public key, or its SHA256: fingerprint, as its people told it by another way than the mailbox: what anybody else signed is
+            # then refused. Without this line the first list of signers that comes is trusted.
+            # coordinator_key: ssh-ed25519 AAAA...
             # The base model: a name that `medrounds models list` shows, or the path of a file.
             model: smollm2-135m-instruct
             # The notes to train on, as in a workflow; relative to data_root, which is relative to this file.
@@ -94,7 +97,8 @@ struct SiteCommand: ParsableCommand {
             let canAsk = isatty(0) == 1
             var shown: Set<RunName> = []
             let process = try SiteProcess(
-                file, cache: Environment.cache, home: Environment.home, threads: machine.count,
+                file, cache: Environment.cache, home: Environment.home, opener: KeyAccess.opener(),
+                threads: machine.count,
                 ask: { question in
                     progress.finish()
                     if shown.insert(question.run).inserted || canAsk { question.lines.forEach(Console.result) }
@@ -113,8 +117,8 @@ struct SiteCommand: ParsableCommand {
             for (run, state) in states { tell(run, state) }
             if let trouble = process.trouble {
                 throw Fault(
-                    .failed, "mailbox.unreachable", trouble, mend: "Check the network, then run the same command again."
-                )
+                    .failed, "mailbox.unreachable", trouble,
+                    mend: "Check the network, then run the same command again.")
             }
             if states.isEmpty { Console.result("no call yet") }
             for case (_, .refused(let fault)) in states { throw fault }
