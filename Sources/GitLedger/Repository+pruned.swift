@@ -68,9 +68,23 @@ extension Repository {
         }
     }
 
+    /// How the folders begin in which new packs wait.
+    private static var waitingPrefix: String { "pruning-" }
+
     /// Removes the blobs: first from packs, then as files. If it is killed at any moment, it has removed fewer. Faults:
     /// ledger.not-writable, ledger.corrupt.
     mutating func removeBlobs(_ blobs: [ObjectID]) throws(Fault) {
+        // One pruning at a time: its waiting folders are its own, and what another one left, a kill left. The system gives the lock back.
+        let lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard lock >= 0 else { throw .ledgerNotWritable(path, errno) }
+        defer { close(lock) }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            throw .ledgerKept(
+                path, blobs.count, "are being pruned by another process", mend: "Wait until that command has ended.")
+        }
+        for name in Files.names(in: folder) where name.hasPrefix(Self.waitingPrefix) {
+            Self.remove(tree: "\(folder)/\(name)")
+        }
         let gone = Set(blobs)
         for pack in try store.ownPacks() {
             let kept = pack.ids.filter { !gone.contains($0) }
@@ -88,7 +102,7 @@ extension Repository {
     private mutating func replace(_ pack: PackFile, keeping kept: [ObjectID]) throws(Fault) {
         let shelf = "\(folder)/objects/pack"
         if !kept.isEmpty {
-            var template = Array("\(folder)/incoming-XXXXXX".utf8CString)
+            var template = Array("\(folder)/\(Self.waitingPrefix)XXXXXX".utf8CString)
             guard mkdtemp(&template) != nil else { throw .ledgerNotWritable(path, errno) }
             let waiting = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
             defer { Self.remove(tree: waiting) }

@@ -95,6 +95,27 @@ import Testing
         #expect(try shared.tip(.pruned) == nil)
     }
 
+    /// What a killed pruning left goes with the next one; two at once would take each other's waiting packs away.
+    @Test func aLeftoverGoesAndASecondPruningWaits() throws {
+        let folder = try TemporaryFolder()
+        let ledger = try Ledger.create(path: folder.ledger)
+        let small = try SmallRun(in: ledger)
+        let blobs = try Self.uploads(small, in: ledger)
+        #expect(try git(folder.ledger, "gc", "-q").status == 0)
+        let left = "\(folder.ledger)/pruning-abc123"
+        try FileManager.default.createDirectory(atPath: "\(left)/pack", withIntermediateDirectories: true)
+        try Data("half a pack".utf8).write(to: URL(fileURLWithPath: "\(left)/pack/pack-1.pack"))
+        let other = open(folder.ledger, O_RDONLY | O_DIRECTORY)
+        #expect(flock(other, LOCK_EX | LOCK_NB) == 0)
+        #expect(code { () throws(Fault) in _ = try Self.prune(blobs, in: ledger) } == "ledger.kept")
+        #expect(try ledger.checkObjects(reachableFrom: [small.aggregate]) == [])
+        #expect(FileManager.default.fileExists(atPath: left))
+        close(other)
+        #expect(try Self.prune(blobs, in: ledger).count == 2)
+        #expect(!FileManager.default.fileExists(atPath: left))
+        try Self.expectPruned(blobs, small, folder.ledger)
+    }
+
     /// A list of worst values: sums never overflow.
     @Test func hostileListsAreRefused() throws {
         let folder = try TemporaryFolder()
