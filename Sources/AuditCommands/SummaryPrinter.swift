@@ -66,7 +66,7 @@ package enum SummaryPrinter {
         for row in cohorts {
             var cells = withRounds ? [row.round == 0 ? "base" : String(row.round)] : []
             cells += [
-                row.cohort, String(row.records), figure(row.strictParts?.precision), figure(row.strictParts?.recall),
+                row.place, String(row.records), figure(row.strictParts?.precision), figure(row.strictParts?.recall),
             ]
             cells += [figure(row.strict), figure(row.lenient), figure(row.wholeWords?.strict)]
             if hasRelations { cells += [figure(row.relations?.strict), figure(row.relations?.lenient)] }

@@ -1,5 +1,5 @@
-// SiteProcess: a hospital's site on its own machine: it answers calls, has plans approved, trains, uploads and takes what is published. All that it
-// has done is in its own ledger, so that it can end at any moment and go on.
+// SiteProcess: a hospital's site on its own machine: it answers calls, has plans approved, trains, uploads, takes what is published and scores its own
+// cohorts. All that it has done is in its own ledger, so that it can end at any moment and go on.
 
 import Faults
 import Federation
@@ -162,8 +162,8 @@ public final class SiteProcess {
             // was begun is ended and sent, to be noted as late; nothing more is computed for it.
             var hasWorked = false
             for next in 1...max(1, rounds) where next <= rounds && next <= round + 1 {
-                if next <= round, try !actor.hasBegun(next) { continue }
-                hasWorked = try work(actor, run, next) || hasWorked
+                let computes = try next > round || actor.hasBegun(next)
+                hasWorked = try work(actor, run, next, published: round, computes: computes) || hasWorked
             }
             if !hasWorked || round == rounds {
                 return round == rounds ? .finished(rounds: rounds) : .waitsForRound(done: round + 1)
@@ -179,18 +179,31 @@ public final class SiteProcess {
         return try CommittedPlan(of: run, in: ledger).plan.missing(from: published.called(ledger)).contains(site)
     }
 
-    /// Trains and uploads a round where that is not done; whether anything was done.
-    private func work(_ actor: SiteActor, _ run: RunName, _ round: Int) throws -> Bool {
+    /// Trains and uploads a round where that is not done and the round is not over without the site, and scores the site's cohorts once the
+    /// round's adapter is published; whether anything was done.
+    private func work(
+        _ actor: SiteActor, _ run: RunName, _ round: Int, published: Int, computes: Bool
+    ) throws -> Bool {
         var hasWorked = false
-        for step in try plan(run).declaration.steps {
+        let declaration = try plan(run).declaration
+        for step in declaration.steps {
             switch step {
             case .train(let configuration):
-                guard try !actor.isDone(round, .train) else { continue }
+                guard computes, try !actor.isDone(round, .train) else { continue }
                 try actor.commit(actor.train(round, configuration), round, .train)
             case .upload(let precision):
-                guard try !actor.isDone(round, .upload) else { continue }
+                guard computes, try !actor.isDone(round, .upload) else { continue }
                 try actor.commit(actor.upload(round, precision), round, .upload)
-            case .score, .aggregate, .evaluate: continue
+            case .evaluate(let configuration):
+                guard round <= published, configuration.runs(in: round, of: declaration.rounds) else { continue }
+                for cohort in actor.cohorts(of: configuration)
+                where try !actor.isDone(round, .evaluateAtSite, cohort) {
+                    try actor.evaluate(round, cohort, configuration)
+                    hasWorked = true
+                    log.write("\(run): round \(round) \(StepKind.evaluateAtSite) \(cohort) done")
+                }
+                continue
+            case .score, .aggregate: continue
             }
             hasWorked = true
             log.write("\(run): round \(round) \(step.kind) done")
@@ -220,14 +233,33 @@ public final class SiteProcess {
             throw Fault.missingFile(RunPath.template, published.call.id.hex)
         }
         let (context, part) = try RunContext.atSite(
-            SiteDeclaration(id: file.site, sources: file.sources), call: call, template: template, model: file.model,
-            dataRoot: file.dataRoot, origin: origin, workspace: workspace, threads: threads,
-            isInterrupted: isInterrupted, report: report)
+            SiteDeclaration(id: file.site, sources: file.sources), tests: tests(run, call), call: call,
+            template: template, model: file.model, dataRoot: file.dataRoot, origin: origin, workspace: workspace,
+            threads: threads, isInterrupted: isInterrupted, report: report)
         let actor = SiteActor(
             file.site, part: part, context: context, run: run, ledger: ledger,
             desk: workspace.desk(of: file.site, in: run), signer: isSigned ? key?.signer : nil)
         actors[run] = actor
         return actor
+    }
+
+    /// The notes of the cohorts that a call asks this site to score. Throws `site.no-cohort` for one that site.yaml does not name, since nobody
+    /// but the hospital says which of its notes are scored.
+    private func tests(_ run: RunName, _ call: Plan) throws(Fault) -> [CohortDeclaration] {
+        try call.declaration.cohorts(at: file.site).map { (cohort) throws(Fault) in
+            let key = "cohorts.\(cohort.id)"
+            guard let data = file.cohorts[cohort.id] else {
+                throw Fault(
+                    .usage, "site.no-cohort",
+                    "the call of \(run) asks \(file.site) to score the cohort \(cohort.id), and site.yaml names no notes of it",
+                    at: Place(file: "\(folder)/site.yaml"),
+                    mend: "Write \(key): {data: PATH} there, or ask the coordinator to leave the cohort out.")
+            }
+            guard cohort.heads == .gold || data.tasks.ner != nil else {
+                throw .predictedHeads(in: key, at: Place(file: "\(folder)/site.yaml"))
+            }
+            return CohortDeclaration(id: cohort.id, data: data, heads: cohort.heads, site: file.site)
+        }
     }
 
     // MARK: Messages

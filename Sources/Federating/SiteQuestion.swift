@@ -24,8 +24,10 @@ public struct SiteQuestion: Sendable {
         rounds = declaration.rounds
         rank = declaration.adapter.rank
         bytes = numbers * declaration.uploadPrecision.bytesPerNumber
-        let records = part?.datasets.reduce(0) { $0 + $1.records } ?? 0
-        let documents = part?.datasets.reduce(0) { $0 + $1.documents } ?? 0
+        let notes = part?.datasets.filter { $0.role == .train } ?? []
+        let records = notes.reduce(0) { $0 + $1.records }
+        let documents = notes.reduce(0) { $0 + $1.documents }
+        let cohorts = declaration.cohorts(at: file.site).compactMap { part?.cohort($0.id) }
         let others = declaration.sites.map(\.id).filter { $0 != file.site }.map(\.name)
         var lines = [
             "\(run): the coordinator asks \(file.site) to take part in \(declaration.name)",
@@ -36,6 +38,12 @@ public struct SiteQuestion: Sendable {
         ]
         if others.count == 1 {
             lines.append("with two sites, the other one can compute my adapter from the mean and its own")
+        }
+        if !cohorts.isEmpty {
+            let words = cohorts.map { "\($0.owner) (\($0.records) records of \($0.documents) documents)" }
+            lines.append(
+                "also decoded here: \(words.joined(separator: ", ")); their text stays here, their scores leave as counts by document"
+            )
         }
         lines.append("training: \(declaration.training?.epochs ?? 0) epochs a round of \(plan.inputs.model.name)")
         if let deadline = declaration.deadline {

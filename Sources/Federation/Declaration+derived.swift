@@ -9,15 +9,32 @@ extension FederationDeclaration {
         for case .evaluate(let evaluation) in steps { cohorts.formUnion(evaluation.cohorts) }
         return cohorts
     }
+    /// The site that has the notes of a cohort; nil where the coordinator has them.
+    package func site(of cohort: CohortID) -> SiteID? { cohorts.first { $0.id == cohort }?.site }
+    /// The kind of step that scores a cohort: it is scored where its notes are.
+    package func evaluation(of cohort: CohortID) -> StepKind { site(of: cohort) == nil ? .evaluate : .evaluateAtSite }
+    /// The cohorts that a site scores, in cohort order.
+    package func cohorts(at site: SiteID) -> [CohortDeclaration] {
+        let evaluated = evaluatedCohorts
+        return cohorts.filter { $0.site == site && evaluated.contains($0.id) }
+    }
     /// The settings of the train step.
     public var training: TrainingConfiguration? {
         for case .train(let configuration) in steps { return configuration }
         return nil
     }
-    /// The declaration of a run that begins without some of the sites.
+    /// The declaration of a run that begins without some of the sites, and without the cohorts whose notes they have.
     package func without(_ out: some Collection<SiteID>) -> FederationDeclaration {
         var copy = self
         copy.sites.removeAll { out.contains($0.id) }
+        let gone = Set(cohorts.filter { $0.site.map(out.contains) ?? false }.map(\.id))
+        guard !gone.isEmpty else { return copy }
+        copy.cohorts.removeAll { gone.contains($0.id) }
+        copy.steps = steps.compactMap { step in
+            guard case .evaluate(var evaluation) = step else { return step }
+            evaluation.cohorts.removeAll(where: gone.contains)
+            return evaluation.cohorts.isEmpty ? nil : .evaluate(evaluation)
+        }
         return copy
     }
     /// The aggregate step.

@@ -56,16 +56,28 @@ public struct CoordinatorDeclaration: Hashable, Sendable {
 public struct CohortDeclaration: Hashable, Sendable {
     /// The cohort's name.
     public var id: CohortID
-    /// The test notes.
+    /// The test notes; with an empty path where they are at a site on another machine, which alone knows them.
     public var data: DataSource
     /// The heads that relation extraction is asked about.
     public var heads: HeadSource
+    /// The site that has the notes and scores them; nil where the coordinator does.
+    public var site: SiteID?
+    /// Whether only the site knows the notes.
+    public var isRemote: Bool { site != nil && data.path.isEmpty }
 
     /// Makes a declaration.
-    public init(id: CohortID, data: DataSource, heads: HeadSource = .gold) {
+    public init(id: CohortID, data: DataSource, heads: HeadSource = .gold, site: SiteID? = nil) {
         self.id = id
         self.data = data
         self.heads = heads
+        self.site = site
+    }
+
+    /// The cohort as others than its site see it: nothing of its notes but where they are.
+    package init(id: CohortID, at site: SiteID, heads: HeadSource) {
+        self.init(
+            id: id, data: DataSource(path: "", tasks: TaskSelection(ner: .all, re: nil), limit: nil), heads: heads,
+            site: site)
     }
 }
 

@@ -124,6 +124,7 @@ package enum FaultCode {
         "run.interrupted",
         "run.missing",
         "run.no-adapter",
+        "run.no-card",
         "run.no-cohort",
         "run.no-mailbox",
         "run.no-origin",

@@ -203,9 +203,9 @@ extension RunExport {
             let record = report.records[file.path]
             guard let step = RunReport.step(of: file.path) else { return .null }
             let round = record?["round"]?.int ?? 0
-            let owner = record?["site"]?.text ?? record?["cohort"]?.text
+            let owner = [record?["cohort"]?.text, record?["site"]?.text].compactMap { $0 }.joined(separator: " at ")
             let timing = report.records[file.path.replacingOccurrences(of: "record.json", with: "timing.json")]
-            let name = "round \(round) \(step)\(owner.map { " \($0)" } ?? "")"
+            let name = "round \(round) \(step)\(owner.isEmpty ? "" : " \(owner)")"
             let started = timing?["started"]?.text ?? times.first
             let formatter = ISO8601DateFormatter()
             let ended = formatter.date(from: started).map { date in
@@ -215,7 +215,7 @@ extension RunExport {
             return [
                 "@id": .string("#step/\(file.path)"), "@type": "CreateAction", "name": .string(name),
                 "description": .string(
-                    owner.map { "The step \(step) of \($0) in round \(round)" } ?? "The step \(step) of round \(round)"),
+                    "The step \(step) \(owner.isEmpty ? "of" : "of \(owner) in") round \(round)"),
                 "instrument": Self.ref(Self.engine),
                 "agent": Self.ref(record?["site"]?.text.map(Self.siteID) ?? Self.coordinator),
                 "startTime": .string(Self.offset(started)), "endTime": .string(ended ?? Self.offset(started)),

@@ -210,7 +210,7 @@ extension RunReport {
                     label: "F1 by type of \(name)")
                 let when = last.round == 0 ? "base model" : "round \(last.round)"
                 figures.append(
-                    "<figure><figcaption><b>\(name)</b> \(title), \(last.records) records, \(when)</figcaption>\(chart)</figure>"
+                    "<figure><figcaption><b>\(last.place)</b> \(title), \(last.records) records, \(when)</figcaption>\(chart)</figure>"
                 )
             }
         }
@@ -222,7 +222,7 @@ extension RunReport {
             let interval = Self.card(row.record, ["scores"]).flatMap(Self.interval)
             let range = interval.map { "\(Figures.fixed($0.low, 3))–\(Figures.fixed($0.high, 3))" } ?? "–"
             var cells: [HTML] = [
-                row.round == 0 ? "base" : "\(row.round)", "\(row.cohort)",
+                row.round == 0 ? "base" : "\(row.round)", "\(row.place)",
                 "\(Self.fixed(row.strictParts?.precision))", "\(Self.fixed(row.strictParts?.recall))",
                 "\(Self.fixed(row.strict))", "\(range)",
                 "\(Self.fixed(row.lenient))", "\(Self.fixed(row.wholeWords?.strict))",
@@ -273,14 +273,18 @@ extension RunReport {
         var bars: [(name: String, value: Int, color: String)] = []
         for round in rounds {
             let prefix = "rounds/\(RunPath.folder(of: round))/"
-            for step in plan.declaration.steps.map(\.kind) {
+            for step in StepKind.ofRound {
                 let sum = sizes.filter { $0.path.hasPrefix(prefix) && Self.step(of: $0.path) == step }.reduce(0) {
                     $0 + $1.bytes
                 }
                 guard sum > 0, !bars.contains(where: { $0.name == "\(round) \(step)" }) else { continue }
                 let published =
                     step == .aggregate ? record(round, .aggregate)?["output"]?["bytes"]?.int ?? 0 : 0
-                bars.append(("\(round) \(step)", sum + published, step == .upload ? "#0072b2" : "#7d8894"))
+                bars.append(
+                    (
+                        "\(round) \(step)", sum + published,
+                        [.upload, .evaluateAtSite].contains(step) ? "#0072b2" : "#7d8894"
+                    ))
             }
         }
         let rows = summary.exchanges.map { exchange -> [HTML] in

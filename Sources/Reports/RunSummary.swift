@@ -38,6 +38,10 @@ public struct RunSummary: Sendable {
         public var round: Int
         /// The cohort.
         public var cohort: String
+        /// The site that scored its own notes; nil where the coordinator scored.
+        public var site: String?
+        /// The cohort, and where it was scored where that is a site.
+        public var place: String { cohort + (site.map { " at \($0)" } ?? "") }
         /// Records decoded.
         public var records: Int
         /// Strict micro F1 of mentions; nil where the cohort asks only for relations.
@@ -67,6 +71,7 @@ public struct RunSummary: Sendable {
             if record["whole_words"] != nil { wholeWords = try f1(record.object("whole_words").object("scores")) }
             self.round = round
             self.cohort = cohort
+            self.site = record["site"]?.text
             self.records = try record.int("records")
             self.strict = mentions?.strict
             self.lenient = mentions?.lenient
@@ -112,6 +117,10 @@ public struct RunSummary: Sendable {
         self.sites = []
         self.cohorts = []
         self.exchanges = []
+        // Until they are collected, cards that sites made are on the sites' lines.
+        let collected = StepKind.collect.record(round: plan.declaration.rounds)
+        let isCollected = try ledger.blob(collected, of: tip) != nil
+        let cards = isCollected ? [] : try SiteCards(plan.declaration, of: run, ledger).made
         for round in plan.declaration.roundNumbers {
             let aggregate = try Self.record(StepKind.aggregate.record(round: round), tip, ledger)
             let score = try Self.record(StepKind.score.record(round: round), tip, ledger)
@@ -131,10 +140,14 @@ public struct RunSummary: Sendable {
                     losses.append((round, try lost.double("share"), try lost.double("rounding")))
                 }
             }
-            for cohort in plan.declaration.cohorts.map(\.id.name) {
-                let path = StepKind.evaluate.record(round: round, owner: cohort)
-                guard let record = try Self.record(path, tip, ledger) else { continue }
-                cohorts.append(try CohortRow(round: round, cohort: cohort, record: record))
+            for cohort in plan.declaration.cohorts.map(\.id) {
+                let step = PlannedStep(round, plan.declaration.evaluation(of: cohort), cohort.name)
+                var record = try Self.record(step.record, tip, ledger)
+                if record == nil, let card = cards.first(where: { $0.step == step }) {
+                    record = try Self.record(step.record, card.commit, ledger)
+                }
+                guard let record else { continue }
+                cohorts.append(try CohortRow(round: round, cohort: cohort.name, record: record))
             }
         }
     }
@@ -211,6 +224,7 @@ public struct RunSummary: Sendable {
                         "round": .integer(Int64(row.round)), "cohort": .string(row.cohort),
                         "records": .integer(Int64(row.records)),
                     ]
+                    members["site"] = row.site.map { .string($0) }
                     if let strict = row.strict { members["strict_f1"] = .number(strict) }
                     if let parts = row.strictParts {
                         members["strict_precision"] = .number(parts.precision)

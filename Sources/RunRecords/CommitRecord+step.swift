@@ -13,8 +13,19 @@ extension CommitRecord {
         else { return nil }
         return round
     }
-    /// The site or the cohort that the commit belongs to.
-    package var owner: String? { trailer(StepRules.Owner.site.rawValue) ?? trailer(StepRules.Owner.cohort.rawValue) }
+    /// The site or the cohort that the commit belongs to. What a site does for a cohort belongs to the cohort.
+    package var owner: String? {
+        let cohort = trailer(StepRules.Owner.cohort.rawValue)
+        if kind?.rules.owner == .cohort { return cohort }
+        return trailer(StepRules.Owner.site.rawValue) ?? cohort
+    }
+    /// The site that made the commit; nil where the coordinator did.
+    package var site: SiteID? { trailer(StepRules.Owner.site.rawValue).flatMap(SiteID.init) }
+    /// On a site's line, the commit before it: what grows from a publish goes on with its second parent.
+    package var beforeOnSiteLine: CommitID? {
+        guard kind?.rules.parents.growsFromPublish == true else { return parents.first }
+        return parents.count > 1 ? parents[1] : nil
+    }
     /// The step that the commit says it is; nil where a trailer is none of the table's.
     package var step: PlannedStep? {
         guard let kind, let round else { return nil }

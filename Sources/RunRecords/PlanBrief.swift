@@ -35,8 +35,14 @@ public enum PlanBrief {
         if let aggregation = declaration.aggregation { rows.append(("aggregation", aggregation.rule.name)) }
         rows += leaving(plan)
         for set in plan.inputs.datasets where set.role != .train {
+            let place = CohortID(set.owner).flatMap { set.role == .test ? declaration.site(of: $0) : nil }
+            if let site, let place, site != place { continue }
             rows.append(
-                ("\(set.role.rawValue) of \(set.owner)", "\(set.records) records of \(set.documents) documents"))
+                (
+                    "\(set.role.rawValue) of \(set.owner)",
+                    "\(set.records) records of \(set.documents) documents"
+                        + (place.map { ", decoded at \($0); its scores leave it as counts by document" } ?? "")
+                ))
         }
         let width = rows.map(\.0.count).max() ?? 0
         return rows.map { name, value in name + String(repeating: " ", count: width - name.count + 2) + value }

@@ -6,7 +6,11 @@ import Workflows
 extension PlanInputs {
     /// How many documents of a validation or test set are in training too, for its step's record; nil where none is.
     package func overlapping(_ role: DatasetRole, owner: String) -> JSONValue? {
-        let count = datasets.first { $0.role == role && $0.owner == owner }?.overlapping ?? 0
-        return count > 0 ? .integer(Int64(count)) : nil
+        datasets.first { $0.role == role && $0.owner == owner }.flatMap(Self.overlapping)
+    }
+
+    /// The same of one set.
+    package static func overlapping(_ set: DatasetSummary) -> JSONValue? {
+        set.overlapping > 0 ? .integer(Int64(set.overlapping)) : nil
     }
 }

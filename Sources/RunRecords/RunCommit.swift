@@ -8,15 +8,17 @@ package enum RunCommit {
     package static let author = CommitAuthor(name: "MedRounds", email: "medrounds@localhost")
 
     /// The trailers of a commit without the last, State-SHA256, which the ledger writes. `plan` is the digest of the plan, or of the call
-    /// before there is a plan; `source` is what a publish is made from.
+    /// before there is a plan; `site` is the site whose line it is; `source` is what a publish is made from.
     package static func trailers(
-        _ kind: StepKind, run: RunName, round: Int, owner: String?, plan: Digest, source: CommitRecord? = nil
+        _ kind: StepKind, run: RunName, round: Int, owner: String?, site: SiteID? = nil, plan: Digest,
+        source: CommitRecord? = nil
     ) -> [Trailer] {
         kind.rules.trailers.dropLast().map { key in
             switch key {
             case "Run": Trailer(key, run.name)
             case "Round": Trailer(key, String(round))
             case "Step": Trailer(key, kind.rawValue)
+            case "Site": Trailer(key, site?.name ?? owner ?? "")
             case "Plan-SHA256", "Call-SHA256": Trailer(key, plan.hex)
             case "Source": Trailer(key, source?.id.hex ?? "")
             case "Source-State-SHA256": Trailer(key, source?.trailer("State-SHA256") ?? "")

@@ -28,7 +28,8 @@ public struct RunOverview: Sendable {
         )
         time = try ledger.read(committed.tip).time
         var best: Double?
-        for step in RunTable.mainLine(plan.declaration) where step.kind == .evaluate {
+        let planned = RunTable.mainLine(plan.declaration) + RunTable.siteEvaluations(plan.declaration).map(\.step)
+        for step in planned where step.kind.isEvaluation {
             guard let bytes = try ledger.file(step.record, of: committed.tip) else { continue }
             let record = try JSONValue(parsing: bytes, at: Place(file: step.record, commit: tip))
             let card = record["scores"] ?? record["relation_scores"]?["pairs"]

@@ -11,6 +11,10 @@ package struct SiteDesk: Sendable {
 
     /// What the site trained in a round, in float32.
     package func trainedAdapter(_ round: Int) -> String { "\(folder)/\(RunPath.folder(of: round)).safetensors" }
+    /// What the model wrote for one of the site's cohorts in a round: text, so it stays here.
+    package func predictions(_ round: Int, _ cohort: CohortID) -> String {
+        "\(folder)/predictions/\(RunPath.folder(of: round))-\(cohort).jsonl"
+    }
     /// The training states kept inside a train step.
     package func checkpoints(_ round: Int) -> String { "\(folder)/\(RunPath.folder(of: round)).checkpoints" }
 }

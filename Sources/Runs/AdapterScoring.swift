@@ -26,7 +26,8 @@ extension RunContext {
         var rows: [RunSummary.CohortRow] = []
         for step in plan.declaration.steps {
             guard case .evaluate(let configuration) = step else { continue }
-            for cohort in configuration.cohorts {
+            // What a site on another machine scores is not here.
+            for cohort in configuration.cohorts where cohorts[cohort] != nil {
                 report(.started(round: 0, step: .evaluate, owner: cohort.name))
                 let output = try EvaluateStep.compute(
                     context: self, round: 0, cohort: cohort, configuration: configuration, adapter: adapter,

@@ -42,7 +42,9 @@ public struct CohortErrors {
         let (round, record) = try Self.newest(chosen.id, wanted, run, committed, ledger)
         self.round = round
 
-        let path = workspace.predictions(run: run, cohort: chosen.id, round: round)
+        let path =
+            chosen.site.map { workspace.desk(of: $0, in: run).predictions(round, chosen.id) }
+            ?? workspace.predictions(run: run, cohort: chosen.id, round: round)
         guard let bytes = LocalFile.readIfPresent(path) else {
             throw Fault(
                 .data, "work.no-predictions", "what the model wrote for this cohort is not on this machine",
@@ -85,7 +87,7 @@ public struct CohortErrors {
     ) throws -> (Int, JSONValue) {
         for round in wanted.map({ [$0] }) ?? Array((0...committed.plan.declaration.rounds).reversed()) where round >= 0
         {
-            let path = StepKind.evaluate.record(round: round, owner: cohort.name)
+            let path = committed.plan.declaration.evaluation(of: cohort).record(round: round, owner: cohort.name)
             if let bytes = try ledger.file(path, of: committed.tip) {
                 return (round, try JSONValue(parsing: bytes, at: Place(file: path, commit: committed.tip.hex)))
             }

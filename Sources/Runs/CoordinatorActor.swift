@@ -224,13 +224,28 @@ final class CoordinatorActor {
     }
 
     func evaluate(_ round: Int, _ configuration: EvaluationConfiguration) throws(Fault) {
-        for cohort in configuration.cohorts where try !isCommitted(round, .evaluate, cohort.name) {
+        let cohorts = configuration.cohorts.filter { plan.declaration.site(of: $0) == nil }
+        for cohort in cohorts where try !isCommitted(round, .evaluate, cohort.name) {
             context.report(.started(round: round, step: .evaluate, owner: cohort.name))
             let output = try EvaluateStep.compute(
                 context: context, round: round, cohort: cohort, configuration: configuration,
                 adapter: round == 0 ? nil : globalAdapter(), predictions: predictions(cohort, round))
             try commit(output, PlannedStep(round, .evaluate, cohort.name))
         }
+    }
+
+    /// Brings the cards that sites made to the main line, once and at the end. `reasons` says why a step has no card.
+    func collect(_ reasons: [PlannedStep: String]) throws(Fault) {
+        let round = plan.declaration.rounds
+        guard try !isCommitted(round, .collect) else { return }
+        context.report(.started(round: round, step: .collect, owner: nil))
+        let clock = StepClock()
+        let cards = try SiteCards(plan.declaration, of: run, ledger)
+        let output = try CollectStep.compute(
+            round: round, cards, reasons: reasons, ledger, clock: clock, threads: context.threads)
+        try commit(
+            output, PlannedStep(round, .collect), merging: cards.ends,
+            cards.made.map { TakenFolder(from: $0.commit, path: $0.step.folder) })
     }
 
     /// The global adapter that a round began with.

@@ -7,17 +7,20 @@ import Faults
 import Federation
 import LocalFiles
 import RunRecords
+import Workflows
 
 enum EvaluateStep {
     /// Decodes and scores a cohort with the adapter, or with the base model alone where it is nil: mentions first, then the modifiers of each
     /// head, annotated or found.
     ///
-    /// What the model wrote goes to the file `predictions` (nil: nowhere); the record holds its HMAC under the cohort's key.
+    /// What the model wrote goes to the file `predictions` (nil: nowhere); the record holds its HMAC under the cohort's key. With `part` it is the
+    /// site of that part that scores notes of its own.
     package static func compute(
         context: RunContext, round: Int, cohort: CohortID, configuration: EvaluationConfiguration,
         adapter: StartAdapter?,
-        predictions: String?
+        predictions: String?, at part: PlanPart? = nil
     ) throws(Fault) -> StepOutput {
+        let kind: StepKind = part == nil ? .evaluate : .evaluateAtSite
         let clock = StepClock()
         let set = try context.records(of: cohort)
         let heads = context.plan.declaration.cohorts.first { $0.id == cohort }?.heads ?? .gold
@@ -55,7 +58,7 @@ enum EvaluateStep {
             asked = relations.map { set.records[$0] }
             prompts = relations.map { set.prompts[$0] }
         case .predicted:
-            asked = try predictedHeads(in: sentences, found, context: context, cohort: cohort)
+            asked = try predictedHeads(in: sentences, found, context: context, tasks: set.tasks)
             prompts = try asked.map { (record) throws(Fault) in try context.encoder.prompt(record.prompt) }
             decoder.expected = sentences.count + asked.count
         }
@@ -71,7 +74,7 @@ enum EvaluateStep {
         decoder.discard()
 
         var record: [String: JSONValue] = [
-            "step": .string(StepKind.evaluate.rawValue), "round": .integer(Int64(round)),
+            "step": .string(kind.rawValue), "round": .integer(Int64(round)),
             "cohort": .string(cohort.name),
             "settings": [
                 "max_new_tokens": .integer(Int64(configuration.maxNewTokens)), "decoding": "greedy",
@@ -98,9 +101,15 @@ enum EvaluateStep {
             for (task, counting) in published { members[task.rawValue] = counting.json }
             record["published_counting"] = .object(members)
         }
-        record["overlapping_documents"] = context.plan.inputs.overlapping(.test, owner: cohort.name)
+        if let part {
+            // The plan that a site sees says nothing of test notes; its own part does.
+            record["site"] = .string(part.site.name)
+            record["overlapping_documents"] = part.cohort(cohort).flatMap(PlanInputs.overlapping)
+        } else {
+            record["overlapping_documents"] = context.plan.inputs.overlapping(.test, owner: cohort.name)
+        }
         return StepOutput(
-            folder: StepKind.evaluate.folder(round: round, owner: cohort.name),
+            folder: kind.folder(round: round, owner: cohort.name),
             record: .object(record),
             timing: clock.timing(
                 threads: context.threads,
@@ -109,11 +118,9 @@ enum EvaluateStep {
 
     /// The questions about the mentions that the model itself found, each mention once.
     private static func predictedHeads(
-        in sentences: [Record], _ found: [RecordPrediction], context: RunContext, cohort: CohortID
+        in sentences: [Record], _ found: [RecordPrediction], context: RunContext, tasks: TaskSelection?
     ) throws(Fault) -> [Record] {
-        guard let tasks = context.plan.declaration.cohorts.first(where: { $0.id == cohort })?.data.tasks,
-            let selection = tasks.re
-        else { return [] }
+        guard let selection = tasks?.re else { return [] }
         let types = try context.template.types(of: .re, in: selection)
         var asked: [Record] = []
         for (sentence, prediction) in zip(sentences, found) {

@@ -11,6 +11,8 @@ import RunRecords
 struct LineWriter {
     let run: RunName
     let ledger: Ledger
+    /// The site that commits; nil for the coordinator.
+    var site: SiteID?
     /// Nil for a run that is not signed.
     let signer: CommitDraft.Signer?
     let report: (RunEvent) -> Void
@@ -41,7 +43,8 @@ struct LineWriter {
             base: step.kind.rules.startsEmpty ? nil : entry.parents.first,
             changes: files.map { FileChange(path: $0.path, bytes: $0.bytes) }, subject: subject,
             trailers: RunCommit.trailers(
-                step.kind, run: run, round: step.round, owner: step.owner, plan: entry.plan, source: entry.source),
+                step.kind, run: run, round: step.round, owner: step.owner, site: site, plan: entry.plan,
+                source: entry.source),
             author: RunCommit.author, time: time)
         draft.taken = entry.taken
         draft.body = entry.body
@@ -78,7 +81,6 @@ struct LineWriter {
     }
 
     private func line(of step: PlannedStep) -> LineRef {
-        let site = step.owner.flatMap(SiteID.init)
         switch (step.kind.rules.line, site) {
         case (.main, _): return .main(run)
         case (.published, _): return .published(run)

@@ -24,6 +24,8 @@ struct RecordSet: Sendable {
     var prints: [(document: String, print: Digest)] = []
     /// Documents left out because they cannot be read: the source's path, the id and the fault's code.
     var skipped: [(path: String, document: String, code: String)] = []
+    /// What a cohort's notes annotate; nil for any other set.
+    var tasks: TaskSelection?
     /// The owner's commitment key.
     var key: [UInt8] = []
     /// Stands for all records: anyone with the owner's key and the notes can check what was used.
@@ -54,9 +56,10 @@ struct RecordLoader {
 
     /// The records of a cohort.
     func cohort(_ cohort: CohortDeclaration) throws -> RecordSet {
-        let set = try load(
+        var set = try load(
             [cohort.data], role: .test, owner: cohort.id.name, purpose: .evaluation, heads: cohort.heads)
         guard set.count > 0 else { throw Fault.noRecords("cohort \(cohort.id)", cohort.data.path) }
+        set.tasks = cohort.data.tasks
         return set
     }
 

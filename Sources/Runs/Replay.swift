@@ -156,13 +156,14 @@ public struct Replayer {
                 guard configuration.runs(in: round, of: declaration.rounds) else { continue }
                 let adapter = round == 0 ? nil : try globalAdapter(end, context)
                 for cohort in configuration.cohorts {
-                    let path = StepKind.evaluate.record(round: round, owner: cohort.name)
+                    let kind = declaration.evaluation(of: cohort)
+                    let path = kind.record(round: round, owner: cohort.name)
                     guard try ledger.file(path, of: tip) != nil else { continue }
-                    context.report(.started(round: round, step: .evaluate, owner: cohort.name))
+                    context.report(.started(round: round, step: kind, owner: cohort.name))
                     let output = try EvaluateStep.compute(
                         context: context, round: round, cohort: cohort, configuration: configuration, adapter: adapter,
-                        predictions: nil)
-                    guard try compare(output, round, .evaluate, cohort.name, at: tip, context, into: &steps) else {
+                        predictions: nil, at: declaration.site(of: cohort).map { PlanPart(of: $0, in: plan) })
+                    guard try compare(output, round, kind, cohort.name, at: tip, context, into: &steps) else {
                         return false
                     }
                 }

@@ -37,7 +37,7 @@ public final class RunContext {
     private let shared: SharedModel
     private let sites: [SiteID: RecordSet]
     private let validationSet: RecordSet?
-    private let cohorts: [CohortID: RecordSet]
+    let cohorts: [CohortID: RecordSet]
 
     /// Reads the workflow and opens everything it names. Without `makesKeys` an owner's commitment key has to be there already,
     /// since with a new one no commitment of a past run could be met.
@@ -123,7 +123,7 @@ public final class RunContext {
         summaries += validation?.summaries ?? []
         var cohorts: [CohortID: RecordSet] = [:]
         let evaluated = declaration.evaluatedCohorts
-        for cohort in declaration.cohorts where evaluated.contains(cohort.id) {
+        for cohort in declaration.cohorts where evaluated.contains(cohort.id) && !cohort.isRemote {
             let set = try loader.cohort(cohort)
             summaries += set.summaries
             cohorts[cohort.id] = set
@@ -162,21 +162,33 @@ public final class RunContext {
 
     // MARK: Contexts of actors
 
-    /// What a site works from on its own machine: its own notes, the call's settings and template, and the model as it is here. Gives the
-    /// site's part as well. Throws as `load` does.
+    /// What a site works from on its own machine: its own notes, the call's settings and template, and the model as it is here. `tests` are the
+    /// notes of the cohorts that the call asks the site to score. Gives the site's part as well. Throws as `load` does.
     package static func atSite(
-        _ notes: SiteDeclaration, call: Plan, template: [UInt8], model: String, dataRoot: String, origin: RunOrigin,
-        workspace: Workspace, threads: Int, isInterrupted: @escaping () -> Bool, report: @escaping (RunEvent) -> Void
+        _ notes: SiteDeclaration, tests: [CohortDeclaration], call: Plan, template: [UInt8], model: String,
+        dataRoot: String, origin: RunOrigin, workspace: Workspace, threads: Int,
+        isInterrupted: @escaping () -> Bool, report: @escaping (RunEvent) -> Void
     ) throws -> (context: RunContext, part: PlanPart) {
         var declaration = call.declaration
         declaration.model.base = model
         declaration.dataRoot = dataRoot
         declaration.sites = [notes]
         let opened = try OpenedModel(declaration, origin: origin, template: template)
-        let set = try RecordLoader(
+        let loader = RecordLoader(
             origin: origin, declaration: declaration, template: opened.template, encoder: opened.encoder,
-            workspace: workspace, makesKeys: true
-        ).site(notes)
+            workspace: workspace, makesKeys: true)
+        let set = try loader.site(notes)
+        var summaries = set.summaries
+        var cohorts: [CohortID: RecordSet] = [:]
+        for test in tests {
+            let held = try loader.cohort(test)
+            summaries += held.summaries
+            cohorts[test.id] = held
+        }
+        try Leakage.check(
+            training: [("site \(notes.id)", set)],
+            held: tests.compactMap { test in cohorts[test.id].map { ("cohort \(test.id)", $0) } },
+            allowed: declaration.allowOverlap, summaries: &summaries, report: report)
         // The same file under another name is the same model.
         var summary = opened.summary
         if summary.digest == call.inputs.model.digest { summary.name = call.inputs.model.name }
@@ -185,25 +197,29 @@ public final class RunContext {
         found.inputs.model = summary
         found.inputs.tokenizerDigest = opened.tokenizerDigest
         found.inputs.templateDigest = Digest.sha256(template)
-        found.inputs.datasets = set.summaries.map { source in
+        found.inputs.datasets = summaries.map { source in
             var source = source
             source.path = Plan.withheld
             return source
         }
         let context = RunContext(
             plan: found, workflow: [], opened: opened, origin: origin, workspace: workspace, threads: threads,
-            isInterrupted: isInterrupted, report: report, sites: [notes.id: set], validation: nil, cohorts: [:])
+            isInterrupted: isInterrupted, report: report, sites: [notes.id: set], validation: nil, cohorts: cohorts)
         return (context.of(notes.id, found), PlanPart(of: notes.id, in: found))
     }
 
-    /// What the coordinator works from: its own validation notes and the cohorts, no site's.
+    /// What the coordinator works from: its own validation notes and cohorts, no site's.
     func ofCoordinator(_ plan: Plan) -> RunContext {
-        RunContext(self, plan: plan, sites: [:], validation: validationSet, cohorts: cohorts)
+        RunContext(
+            self, plan: plan, sites: [:], validation: validationSet,
+            cohorts: cohorts.filter { plan.declaration.site(of: $0.key) == nil })
     }
 
-    /// What a site works from: its own notes, and the plan as sites see it.
+    /// What a site works from: its own notes and cohorts, and the plan as sites see it.
     func of(_ site: SiteID, _ plan: Plan) -> RunContext {
-        RunContext(self, plan: plan, sites: sites.filter { $0.key == site }, validation: nil, cohorts: [:])
+        RunContext(
+            self, plan: plan, sites: sites.filter { $0.key == site }, validation: nil,
+            cohorts: cohorts.filter { plan.declaration.site(of: $0.key) == site })
     }
 
     private init(

@@ -12,11 +12,14 @@ import Workflows
 enum Awaited {
     case parts
     case uploads(Int)
+    /// The evaluations that sites make of their own cohorts.
+    case cards
 
     var words: String {
         switch self {
         case .parts: "parts of the plan"
         case .uploads(let round): "uploads of round \(round)"
+        case .cards: "scores of cohorts at sites"
         }
     }
 }
@@ -94,10 +97,12 @@ extension Runner {
                 // When a part came is in no file of a run: the plan's commit has no timing.json.
                 if case .uploads = awaited { try clock.note(arrival: site) }
             } else if let refusal = post.refusal(of: site) {
-                guard case .uploads(let round) = awaited, coordinator.plan.declaration.quorum != nil else {
-                    throw refusal
+                guard coordinator.plan.declaration.quorum != nil else { throw refusal }
+                switch awaited {
+                case .uploads(let round): try note(site, "upload.refused", round)
+                case .cards: continue
+                case .parts: throw refusal
                 }
-                try note(site, "upload.refused", round)
             } else {
                 missing.append(site)
             }
@@ -109,6 +114,11 @@ extension Runner {
         switch awaited {
         case .parts: return try ledger.tip(.answers(run, site)) != nil
         case .uploads(let round): return try step(of: site) == PlannedStep(round, .upload, site.name)
+        case .cards:
+            let declaration = coordinator.plan.declaration
+            guard RunTable.siteEvaluations(declaration).contains(where: { $0.site == site }) else { return true }
+            guard let tip = try ledger.tip(.site(run, site)) else { return false }
+            return try !SiteCards(declaration, from: [tip], ledger).missing.contains { $0.site == site }
         }
     }
 
@@ -137,6 +147,7 @@ extension Runner {
     private func goesOn(_ awaited: Awaited, without missing: [SiteID]) throws(Fault) -> Bool {
         let declaration = coordinator.plan.declaration
         guard clock.isOver, let deadline = clock.deadline, let quorum = declaration.quorum else { return false }
+        if case .cards = awaited { return true }
         var present = 0
         for site in declaration.sites.map(\.id) where coordinator.absent[site] == nil && !missing.contains(site) {
             guard try isThere(awaited, site) else { continue }
@@ -158,6 +169,7 @@ extension Runner {
                     "the deadline of \(deadline.text) is over: round \(round) goes on with \(present) uploads, without \(names)"
                 ))
             for site in missing { try note(site, "upload.late", round) }
+        case .cards: break
         }
         return true
     }
@@ -167,12 +179,20 @@ extension Runner {
     ) throws(Fault) -> WaitingTable.State {
         if post.refusal(of: site) != nil { return .refused }
         guard isMissing else {
-            if case .parts = awaited { return .partReceived }
+            switch awaited {
+            case .parts: return .partReceived
+            case .cards: return .scoresReceived
+            case .uploads: break
+            }
             return coordinator.absent[site] == nil ? .uploadReceived : .late
         }
         if post.trouble(of: site) != nil { return .unreachable }
         if clock.isOver { return .late }
-        if case .parts = awaited { return .called }
+        switch awaited {
+        case .parts: return .called
+        case .cards: return .scoring
+        case .uploads: break
+        }
         // A site of a signed run says by a commit that it approves; of any other run nobody here can know.
         guard let published = try PublishedLine(of: run, in: ledger), published.call.signature != nil,
             let tip = try ledger.tip(.answers(run, site)), try ledger.read(tip).kind == .part

@@ -25,6 +25,8 @@ public final class Runner {
     let post: (any Post)?
     /// How long they are waited for.
     let clock: WaitingClock
+    /// Why a site on this machine made no card.
+    private var noCards: [PlannedStep: String] = [:]
 
     private init(
         _ context: RunContext, run: RunName, ledger: Ledger, workspace: Workspace, keys: SigningKeys?, post: (any Post)?
@@ -171,11 +173,40 @@ public final class Runner {
                 case .evaluate(let configuration):
                     guard configuration.runs(in: round, of: declaration.rounds) else { continue }
                     try coordinator.evaluate(round, configuration)
+                    for site in sites { try evaluate(site, round, configuration) }
                 }
             }
         }
+        try collect()
         // The last adapter is brought to the sites too.
         try post?.exchange(run)
+    }
+
+    // MARK: Cohorts at sites
+
+    private func evaluate(
+        _ site: SiteActor, _ round: Int, _ configuration: EvaluationConfiguration
+    ) throws(Fault) {
+        for cohort in site.cohorts(of: configuration) where try !site.isDone(round, .evaluateAtSite, cohort) {
+            do {
+                try site.requireApproval()
+                try site.evaluate(round, cohort, configuration)
+            } catch {
+                guard declaresQuorum, Self.isOfSite(error) || error.cause == .notApproved else { throw error }
+                noCards[PlannedStep(round, .evaluateAtSite, cohort.name)] =
+                    FaultCode.isKnown(error.code) ? error.code : CollectStep.noCard
+                context.report(.noted("site \(site.site): no card of \(cohort) in round \(round): \(error.code)"))
+            }
+        }
+    }
+
+    /// The cards of all sites, those on other machines waited for.
+    private func collect() throws(Fault) {
+        let declaration = context.plan.declaration
+        let due = RunTable.siteEvaluations(declaration)
+        guard !due.isEmpty, try !coordinator.isCommitted(declaration.rounds, .collect) else { return }
+        try wait(for: .cards)
+        try coordinator.collect(noCards)
     }
 
     // MARK: Sites of this machine
@@ -212,14 +243,17 @@ public final class Runner {
             do {
                 return try body()
             } catch {
-                let isTheSites = [.failed, .usage, .workflow, .data, .model].contains(error.kind)
-                guard declaresQuorum, isTheSites else { throw error }
+                guard declaresQuorum, Self.isOfSite(error) else { throw error }
                 guard number == Absence.tries else { continue }
                 coordinator.note(
                     Absence(site: site.site, step: step, reason: error.code, attempts: number), round)
             }
         }
         return nil
+    }
+
+    private static func isOfSite(_ fault: Fault) -> Bool {
+        [.failed, .usage, .workflow, .data, .model].contains(fault.kind)
     }
 
     private static func nextName(_ workflow: String, taken: [RunName]) throws(Fault) -> RunName {

@@ -1,5 +1,5 @@
-// SiteActor: one site of a run: its part of the plan, its training, its uploads. It reads what was published and its own lines, and holds its
-// own notes, key and work folder; there is no way from here to those of anybody else.
+// SiteActor: one site of a run: its part of the plan, its training, its uploads, the evaluation of its own cohorts. It reads what was published
+// and its own lines, and holds its own notes, key and work folder; there is no way from here to those of anybody else.
 
 import Digests
 import Faults
@@ -34,7 +34,7 @@ public final class SiteActor {
         self.run = run
         self.ledger = ledger
         self.desk = desk
-        writer = LineWriter(run: run, ledger: ledger, signer: signer, report: context.report)
+        writer = LineWriter(run: run, ledger: ledger, site: site, signer: signer, report: context.report)
     }
 
     // MARK: Before the plan
@@ -91,11 +91,15 @@ public final class SiteActor {
         try ledger.tip(.site(run, site)).map { (id) throws(Fault) in try ledger.read(id) }
     }
 
-    /// Whether the site committed that step of the round, or went on to a later round.
-    package func isDone(_ round: Int, _ step: StepKind) throws(Fault) -> Bool {
-        guard let tip = try tip(), let last = tip.round else { return false }
-        if last != round { return last > round }
-        return try ledger.blob(step.record(round: round, owner: site.name), of: tip.id) != nil
+    /// Whether the site committed that step of the round, or went on to a later step. An evaluation is that of a cohort.
+    package func isDone(_ round: Int, _ step: StepKind, _ cohort: CohortID? = nil) throws(Fault) -> Bool {
+        guard let last = try tip()?.step else { return false }
+        if last.round != round { return last.round > round }
+        let line = RunTable.siteLine(site, round: round, context.plan.declaration)
+        guard let here = line.firstIndex(of: last),
+            let wanted = line.firstIndex(of: PlannedStep(round, step, cohort?.name ?? site.name))
+        else { return false }
+        return here >= wanted
     }
 
     /// Throws `run.not-approved` where the workflow asks for approvals and the site gave none.
@@ -157,6 +161,23 @@ public final class SiteActor {
         return adapter
     }
 
+    /// The cohorts of an evaluate step whose notes the site has.
+    package func cohorts(of configuration: EvaluationConfiguration) -> [CohortID] {
+        configuration.cohorts.filter { context.plan.declaration.site(of: $0) == site }
+    }
+
+    /// Scores one of the site's cohorts with the adapter that was published for the round, and commits the card. What the model wrote stays in
+    /// the work folder.
+    package func evaluate(
+        _ round: Int, _ cohort: CohortID, _ configuration: EvaluationConfiguration
+    ) throws(Fault) {
+        context.report(.started(round: round, step: .evaluateAtSite, owner: cohort.name))
+        let output = try EvaluateStep.compute(
+            context: context, round: round, cohort: cohort, configuration: configuration,
+            adapter: startAdapter(round + 1), predictions: desk.predictions(round, cohort), at: part)
+        try commit(output, PlannedStep(round, .evaluateAtSite, cohort.name))
+    }
+
     /// The adapter that a round begins with: as published, or made from the seed.
     private func startAdapter(_ round: Int) throws(Fault) -> StartAdapter {
         guard round > 1 else { return try context.initialAdapter() }
@@ -177,11 +198,21 @@ public final class SiteActor {
 
     /// Commits a step of a round on the site's line.
     package func commit(_ output: StepOutput, _ round: Int, _ step: StepKind) throws(Fault) {
+        try commit(output, PlannedStep(round, step, site.name))
+    }
+
+    private func commit(_ output: StepOutput, _ step: PlannedStep) throws(Fault) {
         guard let plan else { preconditionFailure("a step before the plan") }
         let tip = try ledger.tip(.site(run, site))
-        // A training grows from what was published, and goes on with the site's own line; an upload grows from its training.
-        let parents = step == .train ? [try start(of: round), tip].compactMap { $0 } : [tip].compactMap { $0 }
+        // A training grows from what was published before its round, an evaluation from what was published for it; both go on with the site's
+        // own line. An upload grows from its training.
+        var published: CommitID?
+        switch step.kind {
+        case .train: published = try start(of: step.round)
+        case .evaluateAtSite: published = try start(of: step.round + 1)
+        default: break
+        }
         try writer.commit(
-            LineWriter.Entry(step: PlannedStep(round, step, site.name), tip: tip, parents: parents, plan: plan), output)
+            LineWriter.Entry(step: step, tip: tip, parents: [published, tip].compactMap { $0 }, plan: plan), output)
     }
 }

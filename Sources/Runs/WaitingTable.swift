@@ -6,13 +6,14 @@ import Federation
 public struct WaitingTable: Sendable, Equatable {
     /// What a site was last seen to do.
     public enum State: String, Sendable, CaseIterable {
-        case called, training, late, refused, unreachable
+        case called, training, scoring, late, refused, unreachable
         case partReceived = "part received"
         case waitingForApproval = "waiting for approval"
         case uploadReceived = "upload received"
+        case scoresReceived = "scores received"
 
         /// Whether nothing more is waited for.
-        var isDone: Bool { self == .partReceived || self == .uploadReceived || self == .refused }
+        var isDone: Bool { [.partReceived, .uploadReceived, .scoresReceived, .refused].contains(self) }
     }
 
     /// One site.

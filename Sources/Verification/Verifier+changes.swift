@@ -33,9 +33,9 @@ extension Verifier {
             }
             // What the merged sites' folders hold is to be there as it is.
             var merged: [String: ObjectID] = [:]
-            if step.kind.rules.parents == .beforeAndSites {
+            if step.kind.rules.parents.merges {
                 for id in commit.parents.dropFirst() {
-                    for (path, blob) in try merging(id, round: step.round, changes) { merged[path] = blob }
+                    for (path, blob) in try merging(id, into: step, changes) { merged[path] = blob }
                 }
             }
             for (path, blob) in merged.sorted(by: { $0.key < $1.key })
@@ -72,21 +72,25 @@ extension Verifier {
         return faults
     }
 
-    /// What a site's line brought in a round: the files of its commits of that round, as they changed them.
+    /// What a site's line brought: to an average the files of its commits of that round, as they changed them; to the cards those of every
+    /// evaluation.
     private func merging(
-        _ tip: CommitID, round: Int, _ changes: [CommitID: [FileDifference]]
+        _ tip: CommitID, into step: PlannedStep, _ changes: [CommitID: [FileDifference]]
     ) throws(Fault) -> [String: ObjectID] {
         var merged: [String: ObjectID] = [:]
-        guard let site = try ledger.read(tip).owner.flatMap(SiteID.init) else { return merged }
-        let folders = RunTable.siteLine(site, round: round).map { "\($0.folder)/" }
+        guard let site = try ledger.read(tip).site else { return merged }
+        let areCards = step.kind == .collect
+        var seen: Set<CommitID> = []
         var next: CommitID? = tip
-        while let id = next {
+        while let id = next, seen.insert(id).inserted {
             let commit = try ledger.read(id)
-            guard commit.round == round, commit.owner == site.name else { break }
-            for change in changes[id] ?? [] where folders.contains(where: change.path.hasPrefix) {
-                if let blob = change.new, merged[change.path] == nil { merged[change.path] = blob }
+            guard let own = commit.step, commit.site == site, areCards || own.round == step.round else { break }
+            if areCards ? own.kind == .evaluateAtSite : StepKind.ofSite.contains(own.kind) {
+                for change in changes[id] ?? [] where change.path.hasPrefix("\(own.folder)/") {
+                    if let blob = change.new, merged[change.path] == nil { merged[change.path] = blob }
+                }
             }
-            next = commit.parents.first
+            next = commit.beforeOnSiteLine
         }
         return merged
     }

@@ -135,7 +135,8 @@ extension Verifier {
         }
         let evaluated = declaration.evaluatedCohorts
         for cohort in declaration.cohorts where evaluated.contains(cohort.id) {
-            found.append("\(DatasetRole.test.rawValue) \(cohort.id) \(cohort.data.path)")
+            let path = cohort.isRemote ? Plan.withheld : cohort.data.path
+            found.append("\(DatasetRole.test.rawValue) \(cohort.id) \(path)")
         }
         return found
     }

@@ -21,9 +21,9 @@ struct RunHistoryFound: Sendable {
     package var all: [CommitRecord] { line + sites + published + parts }
 
     /// The publish that a round's training grows from.
-    func start(of round: Int) -> CommitID? {
-        published.first { $0.kind == .publish && $0.round == round - 1 }?.id
-    }
+    func start(of round: Int) -> CommitID? { publish(of: round - 1) }
+    /// The publish that an evaluation of a round grows from.
+    func publish(of round: Int) -> CommitID? { published.first { $0.kind == .publish && $0.round == round }?.id }
 }
 
 extension Verifier {
@@ -68,10 +68,7 @@ extension Verifier {
             }
         }
         for head in heads {
-            // A training goes on with the site's own line, which is its second parent; the first one was published.
-            found.sites += chain(from: head, into: &seen) {
-                $0.kind == .train ? ($0.parents.count > 1 ? $0.parents[1] : nil) : $0.parents.first
-            }.reversed()
+            found.sites += chain(from: head, into: &seen) { $0.beforeOnSiteLine }.reversed()
         }
         for id in parts { found.parts += chain(from: id, into: &seen) { _ in nil } }
         return found
@@ -104,6 +101,8 @@ extension Verifier {
             }
             if commit.kind == .aggregate {
                 finding.faults += branches(of: commit, after: line[index - 1].id, history)
+            } else if commit.kind == .collect {
+                finding.faults += try collects(commit, after: line[index - 1].id)
             } else if commit.kind == .plan {
                 if commit.parents != [history.published.first?.id].compactMap({ $0 }) + history.parts.map(\.id) {
                     finding.faults.append(
@@ -177,9 +176,9 @@ extension Verifier {
 
     /// A commit of a site has exactly the parents that the table gives.
     func parents(of commit: CommitRecord, _ history: RunHistoryFound) throws(Fault) -> [Fault] {
-        guard let step = commit.step, StepKind.ofSite.contains(step.kind),
-            declaration.roundNumbers.contains(step.round),
-            declaration.sites.contains(where: { $0.id.name == step.owner })
+        guard let step = commit.step, let site = commit.site,
+            declaration.roundNumbers.contains(step.round), declaration.sites.contains(where: { $0.id == site }),
+            RunTable.siteLine(site, round: step.round, declaration).contains(step)
         else {
             return [
                 broken("verify.order", "a site's line holds \(Self.name(commit)), which no plan asks of a site", commit)
@@ -187,20 +186,19 @@ extension Verifier {
         }
         let isRight: Bool
         switch step.kind.rules.parents {
-        case .publishAndBefore:
-            // What it goes on with is the last that the same site did in an earlier round.
-            let before = try commit.parents.dropFirst().first.map { (id) throws(Fault) in try ledger.read(id).step }
-            let earlier = before.flatMap { $0 }
+        case .publishAndBefore, .ownPublishAndBefore:
+            // What it goes on with is an earlier step of the same site.
+            let before = try commit.parents.dropFirst().first.map { (id) throws(Fault) in try ledger.read(id) }
             let goesOn =
                 commit.parents.count == 1
-                || (commit.parents.count == 2 && earlier?.owner == step.owner
-                    && (earlier?.round ?? step.round) < step.round
-                    && StepKind.ofSite.contains(earlier?.kind ?? .plan))
-            isRight = goesOn && commit.parents.first == history.start(of: step.round) && !commit.parents.isEmpty
+                || (commit.parents.count == 2 && before?.site == site && precedes(before?.step, step, on: site))
+            let isOwn = step.kind.rules.parents == .ownPublishAndBefore
+            let start = isOwn ? history.publish(of: step.round) : history.start(of: step.round)
+            isRight = goesOn && commit.parents.first == start && !commit.parents.isEmpty
         case .train:
             let parent = try commit.parents.first.map { (id) throws(Fault) in try ledger.read(id).step }
             isRight = commit.parents.count == 1 && parent == PlannedStep(step.round, .train, step.owner)
-        case .none, .call, .callAndParts, .before, .beforeAndSites, .beforeOrPart: isRight = false
+        case .none, .call, .callAndParts, .before, .beforeAndSites, .beforeAndCards, .beforeOrPart: isRight = false
         }
         if isRight { return [] }
         return [
@@ -209,6 +207,42 @@ extension Verifier {
                 "\(step) has other parents than \(step.kind.rules.parents == .train ? "the site's train commit" : "what its round starts from and its own line")",
                 commit)
         ]
+    }
+
+    /// Whether a site takes one step before another.
+    private func precedes(_ earlier: PlannedStep?, _ step: PlannedStep, on site: SiteID) -> Bool {
+        guard let earlier else { return false }
+        let line = RunTable.siteLine(site, round: earlier.round, declaration)
+        guard let place = line.firstIndex(of: earlier) else { return false }
+        return earlier.round < step.round
+            || (earlier.round == step.round && place < line.firstIndex(of: step) ?? 0)
+    }
+
+    /// What collects the cards has the main line and the last evaluation of each site as parents, and names every card that these lead to;
+    /// only why a card is missing is the coordinator's word.
+    private func collects(_ commit: CommitRecord, after before: CommitID) throws(Fault) -> [Fault] {
+        let cards = try SiteCards(declaration, from: Array(commit.parents.dropFirst()), ledger)
+        var faults: [Fault] = []
+        if commit.parents != [before] + cards.ends {
+            faults.append(
+                broken(
+                    "verify.order", "the cards are collected from other commits than the sites' last evaluations",
+                    commit)
+            )
+        }
+        let record = try record(StepKind.collect.record(round: commit.round ?? 0), commit)
+        var reasons: [PlannedStep: String] = [:]
+        for row in try record.list("absent") {
+            let step = PlannedStep(try row.int("round"), .evaluateAtSite, try row.text("cohort"))
+            reasons[step] = try row.text("reason")
+        }
+        if try CollectStep.record(round: declaration.rounds, cards, reasons: reasons, ledger) != record.value {
+            faults.append(
+                broken(
+                    "verify.collect", "the cards that are named are not those that the sites made", commit, record.path)
+            )
+        }
+        return faults
     }
 
     /// An aggregate's parents: the main line, then one commit a site in site order.
@@ -255,8 +289,11 @@ extension Verifier {
                 missed[absence.site, default: []].insert(merge.round)
             }
             for id in merge.commit.parents.dropFirst() {
-                if let site = try ledger.read(id).owner { lastMerged[site] = id }
+                if let site = try ledger.read(id).site { lastMerged[site.name] = id }
             }
+        }
+        for id in history.line.last(where: { $0.kind == .collect })?.parents.dropFirst() ?? [] {
+            if let site = try ledger.read(id).site { lastMerged[site.name] = id }
         }
         let known = Dictionary(history.sites.map { ($0.id, $0) }) { first, _ in first }
         for site in declaration.sites.map(\.id) {
@@ -271,19 +308,23 @@ extension Verifier {
             var own: Set<CommitID> = []
             var id: CommitID? = tip
             while let wanted = id, let commit = known[wanted], own.insert(wanted).inserted {
-                id = commit.kind == .train ? (commit.parents.count > 1 ? commit.parents[1] : nil) : commit.parents.first
+                id = commit.beforeOnSiteLine
             }
-            if let lost = history.sites.first(where: { $0.owner == site.name && !own.contains($0.id) }) {
+            if let lost = history.sites.first(where: { $0.site == site && !own.contains($0.id) }) {
                 faults.append(broken("verify.order", "the line of \(site) does not hold what the site did here", lost))
             }
             // How a commit of the round grows is held by its parents.
             let commit = try ledger.read(tip)
             let isNext = { (round: Int) in
-                RunTable.siteLine(site, round: round).contains { $0 == commit.step }
+                RunTable.siteLine(site, round: round, declaration).contains { $0 == commit.step }
             }
-            // A site that was absent may still end a round that went on without it.
-            let isLate = commit.step.map { missed[site]?.contains($0.round) == true && isNext($0.round) } ?? false
-            if tip == merged || isNext(next) || isLate || (isSiteView && commit.owner == site.name) { continue }
+            // A site that was absent may still end a round that went on without it; a card may come at any time after its round.
+            let isLate =
+                commit.step.map { step in
+                    isNext(step.round) && step.round < next
+                        && (missed[site]?.contains(step.round) == true || commit.kind == .evaluateAtSite)
+                } ?? false
+            if tip == merged || isNext(next) || isLate || (isSiteView && commit.site == site) { continue }
             faults.append(
                 broken(
                     "verify.order",

@@ -77,7 +77,7 @@ extension Verifier {
         }
         var (starts, receipts) = (0, 0)
         for commit in history.sites {
-            guard let step = commit.step, let site = step.owner.flatMap(SiteID.init) else { continue }
+            guard let step = commit.step, StepKind.ofSite.contains(step.kind), let site = commit.site else { continue }
             let record = try record(step.record, commit)
             if step.kind == .train, step.round > 1 {
                 starts += 1

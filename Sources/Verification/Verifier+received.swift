@@ -21,15 +21,15 @@ extension Verifier {
             try ledger.tip(.published(run)).map { (id) throws(Fault) in
                 try ledger.firstParents(from: id)
             } ?? []
+        let most = mostCommits
         var fresh: [CommitRecord] = []
         var next: CommitID? = tip
         while let id = next, id != old {
             let commit = try ledger.read(id)
             fresh.append(commit)
-            let goesOn = commit.kind == .train && line != .published(run)
-            next = goesOn ? (commit.parents.count > 1 ? commit.parents[1] : nil) : commit.parents.first
+            next = line == .published(run) ? commit.parents.first : commit.beforeOnSiteLine
             if commit.kind == .part { next = nil }
-            if fresh.count > 4 * declaration.rounds + 16 {
+            if fresh.count > most {
                 return [broken("verify.order", "the line has more commits than the plan asks for", commit)]
             }
         }
@@ -41,7 +41,7 @@ extension Verifier {
         }
         switch line {
         case .site(_, let site):
-            for commit in fresh where commit.owner != site.name {
+            for commit in fresh where commit.site != site {
                 faults.append(broken("verify.order", "\(Self.name(commit)) is on the line of \(site)", commit))
             }
             for commit in fresh { faults += try parents(of: commit, history) }
@@ -54,6 +54,7 @@ extension Verifier {
         faults += try additions(all, changes)
         faults += try canonicalUploads(fresh.filter { $0.kind == .upload }[...], changes)
         faults += try contents(documents(of: fresh, changes)[...])
+        if faults.isEmpty { faults += try metrics(fresh.filter { $0.kind == .evaluateAtSite }[...]) }
         faults += try messages(all)
         faults += try states(fresh, [:]).1
         faults += try plans(all)
@@ -73,16 +74,19 @@ extension Verifier {
         return faults
     }
 
+    /// More commits than any line of the plan has.
+    private var mostCommits: Int { 4 * declaration.rounds + 16 + RunTable.siteEvaluations(declaration).count }
+
     /// The steps on the lines of sites in this copy, which are the site's own.
     private func ownSteps() throws(Fault) -> [CommitRecord] {
+        let most = mostCommits
         var steps: [CommitRecord] = []
         for site in declaration.sites.map(\.id) {
             var next = try ledger.tip(.site(run, site))
-            while let id = next, steps.count <= 4 * declaration.rounds + 16 {
+            while let id = next, steps.count <= most {
                 let commit = try ledger.read(id)
                 steps.append(commit)
-                let isFirst = commit.kind == .train && commit.parents.count < 2
-                next = isFirst ? nil : commit.parents.last
+                next = commit.beforeOnSiteLine
             }
         }
         return steps

@@ -47,15 +47,20 @@ extension Verifier {
     func metrics(_ evaluations: ArraySlice<CommitRecord>) throws(Fault) -> [Fault] {
         var faults: [Fault] = []
         for commit in evaluations {
-            guard let round = commit.round, let cohort = commit.trailer("Cohort") else {
-                continue
-            }
-            let path = StepKind.evaluate.record(round: round, owner: cohort)
+            guard let step = commit.step, let cohort = step.owner else { continue }
+            let (round, path) = (step.round, step.record)
             let record = try record(path, commit)
+            if step.kind == .evaluateAtSite, try record.site("site") != CohortID(cohort).flatMap(declaration.site(of:))
+            {
+                faults.append(
+                    broken(
+                        "verify.metrics", "the record names another site than has the notes of \(cohort)", commit, path)
+                )
+            }
             if let fault = try CohortScores.recheck(record, seed: declaration.seed, cohort: cohort) {
                 faults.append(broken("verify.metrics", fault, commit, path))
             }
-            if let test = plan.inputs.datasets.first(where: { $0.role == .test && $0.owner == cohort }) {
+            if let test = tests.first(where: { $0.owner == cohort }) {
                 var counts = [
                     try record.int("records"), try record.int("documents"), try record.int("truncated_records"),
                 ]
@@ -120,7 +125,8 @@ extension Verifier {
         )
         let isPlanned =
             stated == (planned?.maxNewTokens ?? 0, "greedy", heads.rawValue)
-            && record["overlapping_documents"] == plan.inputs.overlapping(.test, owner: cohort)
+            && record["overlapping_documents"]
+                == tests.first { $0.owner == cohort }.flatMap(PlanInputs.overlapping)
             && (record["relation_scores"]?["heads"]?.text ?? heads.rawValue) == heads.rawValue
             && (record["scores"]?["task"]?.text ?? "ner") == "ner"
         let types = Set((record["scores"]?["types"]?.members ?? [:]).keys)
@@ -131,7 +137,9 @@ extension Verifier {
 
     /// The types of mentions that a cohort annotates, as workflow and template say; nil where they cannot be read, which `plan` finds.
     private func annotated(by cohort: String) -> [String]? {
-        guard let selection = declaration.cohorts.first(where: { $0.id.name == cohort })?.data.tasks.ner, let template
+        // Of notes at a site on another machine the plan says no tasks.
+        guard let declared = declaration.cohorts.first(where: { $0.id.name == cohort }), !declared.isRemote,
+            let selection = declared.data.tasks.ner, let template
         else { return nil }
         return try? template.types(of: .ner, in: selection)
     }

@@ -117,10 +117,11 @@ extension Verifier {
                 withdrawn += last.approves ? 0 : 1
             }
             guard isRequired else { continue }
-            for train in sites where train.kind == .train && train.trailer("Site") == site.name {
-                if answers.last(where: { $0.commit.time <= train.time })?.approves != true {
+            for step in sites where step.kind != .upload && step.site == site {
+                if answers.last(where: { $0.commit.time <= step.time })?.approves != true {
+                    let what = step.kind == .evaluateAtSite ? "scored its cohort" : "trained"
                     finding.faults.append(
-                        broken("verify.approval", "\(site) trained without its approval of the plan", train))
+                        broken("verify.approval", "\(site) \(what) without its approval of the plan", step))
                 }
             }
         }

@@ -21,6 +21,8 @@ public struct Verifier: Sendable {
     let planBytes: [UInt8]
     /// The digest of the whole plan.
     let planDigest: Digest
+    /// What the plan says of test notes; in a site's copy, what the site's own part says of them.
+    let tests: [DatasetSummary]
     /// Reads a workflow again, as the run did.
     package let declaration: FederationDeclaration
     /// The declaration as plan.json writes it, made once: each training is compared with it.
@@ -64,6 +66,23 @@ public struct Verifier: Sendable {
         self.witnesses = witnesses
         self.isStrict = isStrict
         self.isSiteView = committed.isSiteView
+        self.tests = try Self.tests(of: committed, ledger)
+    }
+
+    private static func tests(of committed: CommittedPlan, _ ledger: Ledger) throws(Fault) -> [DatasetSummary] {
+        guard committed.isSiteView else { return committed.plan.inputs.datasets.filter { $0.role == .test } }
+        var found: [DatasetSummary] = []
+        for site in committed.plan.declaration.sites.map(\.id) {
+            guard let tip = try ledger.tip(.answers(committed.run, site)) else { continue }
+            for commit in try ledger.firstParents(from: tip) where commit.kind == .part {
+                guard let bytes = try ledger.file(RunPath.part, of: commit.id),
+                    // A part that cannot be read is found where the plan is compared with it.
+                    let json = try? JSONValue(parsing: bytes), let part = try? PlanPart(json: json)
+                else { continue }
+                found += part.datasets.filter { $0.role == .test }
+            }
+        }
+        return found
     }
 
     /// What one check found: the evidence in words, the commits it was read from, and what is wrong.
@@ -114,7 +133,7 @@ public struct Verifier: Sendable {
         let (line, sites, all) = (history.line, history.sites, history.all)
         let merges = rounds(line)
         let uploading = sites.filter { $0.kind == .upload }
-        let evaluations = line.filter { $0.kind == .evaluate }
+        let evaluations = (line + sites).filter { $0.kind?.isEvaluation == true }
 
         // What takes long, on all processors: first every object, and what each commit changes; then what the changes hold.
         let first = VerificationJobs()

@@ -176,7 +176,7 @@ extension Fault {
             at: place,
             mend: "Remove \(key).")
     }
-    static func predictedHeads(in cohort: String, at place: Place) -> Fault {
+    package static func predictedHeads(in cohort: String, at place: Place) -> Fault {
         Fault(
             .workflow, "workflow.predicted-heads", "\(cohort) takes heads from mentions that its tasks do not ask for",
             at: place, mend: "Add ner to the tasks of the cohort, or write heads: gold.")

@@ -70,13 +70,21 @@ extension Plan {
         return plan
     }
 
-    /// The plan with the sources of each site as its part says them; the coordinator's own sets stay.
+    /// The plan with the sources of each site as its part says them; the coordinator's own sets stay. Training comes first, then validation,
+    /// then the cohorts in their order, those at sites among them.
     public func completed(with parts: [PlanPart]) -> Plan {
         var plan = self
-        plan.inputs.datasets =
-            declaration.sites.flatMap { site in parts.first { $0.site == site.id }?.datasets ?? [] }
-            + inputs.datasets.filter { $0.role != .train }
+        let said = declaration.sites.flatMap { site in parts.first { $0.site == site.id }?.datasets ?? [] }
+        let own = inputs.datasets.filter { $0.role != .train && !isAtSite($0) }
+        plan.inputs.datasets = said.filter { $0.role == .train } + own.filter { $0.role == .validation }
+        for cohort in declaration.cohorts.map(\.id) {
+            plan.inputs.datasets += (own + said).filter { $0.role == .test && $0.owner == cohort.name }
+        }
         return plan
+    }
+
+    private func isAtSite(_ set: DatasetSummary) -> Bool {
+        set.role == .test && CohortID(set.owner).flatMap(declaration.site(of:)) != nil
     }
 }
 
@@ -90,7 +98,14 @@ extension FederationDeclaration {
             return remote
         }
         view.coordinator?.validation = withheld(coordinator?.validation)
-        view.cohorts = cohorts.map { CohortDeclaration(id: $0.id, data: withheld($0.data), heads: $0.heads) }
+        view.cohorts = cohorts.map { cohort in
+            if let site = cohort.site {
+                // A plan writes the heads of known notes only where these have relations.
+                let areHeads = cohort.isRemote || cohort.data.tasks.re != nil
+                return CohortDeclaration(id: cohort.id, at: site, heads: areHeads ? cohort.heads : .gold)
+            }
+            return CohortDeclaration(id: cohort.id, data: withheld(cohort.data), heads: cohort.heads)
+        }
         view.model.base = model.base.split(separator: "/").last.map(String.init) ?? model.base
         if BuiltInTemplate.bytes(named: template) == nil { view.template = "template.yaml" }
         return view
@@ -116,7 +131,7 @@ public struct PlanPart: Sendable, Equatable {
     public var templateDigest: Digest
     /// The class of numerics that the site will compute in.
     public var numerics: Numerics
-    /// The site's sources; of a site on another machine without their paths.
+    /// The site's sources, then its cohorts; of a site on another machine without their paths.
     public var datasets: [DatasetSummary]
 
     /// The part that a plan, or the findings at a site, give of it.
@@ -127,7 +142,15 @@ public struct PlanPart: Sendable, Equatable {
         tokenizerDigest = plan.inputs.tokenizerDigest
         templateDigest = plan.inputs.templateDigest
         numerics = plan.declaration.model.numerics
-        datasets = plan.inputs.datasets.filter { $0.role == .train && $0.owner == site.name }
+        let cohorts = plan.declaration.cohorts(at: site).map(\.id.name)
+        datasets =
+            plan.inputs.datasets.filter { $0.role == .train && $0.owner == site.name }
+            + plan.inputs.datasets.filter { $0.role == .test && cohorts.contains($0.owner) }
+    }
+
+    /// One of the site's cohorts.
+    public func cohort(_ cohort: CohortID) -> DatasetSummary? {
+        datasets.first { $0.role == .test && $0.owner == cohort.name }
     }
 
     /// part.json.
@@ -159,7 +182,12 @@ public struct PlanPart: Sendable, Equatable {
         tokenizerDigest = inputs.tokenizerDigest
         templateDigest = inputs.templateDigest
         datasets = inputs.datasets
-        let isOwn = datasets.allSatisfy { $0.role == .train && $0.owner == name && $0.records > 0 } && !datasets.isEmpty
+        // Notes to train on, and after them cohorts, whose names are compared with the call's.
+        let training = datasets.prefix { $0.role == .train && $0.owner == name }
+        let cohorts = datasets.dropFirst(training.count)
+        let isOwn =
+            !training.isEmpty && datasets.allSatisfy { $0.records > 0 }
+            && cohorts.allSatisfy { $0.role == .test && CohortID($0.owner) != nil }
         guard isOwn, self.json == json else {
             throw .planUnreadable("the part is not written as this program writes it")
         }
@@ -168,6 +196,12 @@ public struct PlanPart: Sendable, Equatable {
     /// What the site found otherwise than the call names it, in words; nil where nothing is.
     public func difference(from call: Plan) -> String? {
         let other = PlanPart(of: site, in: call)
+        let asked = call.declaration.cohorts(at: site).map(\.id.name)
+        let found = datasets.filter { $0.role == .test }.map(\.owner)
+        if found != asked {
+            func words(_ names: [String]) -> String { names.isEmpty ? "no cohort" : Wording.list(names) }
+            return "notes of \(words(found)) to score, the call asks for \(words(asked))"
+        }
         if engineVersion != other.engineVersion { return "engine \(engineVersion), the call \(other.engineVersion)" }
         if model != other.model {
             return

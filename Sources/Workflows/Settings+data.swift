@@ -147,11 +147,18 @@ extension Settings {
     struct CohortForm: Sendable {
         var data: DataSource
         var heads: HeadSource
+        /// The site that has the notes; nil where the coordinator has them.
+        var site: String?
     }
 
     static let cohortForm = Section(
         CohortForm(data: blank, heads: .gold),
         [
+            Setting(
+                "site", .absent(ValueType<String>.kebabCase), default: nil, shown: .words("none: the coordinator"),
+                \.site,
+                "the site that has the notes: they are decoded and scored there, and the card alone leaves it; of a site on another machine, only `site` and `heads`",
+                omitted: { $0.site == nil }),
             Setting("data", required: .path(.notes), \.data.path),
             Setting("tasks", tasks, default: allEntities, \.data.tasks, tasksNote),
             Setting("limit", limit, default: nil, \.data.limit, limitNote),
@@ -164,11 +171,28 @@ extension Settings {
                 omitted: { $0.data.tasks.re == nil }),
         ])
 
+    /// A cohort of which the site alone knows the notes.
+    private static let remoteCohort = Section(
+        CohortForm(data: blank, heads: .gold),
+        [
+            Setting("site", required: .absent(ValueType<String>.kebabCase), \.site),
+            Setting("heads", .choice(), default: .gold, \.heads, omitted: { $0.heads == .gold }),
+        ])
+
     static let cohort = ValueType<CohortForm>(
-        words: "mapping, below", schema: cohortForm.schema,
+        words: "mapping, below", schema: ["anyOf": [.object(cohortForm.schema), .object(remoteCohort.schema)]],
         read: { node, path, faults in
             guard let mapping = MappingReader(node, path: path, keys: cohortForm.keys, faults: faults) else {
                 return nil
+            }
+            if mapping.pair("site") != nil, mapping.pair("data") == nil {
+                for pair in mapping.pairs where ["tasks", "limit", "labels"].contains(pair.key) {
+                    faults.add(
+                        .misplacedKey(
+                            pair.key, "\(path) has no data here, so the site alone knows its notes",
+                            at: pair.keyMark.place))
+                }
+                return remoteCohort.read(mapping)
             }
             let form = cohortForm.read(mapping)
             if form.heads == .predicted, form.data.tasks.ner == nil, let pair = mapping.pair("heads") {
@@ -176,7 +200,7 @@ extension Settings {
             }
             return form
         },
-        write: { cohortForm.write($0) })
+        write: { $0.site != nil && $0.data.path.isEmpty ? remoteCohort.write($0) : cohortForm.write($0) })
 
     // MARK: Tasks and labels
 

@@ -142,14 +142,18 @@ enum Settings {
             read: { node, path, faults in
                 named.read(node, path, faults)?.compactMap { named in
                     CohortID(named.name).map {
-                        CohortDeclaration(id: $0, data: named.thing.data, heads: named.thing.heads)
+                        CohortDeclaration(
+                            id: $0, data: named.thing.data, heads: named.thing.heads,
+                            site: named.thing.site.flatMap(SiteID.init))
                     }
                 }.sorted { $0.id < $1.id }
             },
             write: { cohorts in
                 named.write(
                     cohorts.map {
-                        Named(name: $0.id.name, mark: .nowhere, thing: CohortForm(data: $0.data, heads: $0.heads))
+                        Named(
+                            name: $0.id.name, mark: .nowhere,
+                            thing: CohortForm(data: $0.data, heads: $0.heads, site: $0.site?.name))
                     })
             })
     }()

@@ -15,6 +15,8 @@ public struct SiteFile: Sendable, Equatable {
     public var dataRoot: String
     /// The notes to train on.
     public var sources: [DataSource]
+    /// Notes that the site decodes and scores where a call asks for it, by cohort; the card leaves the site.
+    public var cohorts: [CohortID: DataSource]
     /// Plans within these bounds are approved without asking; nil where a person is always asked.
     public var accept: Bounds?
 
@@ -33,7 +35,8 @@ public struct SiteFile: Sendable, Equatable {
 
     private static let notes = ["train", "tasks", "limit", "labels"]
     private static let keys =
-        ["version", "site", "mailbox", "coordinator_key", "model", "data_root"] + MailboxPlace.keys + notes + ["accept"]
+        ["version", "site", "mailbox", "coordinator_key", "model", "data_root"] + MailboxPlace.keys + notes
+        + ["cohorts", "accept"]
 
     /// Reads the file. Throws every fault of it at once.
     public static func read(bytes: [UInt8], file: String) throws(FaultReport) -> SiteFile {
@@ -64,6 +67,13 @@ public struct SiteFile: Sendable, Equatable {
         var notes = root
         notes.content = .mapping(top.pairs.filter { Self.notes.contains($0.key) })
         let sources = Settings.site.read(notes, "", faults)?.sources ?? []
+        let named = top.node("cohorts").flatMap {
+            ValueType.named("cohort", Settings.source.type).read($0, "cohorts", faults)
+        }
+        var cohorts: [CohortID: DataSource] = [:]
+        for entry in named ?? [] {
+            if let cohort = CohortID(entry.name) { cohorts[cohort] = entry.thing }
+        }
         let accept = top.node("accept").flatMap { bounds($0, faults) }
         // One key, or a list while an old and a new one are used.
         let pins = top.node("coordinator_key").map { $0.elements ?? [$0] } ?? []
@@ -73,8 +83,8 @@ public struct SiteFile: Sendable, Equatable {
         try faults.throwIfAny()
         guard let site = SiteID(name) else { preconditionFailure("a bad name is a fault") }
         return SiteFile(
-            site: site, mailbox: mailbox, model: model, dataRoot: dataRoot, sources: sources, accept: accept,
-            coordinatorKeys: coordinatorKeys)
+            site: site, mailbox: mailbox, model: model, dataRoot: dataRoot, sources: sources, cohorts: cohorts,
+            accept: accept, coordinatorKeys: coordinatorKeys)
     }
 
     private static func whole(_ scalar: CoreScalar) -> Int? {

@@ -16,6 +16,7 @@ extension WorkflowReader {
             top.faults.add(.needsQuorum(at: node.mark.place))
         }
         guard let rounds else { return }
+        checkPlaces(declaration, rounds: rounds, top: top)
         checkPresence(steps, rounds: rounds, top: top)
         let places = top.node("sites")?.mark ?? top.mark
         let declared = top.node("sites")?.pairs?.count ?? (top.pair("sites") == nil ? 0 : 1)
@@ -126,6 +127,37 @@ extension WorkflowReader {
         }
         if aggregation.needsRecordLosses, let records = declaration.coordinator?.records, records < 2 {
             refuse("shrink", "the error of a loss needs coordinator.records of two or more")
+        }
+    }
+
+    /// A cohort at a site: the site takes part, and whoever knows the notes says where they are.
+    private static func checkPlaces(_ declaration: FederationDeclaration, rounds: Int, top: MappingReader) {
+        let declared = top.node("sites")?.pairs?.map(\.key) ?? []
+        for cohort in declaration.cohorts {
+            let path = "cohorts.\(cohort.id)"
+            guard let name = cohort.site, let node = top.node("cohorts")?[cohort.id.name], let pairs = node.pairs else {
+                continue
+            }
+            func place(_ key: String) -> Place { (pairs.first { $0.key == key }?.keyMark ?? node.mark).place }
+            guard declared.contains(name.name) else {
+                top.faults.add(.unknownName("\(path).site", "site", name.name, known: declared, at: place("site")))
+                continue
+            }
+            if rounds == 0 {
+                top.faults.add(
+                    .misplacedKey("site", "rounds is 0, so no site is asked for anything", at: place("site")))
+            } else if let site = declaration.sites.first(where: { $0.id == name }) {
+                if site.isRemote && !cohort.isRemote {
+                    top.faults.add(
+                        .misplacedKey(
+                            "data", "\(path) is at \(name), on another machine, which alone knows its notes",
+                            at: place("data")))
+                } else if !site.isRemote && cohort.isRemote {
+                    top.faults.add(.missingKey("data", in: path, at: node.mark.place))
+                }
+            } else if top.pair("participants") != nil {
+                top.faults.add(.misplacedKey("site", "\(name) is not among the participants", at: place("site")))
+            }
         }
     }
 

@@ -4,6 +4,8 @@
 /// A kind of commit. The raw value is the word in workflows, paths and the trailer `Step`.
 public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConvertible {
     case call, part, plan, publish, train, upload, score, aggregate, evaluate
+    case evaluateAtSite = "evaluate_at_site"
+    case collect
     case approve, identities, prune
 
     /// The raw value.
@@ -21,6 +23,8 @@ public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConv
         case .score: .score
         case .aggregate: .aggregate
         case .evaluate: .evaluate
+        case .evaluateAtSite: .evaluateAtSite
+        case .collect: .collect
         case .approve: .approve
         case .identities: .identities
         case .prune: .prune
@@ -29,8 +33,11 @@ public enum StepKind: String, CaseIterable, Sendable, Hashable, CustomStringConv
 
     /// The kinds of a round, in the order of a round.
     package static let ofRound: [StepKind] = allCases.filter { $0.rules.isOfRound }
-    /// The kinds that a site commits on its own line in a round, in order.
-    package static let ofSite: [StepKind] = ofRound.filter { $0.rules.line == .site }
+    /// The kinds by which a site takes part in the average of a round, on its own line, in order.
+    package static let ofSite: [StepKind] = ofRound.filter { $0.rules.line == .site && $0.rules.owner == .site }
+
+    /// Whether the step scores a cohort.
+    package var isEvaluation: Bool { self == .evaluate || self == .evaluateAtSite }
 }
 
 extension Step {

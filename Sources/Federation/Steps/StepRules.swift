@@ -47,12 +47,21 @@ package struct StepRules: Sendable {
         case before
         /// The publish that the round starts from, then the commit before it on the site's line, if there is one.
         case publishAndBefore
+        /// The publish of its own round, then the commit before it on the site's line, if there is one.
+        case ownPublishAndBefore
         /// The train commit of the same site and round.
         case train
         /// The commit before it on the main line, then the line of each site that took part in the round, in site order.
         case beforeAndSites
+        /// The commit before it on the main line, then the last evaluation of each site that made one, in site order.
+        case beforeAndCards
         /// The answer before it on its line; the site's part, then the publish of the plan, where it is the first answer.
         case beforeOrPart
+
+        /// Whether the first parent was published, so that the line of the site goes on with the second.
+        package var growsFromPublish: Bool { self == .publishAndBefore || self == .ownPublishAndBefore }
+        /// Whether the commit takes over files of the lines that it merges.
+        package var merges: Bool { self == .beforeAndSites || self == .beforeAndCards }
     }
 
     /// A file that the commit adds or changes.
@@ -115,18 +124,19 @@ package struct StepRules: Sendable {
     package var startsEmpty: Bool {
         switch parents {
         case .none, .call, .callAndParts, .beforeOrPart: true
-        case .before, .publishAndBefore, .train, .beforeAndSites: false
+        case .before, .publishAndBefore, .ownPublishAndBefore, .train, .beforeAndSites, .beforeAndCards: false
         }
     }
 
     /// The keys of the trailers in order. What comes before the plan names the call in its place; a publish names the commit of the main line
-    /// that it is made from.
+    /// that it is made from; what a site does for a cohort names both.
     package var trailers: [String] {
         switch line {
         case .identities, .pruned: return ["Step", "State-SHA256"]
         case .main, .published, .site, .answers:
             let isBeforePlan = kind == .call || kind == .part
-            return ["Run", "Round", "Step"] + (owner.map { [$0.rawValue] } ?? [])
+            let site = line == .site && owner == .cohort ? [Owner.site.rawValue] : []
+            return ["Run", "Round", "Step"] + site + (owner.map { [$0.rawValue] } ?? [])
                 + [isBeforePlan ? "Call-SHA256" : "Plan-SHA256"]
                 + (kind == .publish ? ["Source", "Source-State-SHA256"] : []) + ["State-SHA256"]
         }

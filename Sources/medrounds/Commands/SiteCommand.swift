@@ -69,6 +69,8 @@ struct SiteCommand: ParsableCommand {
             train: notes
             tasks: {ner: all}
             # limit: 200
+            # Notes that are decoded and scored here where a coordinator asks for it; counts by document leave the machine, no text.
+            # cohorts: {my-test: {data: test-notes, tasks: {ner: all}}}
             # Plans within these bounds are approved without asking a person. Without them somebody is asked.
             # accept: {rounds: 10, rank: 16, megabytes: 100}
 
