@@ -90,8 +90,11 @@ import Federation
         case .before: "the commit before it on the line"
         case .publishAndBefore:
             "the publish that the round starts from, then the commit before it on the site's line, if there is one"
+        case .ownPublishAndBefore:
+            "the publish of its own round, then the commit before it on the site's line, if there is one"
         case .train: "the train commit of the same site and round"
         case .beforeAndSites: "the commit before it, then the line of each site that took part, in site order"
+        case .beforeAndCards: "the commit before it, then the last evaluation of each site that made one, in site order"
         case .beforeOrPart: "the answer before it; the site's part, then the publish of the plan, where it is the first"
         }
     }

@@ -22,6 +22,10 @@ import Verification
         "train/record.json step_losses.N", "train/record.json tokens",
         // What the coordinator says of texts that only it and the model saw.
         "evaluate/record.json generation.cut_in_a_loop", "evaluate/record.json predictions_commitment",
+        // What a site says of texts that only it and the model saw.
+        "evaluate_at_site/record.json generation.cut_in_a_loop", "evaluate_at_site/record.json predictions_commitment",
+        "evaluate_at_site/record.json scores.not_annotated",
+        "evaluate_at_site/record.json whole_words.scores.not_annotated",
         // Faults of marks and mentions that are nowhere are counted twice, with and without whole words, so that one alone is found.
         "evaluate/record.json scores.not_annotated", "evaluate/record.json whole_words.scores.not_annotated",
         // What the plan says of a model, a program and notes that are not in the ledger: a replay refuses another plan.
@@ -36,6 +40,7 @@ import Verification
 
     @Test func everyAlteredValueIsFoundOrListed() throws {
         let federation = try TinyFederation()
+        try federation.addCohortAtEast()
         try federation.makeKeys()
         #expect(try federation.run("--name", "small", "--set", "seed=6").code == 0)
         let forger = try Forger(federation, run: "small")

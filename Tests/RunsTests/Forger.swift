@@ -63,19 +63,24 @@ struct Forger {
     /// Whether verification finds nothing; a plan that cannot be read at all is found.
     var isBelieved: Bool { (try? verify().holds) ?? false }
 
-    /// What a commit changes itself: an aggregate takes the sites' files over from their lines.
+    /// What a commit changes itself: what merges the sites' lines takes files over from them.
     private func own(_ commit: CommitRecord) throws -> [FileDifference] {
         let isAlone = ["call", "part", "plan"].contains(commit.trailer("Step"))
         return try ledger.differences(from: isAlone ? nil : commit.parents.first, to: commit.id).filter { change in
-            commit.trailer("Step") != "aggregate" || change.path == "adapter.safetensors"
-                || change.path.contains("/aggregate/")
+            switch commit.trailer("Step") {
+            case "aggregate": change.path == "adapter.safetensors" || change.path.contains("/aggregate/")
+            case "collect": change.path.contains("/collect/")
+            default: true
+            }
         }
     }
 
     private func line(of commit: CommitRecord) throws -> LineRef {
         let step = commit.trailer("Step") ?? ""
         if ["call", "publish"].contains(step) { return .published(run) }
-        guard ["train", "upload", "part"].contains(step), let name = commit.trailer("Site") else { return .main(run) }
+        guard ["train", "upload", "evaluate_at_site", "part"].contains(step), let name = commit.trailer("Site") else {
+            return .main(run)
+        }
         let site = try #require(SiteID(name))
         return step == "part" ? .answers(run, site) : .site(run, site)
     }
@@ -142,6 +147,7 @@ struct Forger {
         var states: [String: String] = [:]
         var plan: String?
         var call: String?
+        var digests: [String: String] = [:]
         for commit in history[start...] {
             let parents = commit.parents.map { made[$0] ?? $0 }
             let line = try line(of: commit)
@@ -151,7 +157,14 @@ struct Forger {
                 guard let bytes = try ledger.file(change.path, of: commit.id) else { continue }
                 var fitting: [UInt8]?
                 if let forgedPlan { fitting = try self.fitting(forgedPlan, commit, change.path, made: made) }
-                let forged = try alter(change.path, bytes) ?? fitting ?? bytes
+                var forged = try alter(change.path, bytes) ?? fitting ?? bytes
+                // A careful forger's list of cards names the forged ones.
+                if change.path.hasSuffix("/collect/record.json"), forged == bytes {
+                    var text = String(decoding: bytes, as: UTF8.self)
+                    for (old, new) in digests { text = text.replacingOccurrences(of: old, with: new) }
+                    forged = Array(text.utf8)
+                }
+                if forged != bytes { digests[Digest.sha256(bytes).hex] = Digest.sha256(forged).hex }
                 if change.path == "plan.json", line == .main(run) { plan = Digest.sha256(forged).hex }
                 if change.path == "call.json" { call = Digest.sha256(forged).hex }
                 if forged != bytes, let step = commit.step, change.path == step.record,
@@ -189,6 +202,15 @@ struct Forger {
                 for step in ["train", "upload"] {
                     let number = String(repeating: "0", count: 4 - round.count) + round
                     draft.taken.append(TakenFolder(from: parent, path: "rounds/\(number)/\(step)/\(site)"))
+                }
+            }
+            if commit.trailer("Step") == "collect" {
+                for card in history where card.trailer("Step") == "evaluate_at_site" {
+                    guard let round = card.trailer("Round"), let cohort = card.trailer("Cohort") else { continue }
+                    let number = String(repeating: "0", count: 4 - round.count) + round
+                    draft.taken.append(
+                        TakenFolder(
+                            from: made[card.id] ?? card.id, path: "rounds/\(number)/evaluate_at_site/\(cohort)"))
                 }
             }
             switch line {

@@ -13,12 +13,20 @@ final class Machines {
     /// Added to the environment of every process.
     var environment: [String: String] = [:]
 
-    init(workflow changes: [(String, String)] = [], accepts: Bool = true, overSSH: Bool = false) throws {
+    /// With `scoring` the notes of the cohort are at that site.
+    init(
+        workflow changes: [(String, String)] = [], accepts: Bool = true, overSSH: Bool = false,
+        scoring scorer: String? = nil
+    ) throws {
         coordinator = try TinyFederation()
         folder = coordinator.folder
         try coordinator.replace("east: {train: east, tasks: {ner: all}}", with: "east: {remote: true}")
         try coordinator.replace(
             "west: {train: west, tasks: {ner: [problem, drug]}, limit: 5}", with: "west: {remote: true}")
+        if let scorer {
+            try coordinator.replace(
+                "final: {data: test, tasks: {ner: all}}", with: "final: {site: \(scorer)}")
+        }
         for (old, new) in changes { try coordinator.replace(old, with: new) }
         hub = overSSH ? try Hub(in: "\(folder)/hub", sites: sites) : nil
         var mailboxes = "east: mail/east\nwest: mail/west\n"
@@ -44,8 +52,13 @@ final class Machines {
                     .joined(separator: "\n")
             }
             try coordinator.write(
-                "version: 1\nsite: \(site)\n\(mailbox)\nmodel: model.gguf\n\(notes[site] ?? "")\(accept)\n",
+                "version: 1\nsite: \(site)\n\(mailbox)\nmodel: model.gguf\n\(notes[site] ?? "")\(accept)\n"
+                    + (site == scorer ? "cohorts: {final: {data: held-back, tasks: {ner: all}}}\n" : ""),
                 to: "\(site)/site.yaml")
+            if site == scorer {
+                try FileManager.default.moveItem(
+                    atPath: "\(folder)/data/test", toPath: "\(folder)/\(site)/held-back")
+            }
         }
     }
 

@@ -61,6 +61,13 @@ final class TinyFederation {
         try write(before.replacingOccurrences(of: text, with: other), to: path)
     }
 
+    /// Gives the workflow a second cohort, whose notes the site east has.
+    func addCohortAtEast() throws {
+        let final = "  final: {data: test, tasks: {ner: all}}"
+        try replace(final, with: final + "\n  home: {site: east, data: test, tasks: {ner: all}}")
+        try replace("cohorts: [final]", with: "cohorts: [final, home]")
+    }
+
     /// Runs the program in the folder; `place` false leaves the default ledger and work folders out of the arguments.
     @discardableResult
     func medrounds(_ arguments: String...) throws -> Finished { try Self.run(Self.program, arguments, in: folder) }

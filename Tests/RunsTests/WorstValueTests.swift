@@ -23,6 +23,7 @@ import Verification
 
     @Test func everyWorstValueIsFoundOrTheMakersWord() throws {
         let federation = try TinyFederation()
+        try federation.addCohortAtEast()
         try federation.makeKeys()
         #expect(try federation.run("--name", "small", "--set", "rounds=1").code == 0)
         let forger = try Forger(federation, run: "small")
@@ -93,6 +94,7 @@ import Verification
     /// One more of everything in each commit: a parent, a file, a folder of another round, a trailer, a paragraph.
     @Test func oneMoreOfEverythingIsFound() throws {
         let federation = try TinyFederation()
+        try federation.addCohortAtEast()
         try federation.makeKeys()
         #expect(try federation.run("--name", "small", "--set", "rounds=1").code == 0)
         #expect(try federation.run("--name", "other", "--set", "rounds=1", "--set", "seed=6").code == 0)
@@ -221,7 +223,12 @@ extension Forger {
     fileprivate func documents(of index: Int) throws -> [(path: String, bytes: [UInt8])] {
         let commit = history[index]
         return try ledger.differences(from: commit.parents.first, to: commit.id)
-            .filter { $0.path.hasSuffix(".json") && (commit.kind != .aggregate || $0.path.contains("/aggregate/")) }
+            .filter { change in
+                guard let kind = commit.kind, [.aggregate, .collect].contains(kind) else {
+                    return change.path.hasSuffix(".json")
+                }
+                return change.path.hasSuffix(".json") && change.path.contains("/\(kind)/")
+            }
             .compactMap { change in try ledger.file(change.path, of: commit.id).map { (change.path, $0) } }
     }
 
