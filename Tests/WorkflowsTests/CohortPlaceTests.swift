@@ -98,7 +98,8 @@ import Workflows
 
             """
         let file = try SiteFile.read(bytes: Array(text.utf8), file: "site.yaml")
-        let source = try #require(file.cohorts[try #require(CohortID("far-test"))])
+        let cohort = try #require(CohortID("far-test"))
+        let source = try #require(file.cohorts[cohort])
         #expect(source.path == "held-back" && source.limit == 4 && source.tasks.ner == TypeSelection.some(["problem"]))
         for (old, new, code) in [
             ("data: held-back, ", "", "workflow.missing-key"), ("far-test:", "Far_Test:", "workflow.bad-name"),
