@@ -27,22 +27,16 @@ package struct LateUpload: Equatable, Sendable {
             var next: CommitID? = tip
             while let id = next {
                 let commit = try ledger.read(id)
-                guard let step = commit.step, StepKind.ofSite.contains(step.kind), step.round <= round,
-                    let site = step.owner.flatMap(SiteID.init)
-                else { break }
-                if step.round < round {
+                guard let step = commit.step, let site = commit.site, step.round <= round else { break }
+                // What a site scored of its own notes is late for no average.
+                if step.round < round, StepKind.ofSite.contains(step.kind) {
                     if try ledger.blob(step.record, of: before) != nil { break }
                     if step.kind == .upload { own.append(LateUpload(site: site, round: step.round)) }
                 }
-                next = commit.before
+                next = commit.beforeOnSiteLine
             }
             late += own.reversed()
         }
         return late
     }
-}
-
-extension CommitRecord {
-    /// The commit before this one on a site's line: a training goes on with the line in its second parent, since the first is what was published.
-    package var before: CommitID? { kind == .train ? parents.dropFirst().first : parents.first }
 }

@@ -218,7 +218,7 @@ final class CoordinatorActor {
         while absence.step == .upload, let id = next {
             let commit = try ledger.read(id)
             if commit.step == PlannedStep(round, .train, site.name) { return id }
-            next = commit.step?.round == round ? commit.before : nil
+            next = commit.step?.round == round ? commit.beforeOnSiteLine : nil
         }
         return nil
     }

@@ -147,7 +147,12 @@ extension Runner {
     private func goesOn(_ awaited: Awaited, without missing: [SiteID]) throws(Fault) -> Bool {
         let declaration = coordinator.plan.declaration
         guard clock.isOver, let deadline = clock.deadline, let quorum = declaration.quorum else { return false }
-        if case .cards = awaited { return true }
+        let names = missing.map(\.name).joined(separator: ", ")
+        if case .cards = awaited {
+            context.report(
+                .noted("the deadline of \(deadline.text) is over: the run ends without the scores of \(names)"))
+            return true
+        }
         var present = 0
         for site in declaration.sites.map(\.id) where coordinator.absent[site] == nil && !missing.contains(site) {
             guard try isThere(awaited, site) else { continue }
@@ -155,7 +160,6 @@ extension Runner {
             present += 1
         }
         guard present >= quorum else { return false }
-        let names = missing.map(\.name).joined(separator: ", ")
         switch awaited {
         case .parts:
             context.report(

@@ -202,7 +202,7 @@ public final class Runner {
 
     /// The cards of all sites, those on other machines waited for.
     private func collect() throws(Fault) {
-        let declaration = context.plan.declaration
+        let declaration = coordinator.plan.declaration
         let due = RunTable.siteEvaluations(declaration)
         guard !due.isEmpty, try !coordinator.isCommitted(declaration.rounds, .collect) else { return }
         try wait(for: .cards)
