@@ -65,6 +65,43 @@ struct DiskTests {
         #expect(lines.count { $0.hasPrefix("mended ") } >= 3, "\(finished.out)")
     }
 
+    /// The disk of a site on another machine is full in the middle of a run, which goes on to the same adapter once there is room.
+    @Test func aSitesFullDiskLosesNothing() throws {
+        let machines = try Machines()
+        let finished = try shell(
+            """
+            site() { (cd "$1" && "$medrounds" site run site.yaml --once --quiet) >once 2>&1; }
+            adapter() { git --git-dir=rounds/ledger.git rev-parse "runs/$1:adapter.safetensors"; }
+            federation() {
+                "$medrounds" run tiny.yaml --name "$1" --quiet >run.log 2>&1 &
+                coordinator=$!
+                for turn in $(seq 60); do
+                    kill -0 $coordinator 2>/dev/null || break
+                    if ! site "$2" && grep -q 'not-writable' once; then
+                        echo "full at $1"
+                        mount -o remount,size=64m small
+                    fi
+                    site west
+                done
+                kill $coordinator 2>/dev/null && echo "$1 does not end"
+                wait $coordinator || cat run.log
+            }
+            federation whole east
+            whole=$(adapter whole)
+            for size in 60 160 320; do
+                mkdir -p small && mount -t tmpfs -o size=${size}k none small
+                cp -r east/notes small && sed 's|model: |model: ../east/|' east/site.yaml >small/site.yaml || echo "no room at $size"
+                federation run$size small
+                [ "$(adapter run$size)" = "$whole" ] || echo "another adapter at $size"
+                "$medrounds" verify run$size --ledger small/ledger.git >verified || cat verified
+                umount small
+            done
+            """, in: machines.coordinator)
+        let lines = finished.out.split(separator: "\n").map(String.init)
+        #expect(finished.code == 0 && !lines.isEmpty, "\(finished.out)\(finished.err)")
+        #expect(lines.allSatisfy { $0.hasPrefix("full at run") }, "\(finished.out)\(finished.err)")
+    }
+
     @Test func aReadOnlyDiskLosesNothing() throws {
         let federation = try TinyFederation()
         #expect(try federation.run("--name", "whole").code == 0)
