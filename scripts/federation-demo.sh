@@ -31,7 +31,7 @@ base="$(sed -nE 's/^model: *\{base: *([^,}]+).*/\1/p' "$workflow")"
 [ ! -f "$from/$base" ] || base="$from/$base"
 pids=""
 stop() {
-    for pid in $pids; do kill "$pid" 2>/dev/null || true; done
+    for pid in $pids; do kill -9 "$pid" 2>/dev/null || true; done
     scripts/lib/hub.sh stop "$place/hub"
 }
 trap stop EXIT

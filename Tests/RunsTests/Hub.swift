@@ -9,6 +9,7 @@ final class Hub {
     private(set) var address = ""
     private(set) var hostKey = ""
     private let keys: [String]
+    private var pid: pid_t?
 
     /// Whether this machine can have one.
     static let isAvailable: Bool = {
@@ -38,6 +39,8 @@ final class Hub {
             .deletingLastPathComponent().path + "/scripts/lib/hub.sh"
         let started = try TinyFederation.run("/usr/bin/env", ["bash", script, "start", folder] + keys, in: folder)
         try #require(started.code == 0, "\(started.err)")
+        let text = try String(contentsOfFile: "\(folder)/sshd.pid", encoding: .utf8)
+        pid = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines))
         for line in started.out.split(separator: "\n") {
             let words = line.split(separator: " ").map(String.init)
             if words[0] == "address" { address = words[1] } else { hostKey = words[1] }
@@ -45,10 +48,9 @@ final class Hub {
     }
 
     func stop() {
-        guard let text = try? String(contentsOfFile: "\(folder)/sshd.pid", encoding: .utf8),
-            let pid = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines))
-        else { return }
-        kill(pid, SIGTERM)
+        // A process inherits the signals that its thread blocks, so that a polite one may never arrive.
+        if let pid { kill(pid, SIGKILL) }
+        pid = nil
         try? FileManager.default.removeItem(atPath: "\(folder)/sshd.pid")
     }
 

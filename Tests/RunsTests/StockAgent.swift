@@ -18,16 +18,16 @@ final class StockAgent {
         process.arguments = ["ssh-agent", "-D", "-a", socket]
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
+        // Who reads what the tests print would wait for an agent that holds it.
+        process.standardError = FileHandle.nullDevice
         try process.run()
         let end = Date().addingTimeInterval(20)
         while !FileManager.default.fileExists(atPath: socket) && Date() < end { Thread.sleep(forTimeInterval: 0.02) }
         try #require(FileManager.default.fileExists(atPath: socket))
     }
 
-    deinit {
-        kill(pid, SIGCONT)
-        kill(pid, SIGTERM)
-    }
+    /// A process inherits the signals that its thread blocks, so that a polite one may never arrive.
+    deinit { kill(pid, SIGKILL) }
 
     /// Runs ssh-add.
     func add(_ arguments: String...) throws {

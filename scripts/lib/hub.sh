@@ -12,7 +12,8 @@ place="$(mkdir -p "${2:?a folder}" && cd "$2" && pwd)"
 unavailable() { printf 'hub: no ssh hub here: %s\n' "$*" >&2; exit 3; }
 
 if [ "$command" = stop ]; then
-    [ ! -f "$place/sshd.pid" ] || kill "$(cat "$place/sshd.pid")" 2>/dev/null || true
+    # A server inherits the signals that its starter blocks, so that a polite one may never arrive.
+    [ ! -f "$place/sshd.pid" ] || kill -9 "$(cat "$place/sshd.pid")" 2>/dev/null || true
     rm -f "$place/sshd.pid"
     exit 0
 fi
