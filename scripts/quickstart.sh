@@ -19,8 +19,8 @@ if [ "$status" -ne 0 ]; then
 fi
 
 # The newest run's main line, by number.
-run="$(git --git-dir=rounds/ledger.git for-each-ref --sort=-version:refname --count=1 \
-    --format='%(refname:lstrip=3)' 'refs/heads/runs/quickstart-*' 2>/dev/null || true)"
+run="$(git --git-dir=rounds/ledger.git for-each-ref --sort=-version:refname --format='%(refname:lstrip=3)' \
+    'refs/heads/runs/quickstart-*' 2>/dev/null | sed -n '/\./!{p;q}' || true)"
 run="${run:-quickstart-1}"
 cat <<END
 
