@@ -30,7 +30,7 @@ row() {
     shift 2
     local more=() resume=()
     for setting in "$@"; do more+=(--set "$setting"); done
-    if [ -d "$ledger" ] && git --git-dir="$ledger" rev-parse --quiet --verify "refs/heads/runs/$name" >/dev/null; then
+    if [ -d "$ledger" ] && git --git-dir="$ledger" rev-parse --quiet --verify "refs/heads/runs/$name.published" >/dev/null; then
         resume=(--resume)
     fi
     "$program" run "$folder/$workflow.yaml" --name "$name" --ledger "$ledger" --quiet \
