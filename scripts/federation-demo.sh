@@ -53,6 +53,9 @@ for site in $sites; do
     ssh-keygen -q -t ed25519 -N '' -C "$site" -f "$place/$site/keys/mail"
     keys="$keys $site=$place/$site/keys/mail.pub"
 done
+# All sites compute at once on this machine: more threads than processors would wait for each other.
+number="$(echo "$sites" | wc -w)"
+threads=$((($(nproc) + number - 1) / number))
 address="" host_key=""
 if [ "$carrier" = ssh ]; then
     # shellcheck disable=SC2086
@@ -79,7 +82,7 @@ train: notes
 $(sed -nE "s/$line/\1 \3/p" "$workflow" | sed -nE -e "s/^$site //" -e 't found' -e d -e ':found' -e 's/, limit:/\nlimit:/p;t' -e p)
 accept: {rounds: 100, rank: 64, megabytes: 1000}
 END
-    (cd "$place/$site" && exec "$medrounds" site run site.yaml > run.log 2>&1) &
+    (cd "$place/$site" && exec "$medrounds" site run site.yaml --threads "$threads" > run.log 2>&1) &
     pids="$pids $!"
 done
 
