@@ -15,20 +15,7 @@ import Verification
     /// counts. Of the notes, of what the model wrote and of where they are, nothing is in any ledger or message.
     @Test func theCardIsTheSameAndNothingElseLeaves() throws {
         let machines = try Machines(scoring: "east")
-        let sites = try machines.sites.map { try machines.startSite($0) }
-        defer { for process in sites where process.isRunning { kill(process.processIdentifier, SIGKILL) } }
-        let run = try machines.startCoordinator()
-        #expect(machines.wait(run), "\(machines.log("coordinator"))")
-        #expect(run.terminationStatus == 0, "\(machines.log("coordinator"))")
-        for (process, site) in zip(sites, machines.sites) {
-            let end = Date().addingTimeInterval(30)
-            while !machines.log(site).contains("finished: 2 rounds") && Date() < end {
-                Thread.sleep(forTimeInterval: 0.1)
-            }
-            #expect(machines.log(site).contains("finished: 2 rounds"), "\(machines.log(site))")
-            kill(process.processIdentifier, SIGTERM)
-            #expect(machines.wait(process, seconds: 20))
-        }
+        try machines.runToTheEnd()
 
         let here = try TinyFederation()
         try here.replace("final: {data: test,", with: "final: {site: east, data: test,")

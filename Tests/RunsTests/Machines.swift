@@ -97,6 +97,22 @@ final class Machines {
 
     func log(_ name: String) -> String { (try? String(contentsOfFile: "\(folder)/\(name).log", encoding: .utf8)) ?? "" }
 
+    /// Runs the coordinator and all sites to the end of two rounds. The sites take the last adapter, then go on waiting until they are ended.
+    func runToTheEnd() throws {
+        let processes = try sites.map { try startSite($0) }
+        defer { for process in processes where process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+        let run = try startCoordinator()
+        #expect(wait(run), "\(log("coordinator"))")
+        #expect(run.terminationStatus == 0, "\(log("coordinator"))")
+        for (process, site) in zip(processes, sites) {
+            let end = Date().addingTimeInterval(30)
+            while !log(site).contains("finished: 2 rounds") && Date() < end { Thread.sleep(forTimeInterval: 0.1) }
+            #expect(log(site).contains("finished: 2 rounds"), "\(log(site))")
+            kill(process.processIdentifier, SIGTERM)
+            #expect(wait(process, seconds: 20))
+        }
+    }
+
     /// Waits for a process; ends it, and is false, where it takes longer than the seconds.
     @discardableResult
     func wait(_ process: Process, seconds: Double = 120) -> Bool {

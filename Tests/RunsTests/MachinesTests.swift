@@ -9,20 +9,7 @@ import Testing
         let one = try TinyFederation()
         #expect(try one.run("--name", "r").code == 0)
         let machines = try Machines()
-        let sites = try machines.sites.map { try machines.startSite($0) }
-        let run = try machines.startCoordinator()
-        #expect(machines.wait(run), "\(machines.log("coordinator"))")
-        #expect(run.terminationStatus == 0, "\(machines.log("coordinator"))")
-        // The sites take the last adapter, then go on waiting.
-        for (process, site) in zip(sites, machines.sites) {
-            let end = Date().addingTimeInterval(30)
-            while !machines.log(site).contains("finished: 2 rounds") && Date() < end {
-                Thread.sleep(forTimeInterval: 0.1)
-            }
-            #expect(machines.log(site).contains("finished: 2 rounds"), "\(machines.log(site))")
-            kill(process.processIdentifier, SIGTERM)
-            #expect(machines.wait(process, seconds: 20))
-        }
+        try machines.runToTheEnd()
         let mine = try machines.files(machines.coordinator.ledger, "runs/r")
         let theirs = try machines.files(one.ledger, "runs/r")
         var compared = 0
